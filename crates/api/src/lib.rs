@@ -1,0 +1,1 @@
+//! Bodies of the public API, its errors and its events.

@@ -1,0 +1,1 @@
+//! The Rust SDK: calls, attestation check, encryption on the device.

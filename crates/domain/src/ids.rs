@@ -1,0 +1,154 @@
+//! Typed ids. Each is a `UUIDv7` (RFC 9562 §5.7): ordered by time of birth, so that new rows lie together
+//! in an index. An id is a name, never a secret.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::entropy::Entropy;
+use crate::time::Timestamp;
+
+/// A text is not the id it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a well-formed id")]
+pub struct NotAnId;
+
+/// The 36 characters of a `UUIDv7` born at `now`.
+fn mint(now: Timestamp, chance: &mut dyn Entropy) -> String {
+    let mut bytes = [0; 16];
+    chance.fill(&mut bytes[6..]);
+    bytes[..6].copy_from_slice(&now.ms().to_be_bytes()[2..]);
+    bytes[6] = 0x70 | bytes[6] & 0x0f;
+    bytes[8] = 0x80 | bytes[8] & 0x3f;
+    hyphenate(&bytes)
+}
+
+/// The canonical text of a UUID: lower-case hexadecimal, hyphens after 4, 6, 8 and 10 bytes.
+pub fn hyphenate(bytes: &[u8; 16]) -> String {
+    let mut out = String::with_capacity(36);
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            out.push('-');
+        }
+        out.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        out.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+    }
+    out
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new id, born at `now`.
+            pub fn new(now: Timestamp, chance: &mut dyn Entropy) -> Self {
+                Self(mint(now, chance))
+            }
+
+            /// The 36 characters.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+            /// Reads the canonical, lower-case text.
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                is_uuid(text).then(|| Self(text.to_owned())).ok_or(NotAnId)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An account holder of the service.
+    TenantId
+    /// The service's own name for a tenant's user.
+    UserId
+    /// An API credential.
+    CredentialId
+    /// A customer key; minted by the enclave.
+    KeyId
+    /// One stored ciphertext or file.
+    BackupId
+    /// One release of backups to a recipient.
+    RecoveryId
+    /// One event for a tenant's webhooks.
+    EventId
+    /// One audit entry.
+    EntryId
+}
+
+/// An identity provider's name for one inquiry: the contract's `verification_id`. Chosen by the provider,
+/// hence any 1 to 64 characters of letters, digits, `_` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VerificationId(String);
+
+impl VerificationId {
+    /// The provider's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for VerificationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for VerificationId {
+    type Err = NotAnId;
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let fits = (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        fits.then(|| Self(text.to_owned())).ok_or(NotAnId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Ones;
+    impl Entropy for Ones {
+        fn fill(&mut self, target: &mut [u8]) {
+            target.fill(0xff);
+        }
+    }
+
+    #[test]
+    fn a_new_id_is_version_7_and_reads_back() {
+        let id = KeyId::new(Timestamp::from_ms(0x0123_4567_89ab), &mut Ones);
+        assert_eq!(id.as_str(), "01234567-89ab-7fff-bfff-ffffffffffff");
+        assert_eq!(id.as_str().parse(), Ok(id));
+    }
+
+    #[test]
+    fn refuses_other_spellings() {
+        for text in ["", "01234567-89AB-7fff-bfff-ffffffffffff", "0123456789ab7fffbfffffffffffffff", "x"] {
+            assert_eq!(text.parse::<KeyId>(), Err(NotAnId), "{text}");
+        }
+        assert!("inq_a-1".parse::<VerificationId>().is_ok());
+        for text in ["", "a b", "é", &"a".repeat(65)] {
+            assert!(text.parse::<VerificationId>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The rule book: states and their transitions, who may do what, limits, refusals.
+//!
+//! Nothing here reads a clock, draws chance or touches the outside world: the instant is an argument
+//! ([`time::Timestamp`]) and chance is an [`entropy::Entropy`]. A rule can therefore be read, and tested,
+//! as a plain function.
+
+mod words;
+
+pub mod backup;
+pub mod credential;
+pub mod entropy;
+pub mod ids;
+pub mod key;
+pub mod recovery;
+pub mod time;
+pub mod verification;

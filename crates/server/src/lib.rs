@@ -1,0 +1,1 @@
+//! HTTP in front, one flow per deed behind it, workers beside it.
