@@ -125,13 +125,24 @@ mod tests {
             assert_eq!(Timestamp::from_ms(ms).rfc3339(), text);
             assert_eq!(Timestamp::parse_rfc3339(text), Some(Timestamp::from_ms(ms)), "{text}");
         }
-        assert_eq!(Timestamp::parse_rfc3339("2025-11-21T04:40:00Z"), Some(Timestamp::from_ms(1_763_700_000_000)));
+        assert_eq!(
+            Timestamp::parse_rfc3339("2025-11-21T04:40:00Z"),
+            Some(Timestamp::from_ms(1_763_700_000_000))
+        );
     }
 
     #[test]
     fn refuses_what_is_no_instant() {
-        for text in ["", "2025-02-30T00:00:00Z", "2025-13-01T00:00:00Z", "2025-01-01T24:00:00Z", "2025-01-01",
-            "2025-01-01T00:00:00", "2025-01-01T00:00:00+02:00", "2025-01-01T00:00:00.1x9Z"] {
+        for text in [
+            "",
+            "2025-02-30T00:00:00Z",
+            "2025-13-01T00:00:00Z",
+            "2025-01-01T24:00:00Z",
+            "2025-01-01",
+            "2025-01-01T00:00:00",
+            "2025-01-01T00:00:00+02:00",
+            "2025-01-01T00:00:00.1x9Z",
+        ] {
             assert_eq!(Timestamp::parse_rfc3339(text), None, "{text}");
         }
     }

@@ -1,0 +1,459 @@
+//! Every request the enclave answers, and every reply.
+//!
+//! There is no request that decrypts, none that signs what the caller chose, and none for debugging. What the
+//! server hands over as `sealed`, `ticket`, `admission` or `record` is opaque to it: the enclave made it and
+//! believes it only if its own seal holds.
+
+use crate::Env;
+use crate::wire::{wire_enum, wire_struct};
+
+/// The most items one check may carry (contract 4.4).
+pub const CHECK_ITEMS_MAX: usize = 3;
+
+/// The most items one release may carry.
+pub const RELEASE_ITEMS_MAX: usize = 1_000;
+
+/// The largest OpenPGP certificate that is looked at, in bytes.
+pub const CERTIFICATE_BYTES_MAX: usize = 128 * 1024;
+
+/// The largest provider event that is looked at, in bytes.
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+
+wire_enum! {
+    /// What pair a customer key is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum KeyType {
+        /// RSA, 4,096 bits, e = 65537; public half as DER `SubjectPublicKeyInfo`.
+        1 = Rsa4096,
+        /// secp256k1; public half as the 33-byte compressed point.
+        2 = Secp256k1,
+        /// Ed25519; public half as its 32 bytes.
+        3 = Ed25519,
+    }
+}
+
+wire_enum! {
+    /// One request.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Request {
+        /// Who are you?
+        1 = Hello(Hello),
+        /// Make a key pair for the pool.
+        2 = Generate(Generate),
+        /// Take in a batch of keys made offline.
+        3 = Adopt(Adopt),
+        /// Tie a pool key to one user, for good, and sign its statement.
+        4 = Bind(Bind),
+        /// Open items, compare their checksums, say yes or no.
+        5 = Check(Check),
+        /// Begin an identity session for one user.
+        6 = Open(Open),
+        /// Verify a provider's signed event and seal what it proves.
+        7 = Admit(Admit),
+        /// Read an OpenPGP certificate and say whether it may receive a release.
+        8 = Inspect(Inspect),
+        /// Release items to a recipient, on proof.
+        9 = Release(Release),
+        /// What was released in a session, by the enclave's own log?
+        10 = Recall(Recall),
+    }
+}
+
+wire_enum! {
+    /// One reply. Each request has one reply of its own; [`Reply::Refused`] may answer any.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Reply {
+        /// To `Hello`.
+        1 = Welcome(Welcome),
+        /// To `Generate`.
+        2 = Generated(PoolKey),
+        /// To `Adopt`.
+        3 = Adopted(Adopted),
+        /// To `Bind`.
+        4 = Bound(Bound),
+        /// To `Check`: every item opened and agreed with its checksum.
+        5 = Checked(Checked),
+        /// To `Open`.
+        6 = Opened(Opened),
+        /// To `Admit`.
+        7 = Admitted(Admitted),
+        /// To `Inspect`.
+        8 = Inspected(Recipient),
+        /// To `Release`.
+        9 = Released(Released),
+        /// To `Recall`.
+        10 = Recalled(Recalled),
+        /// No, and no more than why.
+        255 = Refused(Refusal),
+    }
+}
+
+wire_enum! {
+    /// Why the enclave refuses. Proof failures are one variant: which check failed goes to the enclave's own
+    /// log and to nobody else.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Refusal {
+        /// The request is not one of this protocol, or breaks a limit of it.
+        1 = Malformed,
+        /// A seal does not hold: altered, of another installation, or of a generation that was reset.
+        2 = SealBroken,
+        /// The pool key is bound already, or was burnt by a crash.
+        3 = AlreadyBound,
+        /// An item does not open, or its plaintext has another checksum. One answer for all causes.
+        4 = CheckFailed,
+        /// Too many failed checks; seconds until the next is looked at.
+        5 = CheckBudgetSpent(u32),
+        /// Too many failed checks in the key's life: it takes no more stores.
+        6 = KeyLocked,
+        /// The key is not of a kind that can do this.
+        7 = WrongKeyType,
+        /// The event's signature, provider, environment or session is not right.
+        8 = EventNotAuthentic,
+        /// The certificate may not receive a release.
+        9 = Recipient(RecipientFault),
+        /// The release proof does not hold.
+        10 = ProofFailed,
+        /// The approval's window is closed.
+        11 = WindowClosed,
+        /// The session's one recovery is used up, or belongs to another recipient.
+        12 = SessionUsed,
+        /// This user recovered too often; seconds until the next is looked at.
+        13 = RecoveryLimit(u32),
+        /// This tenant released too often; seconds until the next is looked at.
+        14 = ReleaseLimit(u32),
+        /// The enclave cannot write its own log: nothing may be released or bound.
+        15 = LogUnavailable,
+        /// The request crashed; nothing was released.
+        16 = Crashed,
+    }
+}
+
+wire_enum! {
+    /// What is wrong with an OpenPGP certificate.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum RecipientFault {
+        /// Not an OpenPGP certificate, or damaged.
+        1 = Unreadable,
+        /// A secret key was pasted.
+        2 = SecretKey,
+        /// More than one certificate in the block.
+        3 = SeveralKeys,
+        /// The certificate has expired.
+        4 = Expired,
+        /// The certificate is revoked.
+        5 = Revoked,
+        /// No valid key in it may encrypt.
+        6 = NoEncryptionKey,
+        /// RSA under 2,048 bits, DSA, `ElGamal`, or an algorithm that is not supported.
+        7 = Weak,
+        /// Larger than [`CERTIFICATE_BYTES_MAX`].
+        8 = TooLarge,
+        /// Not the certificate that the session was bound to.
+        9 = OtherFingerprint,
+    }
+}
+
+wire_struct! {
+    /// Who are you?
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Hello {
+        /// The environment the caller is configured for; another one is refused.
+        pub env: Env,
+    }
+
+    /// The enclave's public face.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Welcome {
+        /// Which installation this is.
+        pub env: Env,
+        /// How many deliberate resets the enclave's state has seen.
+        pub generation: u32,
+        /// The public halves of its signing keys.
+        pub signing_keys: Vec<SigningKey>,
+        /// The last record of its own log; only ever grows.
+        pub log_sequence: u64,
+        /// Which protections of the process the kernel granted, in words for the operator.
+        pub protections: Vec<String>,
+    }
+
+    /// One signing key's public half: ECDSA on P-256.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct SigningKey {
+        /// RFC 7638 thumbprint, base64url.
+        pub kid: String,
+        /// What it signs: `assignment-sig` or `receipt-sig`.
+        pub purpose: String,
+        /// The uncompressed point: `0x04`, x, y.
+        pub point: Vec<u8>,
+        /// Since when, milliseconds since the epoch.
+        pub valid_from_ms: i64,
+    }
+
+    /// Make a key pair for the pool.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Generate {
+        /// Of which kind.
+        pub key_type: KeyType,
+    }
+
+    /// A key that belongs to nobody yet.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct PoolKey {
+        /// Its id, minted by the enclave; a UUID.
+        pub key_id: String,
+        /// Of which kind.
+        pub key_type: KeyType,
+        /// The public half, encoded as [`KeyType`] says.
+        pub public_key: Vec<u8>,
+        /// The sealed pair (HOT) or the sealed fact of its adoption (COLD).
+        pub sealed: Vec<u8>,
+    }
+
+    /// Take in a batch of keys made offline.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Adopt {
+        /// The encoding of a [`crate::batch::Batch`].
+        pub batch: Vec<u8>,
+        /// The offline enclave's Ed25519 signature over [`crate::batch::preimage`].
+        pub signature: Vec<u8>,
+    }
+
+    /// The batch's keys, ready for the pool. Adopting the same batch again answers the same keys.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Adopted {
+        /// One for each key of the batch.
+        pub keys: Vec<PoolKey>,
+    }
+
+    /// Tie a pool key to one user.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Bind {
+        /// The pool key, as sealed.
+        pub sealed: Vec<u8>,
+        /// The tenant.
+        pub tenant_id: String,
+        /// The tenant's name for the user.
+        pub user_identifier: String,
+        /// The service's own UUID for the user.
+        pub user_id: String,
+        /// The fields to sign beside the public key, by name, in the request's order; none signs the bare key.
+        pub sign_with: Vec<String>,
+        /// The organisation, where there is one.
+        pub external_customer_id: Option<String>,
+        /// The package, where there is one.
+        pub external_package_id: Option<String>,
+        /// Who asks: the credential's id.
+        pub pulled_by_id: String,
+        /// Who asks: `api_key` or `user_credentials`.
+        pub pulled_by_type: String,
+    }
+
+    /// A key that belongs to one user.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Bound {
+        /// The key, sealed to tenant and user.
+        pub sealed: Vec<u8>,
+        /// For a COLD key: the signed binding (see [`crate::batch::Binding`]) for the offline side.
+        pub binding: Option<Vec<u8>>,
+        /// ECDSA P-256 SHA-256, DER, over the payload, or over the public key's hexadecimal text.
+        pub signature: Vec<u8>,
+        /// What was signed, when fields were asked for.
+        pub signed_payload: Option<String>,
+        /// Which key signed.
+        pub kid: String,
+    }
+
+    /// Open items, compare their checksums, say yes or no.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Check {
+        /// Who asks, for the budget.
+        pub credential_id: String,
+        /// The tenant.
+        pub tenant_id: String,
+        /// The tenant's name for the user.
+        pub user_identifier: String,
+        /// The user's key, as sealed.
+        pub key: Vec<u8>,
+        /// The session that the items are stored under, on the retail path.
+        pub ticket: Option<Vec<u8>>,
+        /// 1 to [`CHECK_ITEMS_MAX`].
+        pub items: Vec<CheckItem>,
+    }
+
+    /// One item to check.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct CheckItem {
+        /// The id it will be stored under.
+        pub backup_id: String,
+        /// The item's name; empty where it has none.
+        pub item_key: String,
+        /// The RSA-OAEP ciphertext.
+        pub ciphertext: Vec<u8>,
+        /// SHA-256 of the plaintext, as the device computed it.
+        pub checksum: [u8; 32],
+    }
+
+    /// All items are good.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Checked {
+        /// One sealed [`crate::token::Record`] an item, in order.
+        pub records: Vec<Vec<u8>>,
+    }
+
+    /// Begin an identity session.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Open {
+        /// The tenant.
+        pub tenant_id: String,
+        /// The tenant's name for the user.
+        pub user_identifier: String,
+        /// The only OpenPGP key that may receive, when known from the start: upper-case hexadecimal.
+        pub openpgp_fingerprint: Option<String>,
+    }
+
+    /// A session.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Opened {
+        /// Its id; the provider's reference. 32 hexadecimal digits.
+        pub session_id: String,
+        /// The sealed [`crate::token::Ticket`].
+        pub ticket: Vec<u8>,
+    }
+
+    /// Verify a provider's event.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Admit {
+        /// The session's ticket.
+        pub ticket: Vec<u8>,
+        /// The provider's name in the enclave's configuration.
+        pub provider: String,
+        /// The event's body, byte for byte as it came.
+        pub body: Vec<u8>,
+        /// The signature header, as it came.
+        pub signature: String,
+        /// Admissions of the same user's earlier sessions: the first approved one is the baseline of his
+        /// identity.
+        pub earlier: Vec<Vec<u8>>,
+    }
+
+    /// What the event proves.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Admitted {
+        /// The provider's id of the event.
+        pub event_id: String,
+        /// The event's name, such as `inquiry.approved`.
+        pub name: String,
+        /// When the provider says it happened, milliseconds since the epoch.
+        pub event_at_ms: i64,
+        /// The provider's id of the inquiry.
+        pub verification_id: String,
+        /// For an approval of this session: the sealed [`crate::token::Admission`].
+        pub admission: Option<Vec<u8>>,
+        /// An approval that shows another person than the baseline: to be reviewed, not approved.
+        pub identity_differs: bool,
+    }
+
+    /// Read a certificate.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Inspect {
+        /// ASCII-armoured.
+        pub certificate: Vec<u8>,
+    }
+
+    /// A certificate that may receive.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Recipient {
+        /// Primary fingerprint, upper-case hexadecimal.
+        pub openpgp_fpr: String,
+        /// Fingerprint of the key that is encrypted to.
+        pub enc_subkey_fpr: String,
+        /// SHA-256 of the certificate's bytes as handed over.
+        pub cert_sha256: [u8; 32],
+    }
+
+    /// Release items, on proof.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Release {
+        /// The canonical JSON of a [`crate::intent::Intent`].
+        pub intent: Vec<u8>,
+        /// The tenant's name for the user.
+        pub user_identifier: String,
+        /// The session's ticket.
+        pub ticket: Vec<u8>,
+        /// The session's own admission first, then those of the sessions that the items were stored under.
+        pub admissions: Vec<Vec<u8>>,
+        /// The recipient's certificate, ASCII-armoured.
+        pub certificate: Vec<u8>,
+        /// In the intent's order.
+        pub items: Vec<ReleaseItem>,
+    }
+
+    /// One item to release.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct ReleaseItem {
+        /// Its name.
+        pub item_key: String,
+        /// The user's key, as sealed.
+        pub key: Vec<u8>,
+        /// The RSA-OAEP ciphertext.
+        pub ciphertext: Vec<u8>,
+        /// SHA-256 of the plaintext.
+        pub checksum: [u8; 32],
+        /// The sealed [`crate::token::Record`] of its check.
+        pub record: Vec<u8>,
+    }
+
+    /// What came of a release.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Released {
+        /// Which delivery of the session's one recovery this is: 1 to 3. 0 when no item could be released.
+        pub delivery: u32,
+        /// One for each item, in the intent's order.
+        pub items: Vec<ItemOutcome>,
+    }
+
+    /// One item that went out.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Message {
+        /// An ASCII-armoured OpenPGP message.
+        pub armoured: Vec<u8>,
+        /// How many bytes the plaintext had.
+        pub plaintext_bytes: u32,
+    }
+
+    /// What was released in a session?
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Recall {
+        /// The session's ticket.
+        pub ticket: Vec<u8>,
+    }
+
+    /// The enclave's own log of a session.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Recalled {
+        /// In order.
+        pub deliveries: Vec<Delivery>,
+    }
+
+    /// One delivery, as logged.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Delivery {
+        /// When it was intended, milliseconds since the epoch.
+        pub at_ms: i64,
+        /// SHA-256 of [`crate::intent::preimage`].
+        pub intent_hash: [u8; 32],
+        /// How many items went out; none when the process ended between intent and release.
+        pub items_released: Option<u32>,
+    }
+}
+
+wire_enum! {
+    /// One item's end.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ItemOutcome {
+        /// It went out.
+        1 = Message(Message),
+        /// It did not; one answer for all causes.
+        2 = Failed,
+    }
+}

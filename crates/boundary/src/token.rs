@@ -1,0 +1,114 @@
+//! What the enclave hands out under its own seal and believes when it comes back.
+//!
+//! A token travels as its encoding followed by the enclave's MAC. The server stores and returns it, and may
+//! read it; it cannot make one.
+
+use crate::Env;
+use crate::wire::{wire_enum, wire_struct};
+
+wire_struct! {
+    /// An identity session, opened by the enclave for one user.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Ticket {
+        /// The enclave's environment.
+        pub env: Env,
+        /// The enclave's generation; a reset ends all sessions.
+        pub generation: u32,
+        /// The provider's reference.
+        pub session_id: [u8; 16],
+        /// Makes the intent of this session unrepeatable.
+        pub nonce: [u8; 32],
+        /// The tenant.
+        pub tenant_id: String,
+        /// SHA-256 of [`user_tag_preimage`].
+        pub user_tag: [u8; 32],
+        /// SHA-256 of [`crate::policy::preimage`]: the rule in force at opening.
+        pub policy_hash: [u8; 32],
+        /// Milliseconds since the epoch.
+        pub opened_at_ms: i64,
+        /// The only OpenPGP key that may receive, when named at the start.
+        pub openpgp_fingerprint: Option<String>,
+    }
+
+    /// A provider's verdict on a session, verified inside.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Admission {
+        /// The enclave's environment.
+        pub env: Env,
+        /// The enclave's generation.
+        pub generation: u32,
+        /// Whose session.
+        pub session_id: [u8; 16],
+        /// The tenant.
+        pub tenant_id: String,
+        /// Whose identity.
+        pub user_tag: [u8; 32],
+        /// Which provider said so.
+        pub provider: String,
+        /// The provider's id of the inquiry.
+        pub verification_id: String,
+        /// What it said.
+        pub outcome: Outcome,
+        /// When the provider says it happened; the window counts from here.
+        pub event_at_ms: i64,
+        /// Keyed hash of the pivotal identity; none when the event named no person.
+        pub identity_tag: Option<[u8; 32]>,
+    }
+
+    /// One checked item, and the session it was stored under.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Record {
+        /// The enclave's environment.
+        pub env: Env,
+        /// The enclave's generation.
+        pub generation: u32,
+        /// The tenant.
+        pub tenant_id: String,
+        /// Whose item.
+        pub user_tag: [u8; 32],
+        /// The session, on the retail path.
+        pub session_id: Option<[u8; 16]>,
+        /// The id it is stored under.
+        pub backup_id: String,
+        /// The key it is encrypted to.
+        pub key_id: String,
+        /// SHA-256 of [`digest_preimage`].
+        pub record_digest: [u8; 32],
+        /// When it was checked, milliseconds since the epoch.
+        pub checked_at_ms: i64,
+    }
+}
+
+wire_enum! {
+    /// A provider's verdict.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Outcome {
+        /// The person is who he says he is.
+        1 = Approved,
+        /// Approved, but not the person of the baseline: releases nothing.
+        2 = IdentityDiffers,
+    }
+}
+
+/// What is hashed into a user's tag: who the user is, without naming him.
+pub fn user_tag_preimage(tenant_id: &str, user_identifier: &str) -> Vec<u8> {
+    [b"user-tag/v1\0", tenant_id.as_bytes(), b"\0", user_identifier.as_bytes()].concat()
+}
+
+/// What is hashed into a record's digest: everything that makes one stored item that item.
+pub fn digest_preimage(
+    tenant_id: &str,
+    user_tag: &[u8; 32],
+    key_id: &str,
+    item_key: &str,
+    ciphertext: &[u8],
+    checksum: &[u8; 32],
+) -> Vec<u8> {
+    let mut out = b"backup-record/v1\0".to_vec();
+    for part in [tenant_id.as_bytes(), user_tag, key_id.as_bytes(), item_key.as_bytes(), ciphertext, checksum]
+    {
+        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        out.extend_from_slice(part);
+    }
+    out
+}
