@@ -1,1 +1,13 @@
 //! Bodies of the public API, its errors and its events.
+//!
+//! The types say what travels; they hold no rule. The server reads requests field by field (so that one answer
+//! names every mistake) and writes the responses from here; the client does the reverse; the `OpenAPI`
+//! document is derived from the same types.
+
+pub mod audit;
+pub mod error;
+pub mod event;
+pub mod jwks;
+pub mod partner;
+pub mod retail;
+pub mod sandbox;

@@ -1,0 +1,74 @@
+//! The credentials file of a sandbox (contract 11): what a test or an integrator needs to begin.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything a sandbox made for its users.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Where the API listens.
+    pub base_url: String,
+    /// Where people go; by name, since passkeys need one.
+    pub control_url: String,
+    /// The signing keys.
+    pub jwks_url: String,
+    /// The service's own folder.
+    pub data_dir: String,
+    /// The offline enclave's folder, outside `data_dir`.
+    pub cold_dir: String,
+    /// One tenant of each kind.
+    pub tenants: Vec<Tenant>,
+}
+
+/// One tenant of a sandbox.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its name.
+    pub name: String,
+    /// `retail`, `partner` or `institution`.
+    pub kind: String,
+    /// Its API keys.
+    pub api_keys: ApiKeys,
+    /// Its people.
+    pub control: Vec<Person>,
+}
+
+/// A tenant's API keys.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ApiKeys {
+    /// May do all that a tenant of this kind does.
+    pub full: String,
+    /// The same, less the scope of its kind.
+    pub no_partner_scope: String,
+    /// The same as `full`, but expired.
+    pub expired: String,
+}
+
+/// A person with a working passkey for tests.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Person {
+    /// Signs in with it.
+    pub email: String,
+    /// And with this.
+    pub password: String,
+    /// Base32 secret of the second factor.
+    pub totp_secret: String,
+    /// `owner`, `member`, `officer` or `auditor`.
+    pub role: String,
+    /// The passkey.
+    pub passkey: Passkey,
+}
+
+/// The private side of a passkey, for tests.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Passkey {
+    /// base64url.
+    pub credential_id: String,
+    /// base64url.
+    pub user_handle: String,
+    /// base64url of the DER.
+    pub private_key_pkcs8: String,
+    /// The name it is bound to.
+    pub rp_id: String,
+    /// Its counter.
+    pub sign_count: u32,
+}
