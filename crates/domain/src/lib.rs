@@ -6,11 +6,16 @@
 
 mod words;
 
+pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod credential;
 pub mod entropy;
+pub mod event;
 pub mod ids;
 pub mod key;
+pub mod limits;
 pub mod recovery;
+pub mod refusal;
 pub mod time;
 pub mod verification;

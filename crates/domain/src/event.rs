@@ -1,0 +1,39 @@
+//! Events for webhooks (contract 8): what happened, without any secret and any ciphertext.
+
+use boundary::Env;
+use boundary::json::{Value, canonical};
+
+use crate::ids::EventId;
+use crate::time::Timestamp;
+
+/// One event, written in the transaction of what it reports.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its id; the same on every try.
+    pub id: EventId,
+    /// Such as `backup.stored`.
+    pub event_type: &'static str,
+    /// When.
+    pub created_at: Timestamp,
+    /// What; a non-empty object. Members that do not apply are left out.
+    pub data: Vec<(&'static str, Option<String>)>,
+}
+
+impl Event {
+    /// The body that every delivery of the event carries, byte for byte.
+    pub fn body(&self, env: Env) -> String {
+        let members = self
+            .data
+            .iter()
+            .filter_map(|(name, value)| Some(((*name).to_owned(), Value::text(value.as_ref()?))));
+        let document = Value::object([
+            ("id", Value::text(self.id.as_str())),
+            ("type", Value::text(self.event_type)),
+            ("created_at", Value::text(self.created_at.rfc3339())),
+            ("environment", Value::text(env.as_str())),
+            ("data", Value::Object(members.collect())),
+        ]);
+        // Canonical form refuses only non-integers and repeated names; every member is text, named once.
+        canonical(&document).unwrap_or_default()
+    }
+}
