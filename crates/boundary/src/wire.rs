@@ -191,11 +191,12 @@ impl Wire for Env {
 }
 
 /// Reads an enum's tag byte.
-pub(crate) fn take_tag(input: &mut &[u8]) -> Result<u8, Malformed> {
+pub fn take_tag(input: &mut &[u8]) -> Result<u8, Malformed> {
     <[u8; 1]>::take(input).map(|[tag]| tag)
 }
 
 /// Declares structs whose encoding is their fields in order.
+#[macro_export]
 macro_rules! wire_struct {
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$fdoc:meta])* pub $field:ident: $type:ty,)* })*) => {$(
         $(#[$doc])*
@@ -215,6 +216,7 @@ macro_rules! wire_struct {
 }
 
 /// Declares enums whose encoding is a tag byte, then the variant's one value if it has one.
+#[macro_export]
 macro_rules! wire_enum {
     ($(#[$doc:meta])* pub enum $name:ident {
         $($(#[$vdoc:meta])* $tag:literal = $variant:ident $(($type:ty))?,)*
@@ -225,9 +227,9 @@ macro_rules! wire_enum {
         impl $crate::wire::Wire for $name {
             fn put(&self, out: &mut Vec<u8>) {
                 match self {
-                    $($crate::wire::wire_enum!(@pattern value $name $variant $($type)?) => {
+                    $($crate::wire_enum!(@pattern value $name $variant $($type)?) => {
                         out.push($tag);
-                        $($crate::wire::wire_enum!(@put value out $type);)?
+                        $($crate::wire_enum!(@put value out $type);)?
                     })*
                 }
             }
@@ -244,7 +246,7 @@ macro_rules! wire_enum {
     (@put $value:ident $out:ident $type:ty) => { $crate::wire::Wire::put($value, $out) };
 }
 
-pub(crate) use {wire_enum, wire_struct};
+pub use {wire_enum, wire_struct};
 
 #[cfg(test)]
 mod tests {
