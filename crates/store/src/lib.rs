@@ -1,1 +1,47 @@
-//! Every query once, for SQLite and PostgreSQL.
+//! Every query once, for `SQLite` and `PostgreSQL`.
+//!
+//! [`Db`] runs synchronous closures on database threads: [`Db::write`] in a transaction, [`Db::read`] in a
+//! snapshot. A closure gets a [`Tx`] or an [`Rx`] and nothing else, so that no call to the outside can slip
+//! into a transaction; and it may be run more than once, so that ids and instants are made before it.
+//!
+//! The other modules are one per table. What belongs to a tenant begins with the tenant:
+//!
+//! ```no_run
+//! # use domain::ids::{KeyId, TenantId};
+//! # async fn example(db: store::Db, tenant: TenantId, id: KeyId) -> Result<(), store::StoreError> {
+//! let key = db.read("show_key", move |rx| store::keys::of(&tenant).find(rx, &id)).await?;
+//! # Ok(()) }
+//! ```
+
+#[macro_use]
+mod sql;
+
+mod column;
+mod error;
+mod migrate;
+mod pg;
+mod queue;
+mod sqlite;
+mod tls;
+mod tx;
+mod write;
+
+pub mod audit;
+pub mod backups;
+pub mod credentials;
+pub mod events;
+pub mod keys;
+pub mod meta;
+pub mod pool;
+pub mod provider_events;
+pub mod recoveries;
+pub mod seal;
+pub mod tenants;
+pub mod users;
+pub mod verifications;
+
+pub use column::{Arg, Column, ToArg};
+pub use error::StoreError;
+pub use sql::{Sql, twin};
+pub use tx::{Cells, FromRow, OfTenant, Rx, Tx};
+pub use write::{Db, Engine, Settings, Stats};

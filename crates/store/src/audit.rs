@@ -1,0 +1,229 @@
+//! The audit log. An entry is written in the transaction of the act and has no place yet; a sequencer gives
+//! committed entries their numbers and links them, so that a tenant's writes do not queue behind one another.
+
+use domain::ids::{BackupId, EntryId, KeyId, RecoveryId, TenantId, VerificationId};
+use domain::time::Timestamp;
+
+use crate::sql::Sql;
+use crate::{Cells, FromRow, Rx, StoreError, ToArg, Tx};
+
+row! {
+    /// What was done, by whom, to what, and how it ended.
+    #[derive(Debug)]
+    pub struct AuditEntry {
+        /// Its id.
+        pub id: EntryId,
+        /// When it was done.
+        pub time: Timestamp,
+        /// Who did it.
+        pub actor: String,
+        /// What the actor is.
+        pub actor_type: String,
+        /// What was done.
+        pub action: String,
+        /// To which key,
+        pub key_id: Option<KeyId>,
+        /// which backup,
+        pub backup_id: Option<BackupId>,
+        /// which recovery,
+        pub recovery_id: Option<RecoveryId>,
+        /// which inquiry,
+        pub verification_id: Option<VerificationId>,
+        /// of which customer of the tenant,
+        pub customer_id: Option<String>,
+        /// in which package.
+        pub package_id: Option<String>,
+        /// How it ended.
+        pub result: String,
+        /// And why.
+        pub reason: Option<String>,
+        /// The request that it was done in.
+        pub request_id: String,
+    }
+}
+
+/// A hash of the chain.
+pub type Hash = [u8; 32];
+
+/// An entry that has its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequenced {
+    /// Its place, from 1.
+    pub seq: i64,
+    /// The hash of the entry before it; none for the first.
+    pub prev_hash: Option<Hash>,
+    /// Its own hash.
+    pub entry_hash: Hash,
+    /// The entry.
+    pub entry: AuditEntry,
+}
+
+impl FromRow for Sequenced {
+    fn read(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: cells.take("seq")?,
+            prev_hash: cells.take("prev_hash")?,
+            entry_hash: cells.take("entry_hash")?,
+            entry: AuditEntry::read(cells)?,
+        })
+    }
+}
+
+row! {
+    /// The last link of a tenant's log.
+    #[derive(Debug)]
+    pub struct Head {
+        /// The place of the last entry; 0: none.
+        pub seq: i64,
+        /// Its hash; none when there is no entry.
+        pub entry_hash: Option<Hash>,
+    }
+}
+
+row! {
+    struct Pending {
+        tenant_id: TenantId,
+    }
+}
+
+/// Which entries are wanted; what is none does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this customer.
+    pub customer_id: Option<String>,
+    /// In this package.
+    pub package_id: Option<String>,
+    /// About this key.
+    pub key_id: Option<KeyId>,
+    /// About this backup.
+    pub backup_id: Option<BackupId>,
+    /// Of this kind.
+    pub action: Option<String>,
+    /// Done at this instant or later.
+    pub from: Option<Timestamp>,
+    /// Done before this instant.
+    pub to: Option<Timestamp>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, time, actor, actor_type, action, key_id, backup_id, recovery_id, verification_id, customer_id, \
+         package_id, result, reason, request_id"
+    };
+}
+
+static APPEND: Sql = sql!(
+    "audit.append",
+    "INSERT INTO audit_entries (tenant_id, ",
+    columns!(),
+    ") ",
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+);
+static LIST: Sql = sql!(
+    "audit.list",
+    "SELECT seq, prev_hash, entry_hash, ",
+    columns!(),
+    " FROM audit_entries ",
+    "WHERE tenant_id = $1 AND seq > $2 ",
+    "AND (CAST($4 AS TEXT) IS NULL OR customer_id = $4) AND (CAST($5 AS TEXT) IS NULL OR package_id = $5) ",
+    "AND (CAST($6 AS TEXT) IS NULL OR key_id = $6) AND (CAST($7 AS TEXT) IS NULL OR backup_id = $7) ",
+    "AND (CAST($8 AS TEXT) IS NULL OR action = $8) ",
+    "AND (CAST($9 AS BIGINT) IS NULL OR time >= $9) AND (CAST($10 AS BIGINT) IS NULL OR time < $10) ",
+    "ORDER BY seq LIMIT $3"
+);
+static TENANTS_WITH_PENDING: Sql = sql!(
+    "audit.list_tenants_with_pending",
+    "SELECT DISTINCT tenant_id FROM audit_entries WHERE seq IS NULL ORDER BY tenant_id LIMIT $1"
+);
+static FIND_HEAD: Sql =
+    sql!("audit.find_head", "SELECT seq, entry_hash FROM audit_heads WHERE tenant_id = $1");
+static INSERT_HEAD: Sql = sql!(
+    "audit.insert_head",
+    "INSERT INTO audit_heads (tenant_id, seq) VALUES ($1, 0) ON CONFLICT (tenant_id) DO NOTHING"
+);
+// An update that changes nothing: it locks the row in either engine and shows what the last sequencer left.
+static LOCK_HEAD: Sql = sql!(
+    "audit.lock_head",
+    "UPDATE audit_heads SET seq = seq WHERE tenant_id = $1 RETURNING seq, entry_hash"
+);
+static SET_HEAD: Sql =
+    sql!("audit.set_head", "UPDATE audit_heads SET seq = $2, entry_hash = $3 WHERE tenant_id = $1");
+static LIST_PENDING: Sql = sql!(
+    "audit.list_pending",
+    "SELECT ",
+    columns!(),
+    " FROM audit_entries WHERE tenant_id = $1 AND seq IS NULL ORDER BY id LIMIT $2"
+);
+static SET_SEQUENCED: Sql = sql!(
+    "audit.set_sequenced",
+    "UPDATE audit_entries SET seq = $3, prev_hash = $4, entry_hash = $5 ",
+    "WHERE tenant_id = $1 AND id = $2 AND seq IS NULL"
+);
+
+/// Tenants that have entries without a place.
+pub fn list_tenants_with_pending(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<TenantId>, StoreError> {
+    let rows = rx.list::<Pending>(&TENANTS_WITH_PENDING, &[&limit])?;
+    Ok(rows.into_iter().map(|row| row.tenant_id).collect())
+}
+
+/// The log of one tenant.
+pub fn of(tenant: &TenantId) -> Log<'_> {
+    Log { tenant }
+}
+
+/// See [`of`].
+#[derive(Clone, Copy, Debug)]
+pub struct Log<'t> {
+    tenant: &'t TenantId,
+}
+
+impl Log<'_> {
+    /// Adds an entry, which gets its place later.
+    pub fn append(self, tx: &mut Tx<'_>, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut args: Vec<&dyn ToArg> = vec![self.tenant];
+        args.extend(entry.args());
+        tx.exec_one(&APPEND, &args)
+    }
+
+    /// Gives up to `limit` entries their places; returns how many got one. `hash` is given an entry, its place
+    /// and the hash of the entry before it. Of two sequencers at once one waits for the other.
+    pub fn sequence_pending(
+        self,
+        tx: &mut Tx<'_>,
+        limit: i64,
+        hash: &dyn Fn(&AuditEntry, i64, Option<&Hash>) -> Hash,
+    ) -> Result<u64, StoreError> {
+        tx.exec(&INSERT_HEAD, &[self.tenant])?;
+        let mut head: Head = tx.find_one(&LOCK_HEAD, &[self.tenant])?;
+        let pending: Vec<AuditEntry> = tx.list(&LIST_PENDING, &[self.tenant, &limit])?;
+        for entry in &pending {
+            let (seq, prev_hash) = (head.seq + 1, head.entry_hash);
+            let entry_hash = hash(entry, seq, prev_hash.as_ref());
+            tx.exec_one(&SET_SEQUENCED, &[self.tenant, &entry.id, &seq, &prev_hash, &entry_hash])?;
+            head = Head { seq, entry_hash: Some(entry_hash) };
+        }
+        if !pending.is_empty() {
+            tx.exec_one(&SET_HEAD, &[self.tenant, &head.seq, &head.entry_hash])?;
+        }
+        Ok(pending.len() as u64)
+    }
+
+    /// The last link; none before the first entry got its place.
+    pub fn find_head(self, rx: &mut Rx<'_>) -> Result<Option<Head>, StoreError> {
+        rx.find(&FIND_HEAD, &[self.tenant])
+    }
+
+    /// Up to `limit` entries after the place `after_seq`, ascending. Those without a place are not shown.
+    pub fn list(
+        self,
+        rx: &mut Rx<'_>,
+        filter: &Filter,
+        after_seq: i64,
+        limit: i64,
+    ) -> Result<Vec<Sequenced>, StoreError> {
+        let Filter { customer_id, package_id, key_id, backup_id, action, from, to } = filter;
+        let args: [&dyn ToArg; 10] =
+            [self.tenant, &after_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
+        rx.list(&LIST, &args)
+    }
+}

@@ -1,0 +1,63 @@
+//! The outbox of webhooks: an event is written in the transaction that it reports.
+
+use domain::ids::{EventId, TenantId};
+use domain::time::Timestamp;
+
+use crate::sql::Sql;
+use crate::{Rx, StoreError, ToArg, Tx};
+
+row! {
+    /// One event.
+    #[derive(Debug)]
+    pub struct Event {
+        /// Its id.
+        pub id: EventId,
+        /// Its type, such as `key.assigned`.
+        pub r#type: String,
+        /// JSON, exactly as it will be signed and sent.
+        pub body: String,
+        /// When it happened.
+        pub created_at: Timestamp,
+    }
+}
+
+static APPEND: Sql = sql!(
+    "events.append",
+    "INSERT INTO events (tenant_id, id, type, body, created_at) VALUES ($1, $2, $3, $4, $5)"
+);
+static LIST_AFTER: Sql = sql!(
+    "events.list_after",
+    "SELECT id, type, body, created_at FROM events ",
+    "WHERE tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
+);
+
+/// The events of one tenant.
+pub fn of(tenant: &TenantId) -> Events<'_> {
+    Events { tenant }
+}
+
+/// See [`of`].
+#[derive(Clone, Copy, Debug)]
+pub struct Events<'t> {
+    tenant: &'t TenantId,
+}
+
+impl Events<'_> {
+    /// Adds one.
+    pub fn append(self, tx: &mut Tx<'_>, event: &Event) -> Result<(), StoreError> {
+        let mut args: Vec<&dyn ToArg> = vec![self.tenant];
+        args.extend(event.args());
+        tx.exec_one(&APPEND, &args)
+    }
+
+    /// Events after one, or from the first on, in the order of their birth. One that was born earlier may still
+    /// be committed later: nobody may take the last id for a mark up to which all is done.
+    pub fn list_after(
+        self,
+        rx: &mut Rx<'_>,
+        after: Option<&EventId>,
+        limit: i64,
+    ) -> Result<Vec<Event>, StoreError> {
+        rx.list(&LIST_AFTER, &[self.tenant, &after, &limit])
+    }
+}

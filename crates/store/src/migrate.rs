@@ -1,0 +1,86 @@
+//! The schema, and the order in which it grew.
+
+use crate::StoreError;
+
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal $file:literal,)*) => {
+        const MIGRATIONS: &[Migration] = &[$(Migration {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../migrations/sqlite/", $file)),
+            postgres: include_str!(concat!("../migrations/postgres/", $file)),
+        },)*];
+    };
+}
+
+migrations! {
+    1 "ground" "0001_ground.sql",
+}
+
+const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";
+const POSTGRES_VERSIONS: &str =
+    "CREATE TABLE IF NOT EXISTS schema_versions (version bigint NOT NULL PRIMARY KEY, name text NOT NULL)";
+const LIST: &str = "SELECT version, name FROM schema_versions ORDER BY version";
+
+/// Any number, as long as every process uses the same: two that start at once migrate one after the other.
+const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7165065861825654388)";
+
+/// Brings a file up to date, all in one transaction.
+pub(crate) fn sqlite(connection: &mut rusqlite::Connection) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy) => StoreError::unavailable("migrating", error),
+        _ => StoreError::other("migrating", error),
+    };
+    let tx =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+    tx.execute_batch(SQLITE_VERSIONS).map_err(failed)?;
+    let applied: Vec<(i64, String)> = {
+        let mut list = tx.prepare(LIST).map_err(failed)?;
+        let rows = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)?
+    };
+    for migration in missing(&applied)? {
+        tx.execute_batch(migration.sqlite).map_err(failed)?;
+        let args = rusqlite::params![migration.version, migration.name];
+        tx.execute("INSERT INTO schema_versions (version, name) VALUES (?1, ?2)", args).map_err(failed)?;
+    }
+    tx.commit().map_err(failed)
+}
+
+/// Brings a database up to date, all in one transaction.
+pub(crate) fn postgres(client: &mut postgres::Client) -> Result<(), StoreError> {
+    let failed = |error| StoreError::other("migrating", error);
+    let mut tx = client.transaction().map_err(failed)?;
+    tx.batch_execute(POSTGRES_LOCK).map_err(failed)?;
+    tx.batch_execute(POSTGRES_VERSIONS).map_err(failed)?;
+    let applied: Vec<(i64, String)> =
+        tx.query(LIST, &[]).map_err(failed)?.iter().map(|row| (row.get(0), row.get(1))).collect();
+    for migration in missing(&applied)? {
+        tx.batch_execute(migration.postgres).map_err(failed)?;
+        tx.execute(
+            "INSERT INTO schema_versions (version, name) VALUES ($1, $2)",
+            &[&migration.version, &migration.name],
+        )
+        .map_err(failed)?;
+    }
+    tx.commit().map_err(failed)
+}
+
+/// What is still to be applied; an error if what was applied is not the beginning of what we know.
+fn missing(applied: &[(i64, String)]) -> Result<&'static [Migration], StoreError> {
+    for (at, (version, name)) in applied.iter().enumerate() {
+        let known = MIGRATIONS.get(at).is_some_and(|known| known.version == *version && known.name == *name);
+        if !known {
+            let text = format!("its schema {version} ({name}) is unknown to this program; use a newer one");
+            return Err(StoreError::Unfit(text));
+        }
+    }
+    Ok(&MIGRATIONS[applied.len()..])
+}

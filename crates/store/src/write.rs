@@ -1,0 +1,320 @@
+//! [`Db`]: closures in, answers out.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::queue::{Queue, Refused};
+use crate::tx::{Rx, Tx};
+use crate::{StoreError, pg, sqlite};
+
+/// Where the data lies, and how it is reached.
+#[derive(Clone)]
+pub struct Settings {
+    /// Which engine, and where.
+    pub engine: Engine,
+    /// Database threads: readers of `SQLite` (2 to 4), connections of `PostgreSQL` (1 to 16).
+    pub threads: usize,
+    /// How many closures may wait; one more is [`StoreError::Busy`].
+    pub queue_max: usize,
+    /// How long to wait for a lock that another process holds, and for `PostgreSQL` to be reached.
+    pub patience: Duration,
+}
+
+/// The two engines.
+#[derive(Clone)]
+pub enum Engine {
+    /// A file, made when it is missing. Its folder must exist.
+    Sqlite(PathBuf),
+    /// A libpq address: `postgres://user:password@host/name?sslmode=verify-full` or `host=... user=...`.
+    ///
+    /// TLS always verifies the server, against `sslrootcert` (a PEM file, or `system`, which is the default).
+    /// Without `sslmode` it is used for every host that is not this machine.
+    Postgres(String),
+}
+
+impl Settings {
+    /// A `SQLite` file with the usual sizes.
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self { engine: Engine::Sqlite(path.into()), threads: 3, ..Self::postgres("") }
+    }
+
+    /// A `PostgreSQL` address with the usual sizes.
+    pub fn postgres(address: impl Into<String>) -> Self {
+        Self {
+            engine: Engine::Postgres(address.into()),
+            threads: 8,
+            queue_max: 4096,
+            patience: Duration::from_secs(3),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engine = match &self.engine {
+            Engine::Sqlite(path) => format!("sqlite {}", path.display()),
+            // The address may hold a password.
+            Engine::Postgres(_) => "postgres".to_owned(),
+        };
+        f.debug_struct("Settings")
+            .field("engine", &engine)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the database threads have done since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Closures that were run to an answer.
+    pub closures: u64,
+    /// Transactions of writing closures that were committed; one holds many closures in `SQLite`.
+    pub commits: u64,
+    /// Closures that were run again.
+    pub reruns: u64,
+    /// Closures that wait now.
+    pub waiting: usize,
+}
+
+/// A database. Clones share it; when the last one goes, what waits is finished and the threads end.
+#[derive(Clone)]
+pub struct Db {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Readers first: in `PostgreSQL` the two are one.
+    reads: Arc<Queue<Job>>,
+    writes: Arc<Queue<Job>>,
+    counters: Arc<Counters>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub closures: AtomicU64,
+    pub commits: AtomicU64,
+    pub reruns: AtomicU64,
+    /// A commit could not be made durable: nothing more is written by this process.
+    pub failed: AtomicBool,
+}
+
+impl Db {
+    /// Opens the database, brings its schema up to date and starts the threads.
+    ///
+    /// [`StoreError::Unfit`] when the schema is one that this program does not know, the `SQLite` library or
+    /// the server is too old, or the address does not read.
+    pub async fn open(settings: Settings) -> Result<Self, StoreError> {
+        let (answer, opened) = oneshot::channel();
+        // Drivers block, and one of them must not even be made on a thread of the runtime.
+        spawn("store-open", move || drop(answer.send(Self::open_blocking(&settings))))?;
+        opened.await.map_err(|_| StoreError::Unavailable { doing: "opening", source: None })?
+    }
+
+    fn open_blocking(settings: &Settings) -> Result<Self, StoreError> {
+        let reads = Arc::new(Queue::new(settings.queue_max));
+        let writes = match &settings.engine {
+            Engine::Sqlite(_) => Arc::new(Queue::new(settings.queue_max)),
+            Engine::Postgres(_) => Arc::clone(&reads),
+        };
+        // Made before the threads, so that on an error its drop closes the queues and ends those there are.
+        let shared = Shared { reads, writes, counters: Arc::default(), threads: Mutex::default() };
+        let (reads, writes, counters) = (&shared.reads, &shared.writes, &shared.counters);
+        let threads = match &settings.engine {
+            Engine::Sqlite(path) => sqlite::start(path, settings, reads, writes, counters)?,
+            Engine::Postgres(address) => pg::start(address, settings, reads, counters)?,
+        };
+        *shared.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Runs `work` in a transaction, which is committed if it returns `Ok` and undone if not; the answer comes
+    /// after the commit.
+    ///
+    /// `work` may be run more than once, so ids and instants are made outside of it, and it must do nothing
+    /// but use the [`Tx`]. Its error type is the caller's own, as long as it can hold a [`StoreError`]. Once
+    /// asked for, the work may be done even though nobody awaits the answer any more.
+    pub async fn write<T, E, F>(&self, name: &'static str, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        if self.is_failed() {
+            return Err(StoreError::Unavailable { doing: name, source: None }.into());
+        }
+        run(&self.shared.writes, name, Mode::Write, work).await
+    }
+
+    /// Runs `look` over one unchanging view of the database.
+    pub async fn read<T, E, F>(&self, name: &'static str, look: F) -> Result<T, E>
+    where
+        F: Fn(&mut Rx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        run(&self.shared.reads, name, Mode::Read, move |tx| look(tx)).await
+    }
+
+    /// Takes no more work, finishes what waits, ends the threads.
+    pub async fn close(&self) {
+        let shared = Arc::clone(&self.shared);
+        // An error means that the runtime is going down; the threads then end when the last handle is dropped.
+        drop(tokio::task::spawn_blocking(move || shared.finish()).await);
+    }
+
+    /// Whether a commit could not be made durable. This process writes nothing more; it should end and be
+    /// started anew, which recovers the file.
+    pub fn is_failed(&self) -> bool {
+        self.shared.counters.failed.load(Ordering::Relaxed)
+    }
+
+    /// Numbers for the metrics.
+    pub fn stats(&self) -> Stats {
+        let (shared, counters) = (&self.shared, &self.shared.counters);
+        let writes = if Arc::ptr_eq(&shared.reads, &shared.writes) { 0 } else { shared.writes.len() };
+        Stats {
+            closures: counters.closures.load(Ordering::Relaxed),
+            commits: counters.commits.load(Ordering::Relaxed),
+            reruns: counters.reruns.load(Ordering::Relaxed),
+            waiting: shared.reads.len() + writes,
+        }
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Db").field(&self.stats()).finish()
+    }
+}
+
+impl Shared {
+    fn finish(&self) {
+        self.reads.close();
+        self.writes.close();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A closure may itself hold the last handle, and so end up here on its own thread.
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("a database thread ended by a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+async fn run<T, E, F>(queue: &Queue<Job>, name: &'static str, mode: Mode, work: F) -> Result<T, E>
+where
+    F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let (job, answer) = Job::new(name, mode, work);
+    queue.put(job).map_err(|refused| match refused {
+        Refused::Full => StoreError::Busy,
+        Refused::Closed => StoreError::Unavailable { doing: name, source: None },
+    })?;
+    // Only a thread that died leaves without an answer, and nobody knows how far it had come.
+    answer.await.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown { doing: name, source: None }.into()))
+}
+
+/// Whether a closure may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+/// A closure on its way through a database thread, its types hidden.
+pub(crate) struct Job {
+    pub name: &'static str,
+    pub mode: Mode,
+    step: Box<dyn FnMut(Step<'_, '_>) -> bool + Send>,
+}
+
+enum Step<'s, 'c> {
+    /// Run the closure and keep what it returned: was it `Ok`?
+    Run(&'s mut Tx<'c>),
+    /// Send what it returned, or this error instead: is anybody there?
+    Answer(Option<StoreError>),
+    /// Does anybody still wait for the answer?
+    Wanted,
+}
+
+impl Job {
+    fn new<T, E, F>(name: &'static str, mode: Mode, work: F) -> (Self, oneshot::Receiver<Result<T, E>>)
+    where
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        let (mut sender, mut returned) = (Some(sender), None);
+        let step = move |step: Step<'_, '_>| match step {
+            Step::Run(tx) => {
+                returned = None;
+                let result = work(tx);
+                returned = Some(if result.is_ok() && tx.spoiled().is_some() {
+                    // An error that the closure swallowed: keeping the rest would commit a half.
+                    Err(StoreError::other(name, "an error of the store was swallowed").into())
+                } else {
+                    result
+                });
+                returned.as_ref().is_some_and(Result::is_ok)
+            }
+            Step::Answer(instead) => {
+                let result = match (instead, returned.take()) {
+                    (Some(error), _) => Err(error.into()),
+                    (None, Some(result)) => result,
+                    (None, None) => Err(StoreError::other(name, "the closure panicked").into()),
+                };
+                sender.take().is_some_and(|sender| sender.send(result).is_ok())
+            }
+            Step::Wanted => sender.as_ref().is_some_and(|sender| !sender.is_closed()),
+        };
+        (Self { name, mode, step: Box::new(step) }, answer)
+    }
+
+    /// Runs the closure, and says whether its changes are to be kept; what it returned waits for `answer`.
+    pub fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        // After a panic nothing of the closure is used again but its answer.
+        catch_unwind(AssertUnwindSafe(|| (self.step)(Step::Run(tx)))).unwrap_or_else(|_| {
+            tracing::error!(name = self.name, "a closure panicked on a database thread");
+            false
+        })
+    }
+
+    /// Whether anybody still waits for the answer.
+    pub fn is_wanted(&mut self) -> bool {
+        (self.step)(Step::Wanted)
+    }
+
+    /// Hands over what the closure returned, or `instead`.
+    pub fn answer(mut self, instead: Option<StoreError>, counters: &Counters) {
+        counters.closures.fetch_add(1, Ordering::Relaxed);
+        if !(self.step)(Step::Answer(instead)) {
+            tracing::debug!(name = self.name, "nobody awaits the answer any more");
+        }
+    }
+}
+
+/// Starts a named thread.
+pub(crate) fn spawn(
+    name: &'static str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(body).map_err(|error| StoreError::unavailable("starting a database thread", error))
+}
