@@ -1,1 +1,193 @@
 //! The trusted process: makes, seals and uses customers' private keys, and releases only on proof.
+//!
+//! What is given up first, when something must give: speed, then availability; never a release to the wrong
+//! person, and never a store that cannot be recovered.
+//!
+//! The server on the other side of the socket is not believed. A request is answered on what the enclave sealed
+//! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
+//! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
+//! [`session`], [`evidence`], [`release`], and below them [`state`] and [`log`], [`seal`], [`root`],
+//! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`ceremony`] is the same program on a
+//! machine without a network.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use boundary::Env;
+use boundary::message::KeyType;
+
+mod assign;
+mod ceremony;
+mod check;
+mod clock;
+mod digest;
+mod evidence;
+mod generate;
+mod guard;
+mod log;
+mod openpgp;
+mod release;
+mod root;
+mod seal;
+mod secret;
+mod service;
+mod session;
+mod state;
+
+const USAGE: &str = "usage:
+  serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
+        [--allow-uid N] [--recovery-limits on|off] [--end-with-stdin]
+  init  --state DIR --env sandbox|production
+  batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N";
+
+/// Runs one of the enclave's commands; `args` are those after the program's name.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("enclave: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
+    let command = args.next().and_then(|word| word.into_string().ok()).unwrap_or_default();
+    let known: &[&str] = match command.as_str() {
+        "serve" => {
+            &["--socket", "--state", "--env", "--provider", "--offline-key", "--allow-uid", "--recovery-limits"]
+        }
+        "init" => &["--state", "--env"],
+        "batch" => &["--state", "--env", "--out", "--rsa", "--secp256k1", "--ed25519"],
+        _ => return Err(io::Error::other(USAGE)),
+    };
+    let options = Options::read(args, known, command == "serve")?;
+    let dir = PathBuf::from(options.one("--state")?);
+    let env = Env::parse(options.one("--env")?)
+        .ok_or_else(|| io::Error::other("--env is neither sandbox nor production"))?;
+    match command.as_str() {
+        "serve" => serve(&options, &dir, env),
+        "init" => root::init(&dir, env),
+        _ => batch(&options, &dir, env),
+    }
+}
+
+/// `--name value` pairs.
+struct Options {
+    pairs: Vec<(String, String)>,
+    end_with_stdin: bool,
+}
+
+impl Options {
+    fn read(args: impl Iterator<Item = OsString>, known: &[&str], serve: bool) -> io::Result<Self> {
+        let mut options = Self { pairs: Vec::new(), end_with_stdin: false };
+        let mut words = args.map(|word| word.into_string().map_err(|_| io::Error::other("an argument is not UTF-8")));
+        while let Some(name) = words.next().transpose()? {
+            if serve && name == "--end-with-stdin" {
+                options.end_with_stdin = true;
+                continue;
+            }
+            if !known.contains(&name.as_str()) {
+                return Err(io::Error::other(USAGE));
+            }
+            let value = words.next().transpose()?.ok_or_else(|| io::Error::other(format!("{name} needs a value")))?;
+            options.pairs.push((name, value));
+        }
+        Ok(options)
+    }
+
+    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn maybe<'a>(&'a self, name: &'a str) -> io::Result<Option<&'a str>> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(io::Error::other(format!("{name} is given twice"))),
+        }
+    }
+
+    fn one<'a>(&'a self, name: &'a str) -> io::Result<&'a str> {
+        self.maybe(name)?.ok_or_else(|| io::Error::other(format!("{name} is missing\n{USAGE}")))
+    }
+
+    fn number<'a>(&'a self, name: &'a str) -> io::Result<Option<u32>> {
+        let parse = |text: &str| text.parse().map_err(|_| io::Error::other(format!("{name} is not a number")));
+        self.maybe(name)?.map(parse).transpose()
+    }
+}
+
+/// A sandbox makes its own keys at its first start; production's are made on purpose, once.
+fn prepare(dir: &Path, env: Env) -> io::Result<()> {
+    match (root::exists(dir), env) {
+        (true, _) => Ok(()),
+        (false, Env::Sandbox) => root::init(dir, env),
+        (false, Env::Production) => Err(io::Error::other("the state directory is not initialised; run init first")),
+    }
+}
+
+fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
+    let own_uid = rustix::process::geteuid().as_raw();
+    let peer = options.number("--allow-uid")?.filter(|&uid| uid != own_uid);
+    let protections = guard::protect(peer.is_none());
+    let recovery_limits = match options.maybe("--recovery-limits")? {
+        None => env == Env::Production,
+        Some("on") => true,
+        Some("off") => false,
+        Some(_) => return Err(io::Error::other("--recovery-limits is neither on nor off")),
+    };
+    let mut providers = Vec::new();
+    for path in options.all("--provider") {
+        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path)?);
+        providers.push(evidence::Provider::parse(&text, env).map_err(io::Error::other)?);
+    }
+    let mut offline_keys = Vec::new();
+    for path in options.all("--offline-key") {
+        let key = digest::unhex(std::fs::read_to_string(path)?.trim()).filter(|key| key.len() == 32);
+        offline_keys.push(key.ok_or_else(|| io::Error::other("an offline key is not 32 bytes of hexadecimal"))?);
+    }
+    prepare(dir, env)?;
+    let _directory = guard::lock_directory(dir)?;
+    let root::Opened { keyring, assignment, receipt } = root::open(dir, env)?;
+    let ledger = log::Ledger::open(dir, keyring.log_key())?;
+    let generator = generate::Generator::start()?;
+    let listener = guard::listen(Path::new(options.one("--socket")?), peer)?;
+    let enclave = Arc::new(service::Enclave {
+        keyring,
+        assignment,
+        receipt,
+        providers,
+        offline_keys,
+        recovery_limits,
+        ledger,
+        generator,
+        protections,
+    });
+    if options.end_with_stdin {
+        std::thread::Builder::new().name("stdin".into()).spawn(|| {
+            // Whatever ends the reading, the parent is gone. All that was answered is on the disk.
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            std::process::exit(0);
+        })?;
+    }
+    println!("ready");
+    io::stdout().flush()?;
+    service::serve(&enclave, &listener, &[own_uid].into_iter().chain(peer).collect::<Vec<_>>())
+}
+
+fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
+    guard::protect(true);
+    prepare(dir, env)?;
+    let _directory = guard::lock_directory(dir)?;
+    let count = |name| Ok::<_, io::Error>(options.number(name)?.unwrap_or_default() as usize);
+    let counts = [
+        (KeyType::Rsa4096, count("--rsa")?),
+        (KeyType::Secp256k1, count("--secp256k1")?),
+        (KeyType::Ed25519, count("--ed25519")?),
+    ];
+    ceremony::batch(dir, env, &ceremony::Order { out: options.one("--out")?.into(), counts })
+}

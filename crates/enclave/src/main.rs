@@ -1,1 +1,5 @@
-fn main() {}
+//! The enclave as a program of its own; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    enclave::run(std::env::args_os().skip(1))
+}

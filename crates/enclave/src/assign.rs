@@ -1,0 +1,164 @@
+//! Keys on their way to a user: `Generate` for the pool, `Adopt` for keys made offline, `Bind` to give one to
+//! somebody for good.
+
+use std::collections::HashSet;
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use boundary::batch::{BATCH_KEYS_MAX, Batch, Binding, SignedBinding, binding_preimage, preimage};
+use boundary::message::{Adopt, Adopted, Bind, Bound, KeyType, PoolKey, Refusal};
+use boundary::statement::{Facts, parse_fields, payload};
+use boundary::wire::Wire;
+
+use crate::digest::{hex, sha256, uuid_v7};
+use crate::generate::{check_public_half, public_half};
+use crate::seal::{Home, KeyFacts, open, seal};
+use crate::service::{Enclave, note};
+use crate::session::{check_names, user_tag};
+use crate::state::{Adoption, Record};
+
+/// Makes a pair and seals it to nobody.
+pub fn generate(enclave: &Enclave, key_type: KeyType) -> Result<PoolKey, Refusal> {
+    let pair = enclave.generator.make(key_type)?;
+    let (serial, created_at_ms) = enclave.ledger.decide(|turn| Ok((turn.serials(1)?, turn.now_ms)))?;
+    let facts = KeyFacts {
+        tenant_id: String::new(),
+        user_tag: None,
+        key_id: uuid_v7(created_at_ms),
+        key_type,
+        home: Home::Hot,
+        public_key: pair.public_key,
+        created_at_ms,
+        serial,
+    };
+    Ok(pool_key(enclave, facts, &pair.private_half))
+}
+
+fn pool_key(enclave: &Enclave, facts: KeyFacts, private_half: &[u8]) -> PoolKey {
+    PoolKey {
+        key_id: facts.key_id.clone(),
+        key_type: facts.key_type,
+        public_key: facts.public_key.clone(),
+        sealed: seal(&enclave.keyring, facts, private_half),
+    }
+}
+
+/// Takes in a batch that the offline enclave signed. The same batch again answers the same keys, so that a lost
+/// answer costs nothing; they have the serials of the first time.
+pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
+    let message = preimage(&request.batch);
+    let signed = enclave.offline_keys.iter().any(|key| {
+        UnparsedPublicKey::new(&ED25519, key).verify(&message, &request.signature).is_ok()
+    });
+    if !signed {
+        note("adopt", "batch is not signed by a known offline enclave");
+        return Err(Refusal::SealBroken);
+    }
+    let batch = Batch::from_bytes(&request.batch).map_err(|_| Refusal::Malformed)?;
+    if batch.env != enclave.keyring.env {
+        return Err(Refusal::SealBroken);
+    }
+    let mut ids = HashSet::new();
+    let mut halves = HashSet::new();
+    let good = (1..=BATCH_KEYS_MAX).contains(&batch.keys.len())
+        && batch.keys.iter().all(|key| {
+            check_names(&[&key.key_id]).is_ok()
+                && ids.insert(&key.key_id)
+                && halves.insert(&key.public_key)
+                && check_public_half(key.key_type, &key.public_key).is_ok()
+        });
+    if !good {
+        return Err(Refusal::Malformed);
+    }
+    let digest = sha256(&request.batch);
+    let keys = batch.keys.len() as u64;
+    let first_serial = enclave.ledger.decide(|turn| match turn.state().batches.get(&batch.batch_id) {
+        Some(known) if known.digest == digest => Ok(known.first_serial),
+        Some(_) => Err(Refusal::Malformed),
+        None => {
+            let first_serial = turn.serials(keys)?;
+            turn.record(Record::Adopted(Adoption { batch_id: batch.batch_id, digest, first_serial, keys }))?;
+            Ok(first_serial)
+        }
+    })?;
+    let keys = batch.keys.into_iter().zip(first_serial..).map(|(key, serial)| {
+        let facts = KeyFacts {
+            tenant_id: String::new(),
+            user_tag: None,
+            key_id: key.key_id,
+            key_type: key.key_type,
+            home: Home::Cold,
+            public_key: key.public_key,
+            created_at_ms: batch.made_at_ms,
+            serial,
+        };
+        pool_key(enclave, facts, &[])
+    });
+    Ok(Adopted { keys: keys.collect() })
+}
+
+/// Gives a pool key to one user and signs its statement. The register of bound serials is on the disk before
+/// anyone is answered: whoever holds the pool key's seal cannot have it bound a second time.
+pub fn bind(enclave: &Enclave, request: &Bind) -> Result<Bound, Refusal> {
+    check_names(&[&request.tenant_id, &request.user_identifier])?;
+    let (facts, private_half) = open(&enclave.keyring, &request.sealed)?;
+    if facts.user_tag.is_some() || !facts.tenant_id.is_empty() {
+        return Err(Refusal::AlreadyBound);
+    }
+    if facts.home == Home::Hot {
+        let public = public_half(facts.key_type, &private_half).map_err(|_| Refusal::SealBroken)?;
+        if public != facts.public_key {
+            return Err(Refusal::SealBroken);
+        }
+    }
+    let (statement, signed_payload) = statement(request, &facts)?;
+    let bound_at_ms = enclave.ledger.decide(|turn| {
+        if turn.state().is_bound(facts.serial) {
+            return Err(Refusal::AlreadyBound);
+        }
+        turn.record(Record::Bound(facts.serial))?;
+        Ok(turn.now_ms)
+    })?;
+    let tag = user_tag(&request.tenant_id, &request.user_identifier);
+    let binding = (facts.home == Home::Cold).then(|| {
+        let binding = Binding {
+            env: enclave.keyring.env,
+            key_id: facts.key_id.clone(),
+            public_key_sha256: sha256(&facts.public_key),
+            tenant_id: request.tenant_id.clone(),
+            user_tag: tag,
+            bound_at_ms,
+        };
+        let signature = enclave.receipt.sign(&binding_preimage(&binding));
+        SignedBinding { binding: binding.to_bytes(), signature }.to_bytes()
+    });
+    let signature = enclave.assignment.sign(statement.as_bytes());
+    let owned = KeyFacts { tenant_id: request.tenant_id.clone(), user_tag: Some(tag), ..facts };
+    Ok(Bound {
+        sealed: seal(&enclave.keyring, owned, &private_half),
+        binding,
+        signature,
+        signed_payload,
+        kid: enclave.assignment.public.kid.clone(),
+    })
+}
+
+/// What is signed about the key, and whether that is a payload of its own (contract 7.2).
+fn statement(request: &Bind, facts: &KeyFacts) -> Result<(String, Option<String>), Refusal> {
+    let public_key = hex(&facts.public_key);
+    let fields = parse_fields(&request.sign_with).map_err(|_| Refusal::Malformed)?;
+    if fields.is_empty() {
+        return Ok((public_key, None));
+    }
+    let fingerprint = hex(&sha256(&facts.public_key));
+    let values = Facts {
+        external_customer_id: request.external_customer_id.as_deref(),
+        external_package_id: request.external_package_id.as_deref(),
+        pulled_by_id: Some(&request.pulled_by_id),
+        pulled_by_type: Some(&request.pulled_by_type),
+        user_id: Some(&request.user_id),
+        key_id: Some(&facts.key_id),
+        key_fingerprint: Some(&fingerprint),
+    };
+    let payload = payload(&public_key, &fields, &values).map_err(|_| Refusal::Malformed)?;
+    Ok((payload.clone(), Some(payload)))
+}

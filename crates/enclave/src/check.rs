@@ -1,0 +1,177 @@
+//! `Check`: does every item open, and is it what the device said? One answer, one duration (trust 3.7).
+
+use boundary::RSA_CIPHERTEXT_BYTES;
+use boundary::message::{CHECK_ITEMS_MAX, Check, CheckItem, Checked, KeyType, Refusal};
+use boundary::token::{Record as RecordToken, Ticket, digest_preimage};
+
+use crate::clock::seconds_until;
+use crate::digest::sha256;
+use crate::generate::RsaKey;
+use crate::seal::{Home, KeyFacts, open};
+use crate::service::Enclave;
+use crate::session::{GENERATION, Token, check_names, user_tag};
+use crate::state::{CheckFailed, DAY_MS, MINUTE_MS, Record, State, spent};
+
+/// Failed checks of one key in a day; Manger's attack needs thousands.
+const KEY_FAILURES_A_DAY: usize = 20;
+/// Failed checks of one key in its life, then it takes no more stores.
+const KEY_FAILURES_IN_LIFE: u32 = 100;
+/// Failed checks of one credential in a minute.
+const CREDENTIAL_FAILURES_A_MINUTE: usize = 60;
+/// The longest ciphertext that is taken into a digest.
+const CIPHERTEXT_BYTES_MAX: usize = 8 * RSA_CIPHERTEXT_BYTES;
+
+/// Opens items, compares their checksums, says yes or no.
+pub fn check(enclave: &Enclave, request: &Check) -> Result<Checked, Refusal> {
+    check_names(&[&request.credential_id, &request.tenant_id, &request.user_identifier])?;
+    if request.items.is_empty() || request.items.len() > CHECK_ITEMS_MAX {
+        return Err(Refusal::Malformed);
+    }
+    for item in &request.items {
+        check_names(&[&item.backup_id])?;
+        if item.ciphertext.len() > CIPHERTEXT_BYTES_MAX {
+            return Err(Refusal::Malformed);
+        }
+    }
+    let tag = user_tag(&request.tenant_id, &request.user_identifier);
+    let (facts, private_half) = open(&enclave.keyring, &request.key)?;
+    if facts.tenant_id != request.tenant_id || facts.user_tag != Some(tag) {
+        return Err(Refusal::SealBroken);
+    }
+    if (facts.key_type, facts.home) != (KeyType::Rsa4096, Home::Hot) {
+        return Err(Refusal::WrongKeyType);
+    }
+    let session_id = match &request.ticket {
+        None => None,
+        Some(bytes) => {
+            let ticket = Ticket::believe(&enclave.keyring, bytes)?;
+            if ticket.tenant_id != request.tenant_id || ticket.user_tag != tag {
+                return Err(Refusal::SealBroken);
+            }
+            Some(ticket.session_id)
+        }
+    };
+    let key = RsaKey::read(&private_half, &facts.public_key).map_err(|_| Refusal::SealBroken)?;
+    let checked_at_ms = within_budget(enclave, &facts, &request.credential_id, || all_agree(&key, &request.items))?;
+    let records = request.items.iter().map(|item| {
+        let digest = digest_preimage(
+            &request.tenant_id,
+            &tag,
+            &facts.key_id,
+            &item.item_key,
+            &item.ciphertext,
+            &item.checksum,
+        );
+        RecordToken {
+            env: enclave.keyring.env,
+            generation: GENERATION,
+            tenant_id: request.tenant_id.clone(),
+            user_tag: tag,
+            session_id,
+            backup_id: item.backup_id.clone(),
+            key_id: facts.key_id.clone(),
+            record_digest: sha256(&digest),
+            checked_at_ms,
+        }
+        .issue(&enclave.keyring)
+    });
+    Ok(Checked { records: records.collect() })
+}
+
+/// Does the private operation and the hash for every item, whatever came of those before it.
+fn all_agree(key: &RsaKey, items: &[CheckItem]) -> bool {
+    let nothing = crate::secret::Plaintext::new(Vec::new().into());
+    items.iter().fold(true, |all, item| {
+        let plaintext = key.decrypt(&item.ciphertext);
+        let agrees = plaintext.as_ref().unwrap_or(&nothing).has_checksum(&item.checksum);
+        all & agrees & plaintext.is_some()
+    })
+}
+
+/// Runs a check if the budgets allow one, and counts it if it fails, on the disk, before anyone hears of it.
+///
+/// A key is checked by one request at a time, and a credential never has more checks under way than it may
+/// still fail: parallel calls cannot outrun the count.
+fn within_budget(
+    enclave: &Enclave,
+    facts: &KeyFacts,
+    credential_id: &str,
+    check: impl FnOnce() -> bool,
+) -> Result<i64, Refusal> {
+    let credential = sha256(credential_id.as_bytes());
+    let failed = |state: &State| state.credentials.get(&credential).map_or(0, std::collections::VecDeque::len);
+    let _credential = enclave.ledger.hold([b"credential ", credential.as_slice()].concat(), |state, checks| {
+        checks == 0 || checks + failed(state) < CREDENTIAL_FAILURES_A_MINUTE
+    });
+    let _key = enclave.ledger.hold([b"key ", facts.key_id.as_bytes()].concat(), |_, checks| checks == 0);
+    let now_ms = enclave.ledger.decide(|turn| {
+        budget(turn.state(), &facts.key_id, &credential, turn.now_ms)?;
+        Ok(turn.now_ms)
+    })?;
+    if check() {
+        return Ok(now_ms);
+    }
+    enclave.ledger.decide(|turn| {
+        turn.record(Record::CheckFailed(CheckFailed { key_id: facts.key_id.clone(), credential }))?;
+        Err(Refusal::CheckFailed)
+    })
+}
+
+/// Whether one more check may fail.
+fn budget(state: &State, key_id: &str, credential: &[u8; 32], now_ms: i64) -> Result<(), Refusal> {
+    let key = state.failures.get(key_id);
+    if key.is_some_and(|key| key.life >= KEY_FAILURES_IN_LIFE) {
+        return Err(Refusal::KeyLocked);
+    }
+    let by_key = spent(key.map(|key| &key.recent), now_ms, DAY_MS, KEY_FAILURES_A_DAY);
+    let by_credential =
+        spent(state.credentials.get(credential), now_ms, MINUTE_MS, CREDENTIAL_FAILURES_A_MINUTE);
+    match by_key.max(by_credential) {
+        None => Ok(()),
+        Some(free_at_ms) => Err(Refusal::CheckBudgetSpent(seconds_until(free_at_ms, now_ms))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fail(state: &mut State, at_ms: i64, key_id: &str, credential: u8) {
+        let failed = CheckFailed { key_id: key_id.into(), credential: [credential; 32] };
+        state.apply(at_ms, Record::CheckFailed(failed));
+    }
+
+    #[test]
+    fn a_key_fails_twenty_times_a_day() {
+        let mut state = State::default();
+        for at in 0..20 {
+            assert_eq!(budget(&state, "k", &[0; 32], at * 1_000), Ok(()));
+            fail(&mut state, at * 1_000, "k", 0);
+        }
+        assert_eq!(budget(&state, "k", &[1; 32], 20_000), Err(Refusal::CheckBudgetSpent(86_381)));
+        assert_eq!(budget(&state, "other", &[0; 32], 20_000), Ok(()));
+        assert!(budget(&state, "k", &[0; 32], DAY_MS - 1).is_err());
+        assert_eq!(budget(&state, "k", &[0; 32], DAY_MS), Ok(()));
+    }
+
+    #[test]
+    fn a_key_fails_a_hundred_times_in_its_life() {
+        let mut state = State::default();
+        for at in 0..100 {
+            assert_eq!(budget(&state, "k", &[0; 32], at * DAY_MS), Ok(()));
+            fail(&mut state, at * DAY_MS, "k", 0);
+        }
+        assert_eq!(budget(&state, "k", &[0; 32], 1_000 * DAY_MS), Err(Refusal::KeyLocked));
+    }
+
+    #[test]
+    fn a_credential_fails_sixty_times_a_minute() {
+        let mut state = State::default();
+        for at in 0..60 {
+            fail(&mut state, at, &format!("k{at}"), 7);
+        }
+        assert_eq!(budget(&state, "fresh", &[7; 32], 60), Err(Refusal::CheckBudgetSpent(60)));
+        assert_eq!(budget(&state, "fresh", &[8; 32], 60), Ok(()));
+        assert_eq!(budget(&state, "fresh", &[7; 32], MINUTE_MS), Ok(()));
+    }
+}

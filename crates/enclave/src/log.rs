@@ -1,0 +1,318 @@
+//! The sealed log behind [`State`]: append-only, chained, on the disk before anyone is answered.
+//!
+//! The file begins with a mark and the sequence number of its first record. A record is its length, the
+//! length's complement, and AES-256-GCM whose additional data are the sequence number and the previous record's
+//! tag: none can be altered, moved, left out or taken from another log. What can be lost is the tail that was
+//! being written when the machine stopped, and nobody was answered for that.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use boundary::message::Refusal;
+use boundary::wire::Wire;
+use boundary::wire_struct;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+use crate::clock::wall_ms;
+use crate::digest::equal;
+use crate::root::{decrypt, encrypt, replace};
+use crate::secret::SymmetricKey;
+use crate::state::{Record, State};
+
+const FILE: &str = "state.log";
+const MARK: &[u8; 8] = b"HFLOG1\0\0";
+const HEADER_BYTES: usize = 16;
+const TAG_BYTES: usize = 16;
+/// A record cannot be larger than the frame that caused it.
+const RECORD_BYTES_MAX: usize = boundary::wire::FRAME_BYTES_MAX;
+/// A log of this many bytes is rewritten at the next start.
+const REWRITE_BYTES: u64 = 32 * 1024 * 1024;
+/// Disk space is taken in steps of this many bytes, ahead of need, so that a full disk is a refusal and not a
+/// failed write.
+const RESERVE_BYTES: u64 = 1024 * 1024;
+/// The exit status after a failed write or sync: the page cache can no longer be believed (fsyncgate).
+const EXIT_LOG_FAILED: i32 = 74;
+
+wire_struct! {
+    /// One record with its instant.
+    pub struct Entry {
+        /// Milliseconds since the epoch.
+        pub at_ms: i64,
+        /// The fact.
+        pub record: Record,
+    }
+}
+
+/// The end of the chain.
+struct Chain {
+    key: SymmetricKey,
+    sequence: u64,
+    tag: [u8; TAG_BYTES],
+}
+
+impl Chain {
+    fn aad(&self, sequence: u64) -> Vec<u8> {
+        [b"state-log/v1\0", sequence.to_be_bytes().as_slice(), &self.tag].concat()
+    }
+
+    fn append(&mut self, entry: &Entry, out: &mut Vec<u8>) {
+        let sealed = encrypt(&self.key, &self.aad(self.sequence + 1), &entry.to_bytes());
+        let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&(!length).to_be_bytes());
+        out.extend_from_slice(&sealed);
+        self.advance(&sealed);
+    }
+
+    fn advance(&mut self, sealed: &[u8]) {
+        self.sequence += 1;
+        self.tag.copy_from_slice(&sealed[sealed.len() - TAG_BYTES..]);
+    }
+
+    /// Reads the record at the front of `rest`. None when it is the torn end of a log: the file stops inside
+    /// it, or its tag and all that follows were never written.
+    fn read(&mut self, rest: &mut &[u8]) -> io::Result<Option<Entry>> {
+        let damaged = || io::Error::other(format!("{FILE} is damaged after record {}", self.sequence));
+        let unwritten = |from: &[u8]| from.iter().all(|&byte| byte == 0);
+        let Some((prefix, after)) = rest.split_first_chunk::<8>() else { return Ok(None) };
+        let length = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
+        if !length.to_be_bytes().iter().zip(&prefix[4..]).all(|(a, b)| *a == !b) {
+            return if unwritten(rest) { Ok(None) } else { Err(damaged()) };
+        }
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        if !(TAG_BYTES..=RECORD_BYTES_MAX).contains(&length) {
+            return Err(damaged());
+        }
+        let Some((sealed, after)) = after.split_at_checked(length) else { return Ok(None) };
+        let Some(plain) = decrypt(&self.key, &self.aad(self.sequence + 1), sealed) else {
+            let torn = unwritten(&sealed[length - TAG_BYTES..]) && unwritten(after);
+            return if torn { Ok(None) } else { Err(damaged()) };
+        };
+        let entry = Entry::from_bytes(&plain).map_err(|_| damaged())?;
+        self.advance(sealed);
+        *rest = after;
+        Ok(Some(entry))
+    }
+}
+
+/// What is decided on, under one lock.
+struct Core {
+    state: State,
+    chain: Chain,
+    next_serial: u64,
+    pending: Vec<u8>,
+    file_bytes: u64,
+    reserved_bytes: u64,
+    synced: u64,
+    busy: HashMap<Vec<u8>, usize>,
+}
+
+/// The state and its log.
+pub struct Ledger {
+    core: Mutex<Core>,
+    file: File,
+    written: Condvar,
+    idle: Condvar,
+}
+
+/// One decision: the state as it is, and what it adds to the log.
+pub struct Turn<'a> {
+    core: &'a mut Core,
+    file: &'a File,
+    /// The instant to decide by: never before anything in the log.
+    pub now_ms: i64,
+}
+
+impl Turn<'_> {
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.core.state
+    }
+
+    /// Adds a record; it holds for later decisions at once, and for the world when it is synced.
+    pub fn record(&mut self, record: Record) -> Result<(), Refusal> {
+        let entry = Entry { at_ms: self.now_ms, record };
+        let bytes = self.core.file_bytes + entry.to_bytes().len() as u64 + 64;
+        if bytes > self.core.reserved_bytes {
+            let target = bytes + RESERVE_BYTES;
+            match fallocate(self.file, FallocateFlags::KEEP_SIZE, 0, target) {
+                // Where space cannot be taken ahead, a full disk ends the process at the write.
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.core.reserved_bytes = target,
+                Err(_) => return Err(Refusal::LogUnavailable),
+            }
+        }
+        let before = self.core.pending.len();
+        self.core.chain.append(&entry, &mut self.core.pending);
+        self.core.file_bytes += (self.core.pending.len() - before) as u64;
+        self.core.state.apply(entry.at_ms, entry.record);
+        Ok(())
+    }
+
+    /// `count` serials that no key had before; the first of them.
+    pub fn serials(&mut self, count: u64) -> Result<u64, Refusal> {
+        const STEP: u64 = 256;
+        let first = self.core.next_serial;
+        if first + count > self.core.state.serials_reserved {
+            self.record(Record::SerialsReserved(first + count + STEP))?;
+        }
+        self.core.next_serial = first + count;
+        Ok(first)
+    }
+}
+
+/// Holds a name for as long as one request works on it.
+pub struct Busy<'a> {
+    ledger: &'a Ledger,
+    name: Vec<u8>,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut core = self.ledger.lock();
+        if let Some(holders) = core.busy.get_mut(&self.name) {
+            *holders -= 1;
+            if *holders == 0 {
+                core.busy.remove(&self.name);
+            }
+        }
+        drop(core);
+        self.ledger.idle.notify_all();
+    }
+}
+
+impl Ledger {
+    /// Reads the log, or begins one, and starts the thread that writes it.
+    pub fn open(dir: &Path, key: SymmetricKey) -> io::Result<Arc<Self>> {
+        let path = dir.join(FILE);
+        if !path.exists() {
+            replace(dir, FILE, &header(1))?;
+        }
+        let (mut state, mut chain, mut file_bytes) = read(&path, key)?;
+        if file_bytes > REWRITE_BYTES {
+            file_bytes = rewrite(dir, &mut state, &mut chain)?;
+        }
+        let file = OpenOptions::new().append(true).mode(0o600).open(&path)?;
+        file.set_len(file_bytes)?;
+        file.sync_all()?;
+        let core = Core {
+            next_serial: state.serials_reserved,
+            synced: chain.sequence,
+            state,
+            chain,
+            pending: Vec::new(),
+            file_bytes,
+            reserved_bytes: file_bytes,
+            busy: HashMap::new(),
+        };
+        let ledger =
+            Arc::new(Self { core: Mutex::new(core), file, written: Condvar::new(), idle: Condvar::new() });
+        let writer = Arc::clone(&ledger);
+        thread::Builder::new().name("log".into()).spawn(move || writer.write())?;
+        Ok(ledger)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic while deciding leaves the state as its records made it: only `Turn::record` changes it.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides one thing at a time. Whatever `decide` recorded, and all before it, is on the disk when this
+    /// returns, with a yes or with a no.
+    pub fn decide<T>(&self, decide: impl FnOnce(&mut Turn<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let mut core = self.lock();
+        let now_ms = wall_ms().max(core.state.highest_ms);
+        let answer = decide(&mut Turn { core: &mut core, file: &self.file, now_ms });
+        let sequence = core.chain.sequence;
+        if !core.pending.is_empty() {
+            self.idle.notify_all();
+        }
+        while core.synced < sequence {
+            core = self.written.wait(core).unwrap_or_else(PoisonError::into_inner);
+        }
+        answer
+    }
+
+    /// The instant to decide by: never before anything in the log.
+    pub fn now_ms(&self) -> i64 {
+        wall_ms().max(self.lock().state.highest_ms)
+    }
+
+    /// The last record's number.
+    pub fn sequence(&self) -> u64 {
+        self.lock().synced
+    }
+
+    /// Waits until there is room for one more to work on `name`, as the state and the number of those who do
+    /// so now decide, and holds it.
+    pub fn hold(&self, name: Vec<u8>, has_room: impl Fn(&State, usize) -> bool) -> Busy<'_> {
+        let mut core = self.lock();
+        while !has_room(&core.state, core.busy.get(&name).copied().unwrap_or_default()) {
+            core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
+        }
+        *core.busy.entry(name.clone()).or_default() += 1;
+        Busy { ledger: self, name }
+    }
+
+    /// Writes and syncs what is pending, one batch after another. Any failure ends the process before anyone
+    /// is answered.
+    fn write(&self) -> ! {
+        loop {
+            let mut core = self.lock();
+            while core.pending.is_empty() {
+                core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
+            }
+            let batch = std::mem::take(&mut core.pending);
+            let sequence = core.chain.sequence;
+            drop(core);
+            if let Err(error) = (&self.file).write_all(&batch).and_then(|()| self.file.sync_data()) {
+                eprintln!("enclave: cannot write {FILE}, stopping: {error}");
+                std::process::exit(EXIT_LOG_FAILED);
+            }
+            self.lock().synced = sequence;
+            self.written.notify_all();
+        }
+    }
+}
+
+fn header(first_sequence: u64) -> Vec<u8> {
+    [MARK.as_slice(), &first_sequence.to_be_bytes()].concat()
+}
+
+/// Adds up a whole log; also says how many of its bytes hold.
+fn read(path: &Path, key: SymmetricKey) -> io::Result<(State, Chain, u64)> {
+    let mut bytes = Vec::new();
+    File::open(path)?.read_to_end(&mut bytes)?;
+    let foreign = || io::Error::other(format!("{FILE} is not a log of this program"));
+    let (mark, mut rest) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(foreign)?;
+    let (mark, first) = mark.split_first_chunk::<8>().ok_or_else(foreign)?;
+    let first = u64::from_be_bytes(first.try_into().map_err(io::Error::other)?);
+    if !equal(mark, MARK) || first == 0 {
+        return Err(foreign());
+    }
+    let mut chain = Chain { key, sequence: first - 1, tag: [0; TAG_BYTES] };
+    let mut state = State::default();
+    while let Some(entry) = chain.read(&mut rest)? {
+        state.apply(entry.at_ms, entry.record);
+    }
+    Ok((state, chain, (bytes.len() - rest.len()) as u64))
+}
+
+/// Begins a new file that adds up to the same and takes the old one's place; the sequence goes on.
+fn rewrite(dir: &Path, state: &mut State, chain: &mut Chain) -> io::Result<u64> {
+    let mut bytes = header(chain.sequence + 1);
+    chain.tag = [0; TAG_BYTES];
+    let records = state.to_records(wall_ms().max(state.highest_ms));
+    *state = State::default();
+    for (at_ms, record) in records {
+        chain.append(&Entry { at_ms, record: record.clone() }, &mut bytes);
+        state.apply(at_ms, record);
+    }
+    replace(dir, FILE, &bytes)?;
+    Ok(bytes.len() as u64)
+}

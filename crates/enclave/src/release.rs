@@ -1,0 +1,296 @@
+//! `Release`: the one request through which a secret leaves, and every check before it (trust 3.5, in order).
+
+use boundary::RSA_CIPHERTEXT_BYTES;
+use boundary::intent::{Intent, Item, preimage};
+use boundary::message::{
+    ItemOutcome, KeyType, Message, RELEASE_ITEMS_MAX, RecipientFault, Refusal, Release, ReleaseItem, Released,
+};
+use boundary::policy::{BUILT_IN_VERSION, RETAIL_WINDOW_S};
+use boundary::token::{Admission, Outcome, Record as RecordToken, Ticket, digest_preimage};
+
+use crate::clock::seconds_until;
+use crate::digest::{equal, hex, sha256};
+use crate::generate::RsaKey;
+use crate::openpgp::{Certificate, inspect};
+use crate::seal::{Home, open};
+use crate::secret::Plaintext;
+use crate::service::{Enclave, note};
+use crate::session::{Token, policy_hash, user_tag};
+use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, State, spent};
+
+/// Deliveries of one session's recovery.
+const DELIVERIES_MAX: usize = 3;
+/// Sessions of one user that release something in a day.
+const RECOVERIES_A_DAY: usize = 5;
+/// Releases of one tenant in an hour and in a day.
+const RELEASES_AN_HOUR: usize = 100;
+const RELEASES_A_DAY: usize = 1_000;
+/// How far a provider's clock may be ahead of ours.
+const SKEW_MS: i64 = 300_000;
+
+/// What has been proven of a request, before its items are looked at.
+struct Proof {
+    intent: Intent,
+    ticket: Ticket,
+    /// The session's own admission first.
+    admissions: Vec<Admission>,
+    now_ms: i64,
+}
+
+/// Logs which step failed; the answer does not say.
+fn failed(step: &str) -> Refusal {
+    note("release", step);
+    Refusal::ProofFailed
+}
+
+fn must(holds: bool, step: &str) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(failed(step)) }
+}
+
+/// Releases items to a recipient, on proof.
+pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal> {
+    let proof = prove(enclave, request)?;
+    let certificate = recipient(request, &proof)?;
+    let receives = format!("{} {}", certificate.recipient.openpgp_fpr, certificate.recipient.enc_subkey_fpr);
+    // One release of a tenant at a time: two would not see each other in the counts of session, user, tenant.
+    let name = [b"release ", proof.ticket.tenant_id.as_bytes()].concat();
+    let _held = enclave.ledger.hold(name, |_, releases| releases == 0);
+    may_release(enclave, &proof, &receives)?;
+    let keys: Vec<Option<RsaKey>> = (request.items.iter().zip(&proof.intent.items))
+        .map(|(item, intended)| item_key(enclave, &proof, item, intended))
+        .collect();
+    if keys.iter().all(Option::is_none) {
+        let items = keys.iter().map(|_| ItemOutcome::Failed).collect();
+        return Ok(Released { delivery: 0, items });
+    }
+    enclave.ledger.decide(|turn| {
+        turn.record(Record::Intended(Intended {
+            session_id: proof.ticket.session_id,
+            opened_at_ms: proof.ticket.opened_at_ms,
+            tenant_id: proof.ticket.tenant_id.clone(),
+            user_tag: proof.ticket.user_tag,
+            intent_hash: sha256(&preimage(&request.intent)),
+            items_digest: items_digest(&proof.intent.items),
+            recipient: receives.clone(),
+        }))
+    })?;
+    let items = request.items.iter().zip(keys).map(|(item, key)| outcome(&certificate, item, key)).collect();
+    log_end(enclave, &proof, receives, items)
+}
+
+/// The check of everything but recipient, counters and items.
+fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
+    let ring = &enclave.keyring;
+    let intent = Intent::from_canonical(&request.intent).ok_or_else(|| failed("1 intent is not canonical"))?;
+    must((1..=RELEASE_ITEMS_MAX).contains(&intent.items.len()), "1 number of items")?;
+    must(intent.items.len() == request.items.len(), "1 items are not those of the intent")?;
+    let ticket = Ticket::believe(ring, &request.ticket).map_err(|_| failed("2 ticket"))?;
+    must(intent.env == ring.env, "2 environment")?;
+    must(intent.tenant_id == ticket.tenant_id, "2 tenant")?;
+    let tag = user_tag(&ticket.tenant_id, &request.user_identifier);
+    must(tag == ticket.user_tag && intent.user_tag == hex(&tag), "2 user")?;
+    must(equal(intent.session_nonce.as_bytes(), hex(&ticket.nonce).as_bytes()), "2 nonce")?;
+    let policy = policy_hash(ring.env, &ticket.tenant_id);
+    must(ticket.policy_hash == policy && intent.policy_hash == hex(&policy), "3 policy")?;
+    must(intent.policy_version == BUILT_IN_VERSION, "3 policy version")?;
+    must(!request.admissions.is_empty() && request.admissions.len() <= RELEASE_ITEMS_MAX + 1, "4 admissions")?;
+    let believe = |bytes: &Vec<u8>| Admission::believe(ring, bytes);
+    let admissions: Vec<Admission> = request.admissions.iter().filter_map(|bytes| believe(bytes).ok()).collect();
+    must(admissions.len() == request.admissions.len(), "4 an admission")?;
+    let own = &admissions[0];
+    must(own.session_id == ticket.session_id, "4 admission is not this session's")?;
+    must(own.tenant_id == ticket.tenant_id && own.user_tag == ticket.user_tag, "4 admission is another user's")?;
+    must(own.outcome == Outcome::Approved, "4 admission is not an approval")?;
+    must(own.verification_id == intent.verification_id, "4 inquiry")?;
+    must(own.identity_tag.is_some(), "5 identity")?;
+    let now_ms = enclave.ledger.now_ms();
+    must(intent.not_before_ms <= now_ms && now_ms <= intent.expires_at_ms, "7 intent is not in force")?;
+    if !window_open(own.event_at_ms, now_ms) {
+        note("release", "7 window is closed");
+        return Err(Refusal::WindowClosed);
+    }
+    Ok(Proof { intent, ticket, admissions, now_ms })
+}
+
+/// Whether an approval of that instant still counts: to the millisecond, and never from the future.
+fn window_open(approved_at_ms: i64, now_ms: i64) -> bool {
+    (approved_at_ms - SKEW_MS..=approved_at_ms + RETAIL_WINDOW_S * 1_000).contains(&now_ms)
+}
+
+/// The recipient is who the intent names, and may receive.
+fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusal> {
+    let certificate = inspect(&request.certificate, proof.now_ms).map_err(Refusal::Recipient)?;
+    let (found, named) = (&certificate.recipient, &proof.intent.recipient);
+    must(found.openpgp_fpr == named.openpgp_fpr, "9 fingerprint is not the intent's")?;
+    must(found.enc_subkey_fpr == named.enc_subkey_fpr, "9 encryption key is not the intent's")?;
+    must(hex(&found.cert_sha256) == named.cert_sha256, "9 certificate is not the intent's")?;
+    match &proof.ticket.openpgp_fingerprint {
+        Some(bound) if *bound != found.openpgp_fpr => Err(Refusal::Recipient(RecipientFault::OtherFingerprint)),
+        _ => Ok(certificate),
+    }
+}
+
+/// Whether the session's recovery, the user and the tenant have a release left.
+fn may_release(enclave: &Enclave, proof: &Proof, receives: &str) -> Result<(), Refusal> {
+    enclave.ledger.decide(|turn| {
+        let (state, now_ms) = (turn.state(), turn.now_ms);
+        let session = state.sessions.get(&proof.ticket.session_id);
+        let released: Vec<_> = session.into_iter().flat_map(|session| session.released()).collect();
+        let same = |earlier: &&&Intended| {
+            earlier.recipient == receives && earlier.items_digest == items_digest(&proof.intent.items)
+        };
+        if released.len() >= DELIVERIES_MAX || released.iter().filter(same).count() < released.len() {
+            note("release", "8 session is used");
+            return Err(Refusal::SessionUsed);
+        }
+        if enclave.recovery_limits { within_limits(state, proof, now_ms, released.is_empty()) } else { Ok(()) }
+    })
+}
+
+fn within_limits(state: &State, proof: &Proof, now_ms: i64, first: bool) -> Result<(), Refusal> {
+    let recoveries = state.recoveries.get(&proof.ticket.user_tag);
+    if let Some(free_at_ms) = spent(recoveries, now_ms, DAY_MS, RECOVERIES_A_DAY).filter(|_| first) {
+        return Err(Refusal::RecoveryLimit(seconds_until(free_at_ms, now_ms)));
+    }
+    let releases = state.releases.get(&proof.ticket.tenant_id);
+    let by_hour = spent(releases, now_ms, HOUR_MS, RELEASES_AN_HOUR);
+    match by_hour.max(spent(releases, now_ms, DAY_MS, RELEASES_A_DAY)) {
+        Some(free_at_ms) => Err(Refusal::ReleaseLimit(seconds_until(free_at_ms, now_ms))),
+        None => Ok(()),
+    }
+}
+
+/// The key of an item that may go out; none, with the step logged, for one that may not.
+fn item_key(enclave: &Enclave, proof: &Proof, item: &ReleaseItem, intended: &Item) -> Option<RsaKey> {
+    match try_item_key(enclave, proof, item, intended) {
+        Ok(key) => Some(key),
+        Err(step) => {
+            note("release", step);
+            None
+        }
+    }
+}
+
+fn try_item_key(
+    enclave: &Enclave,
+    proof: &Proof,
+    item: &ReleaseItem,
+    intended: &Item,
+) -> Result<RsaKey, &'static str> {
+    let ensure = |holds: bool, step: &'static str| if holds { Ok(()) } else { Err(step) };
+    let (ticket, own) = (&proof.ticket, &proof.admissions[0]);
+    let (facts, private_half) = open(&enclave.keyring, &item.key).map_err(|_| "8 key's seal")?;
+    ensure(facts.tenant_id == ticket.tenant_id, "8 key is another tenant's")?;
+    ensure(facts.user_tag == Some(ticket.user_tag), "8 key is another user's")?;
+    ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), "8 key's kind")?;
+    let record = RecordToken::believe(&enclave.keyring, &item.record).map_err(|_| "8 record")?;
+    ensure(record.tenant_id == ticket.tenant_id, "8 record is another tenant's")?;
+    ensure(record.user_tag == ticket.user_tag, "8 record is another user's")?;
+    ensure(record.backup_id == intended.backup_id, "8 record is another backup's")?;
+    ensure(record.key_id == facts.key_id && record.key_id == intended.key_id, "8 record is another key's")?;
+    ensure(item.ciphertext.len() == RSA_CIPHERTEXT_BYTES, "8 ciphertext")?;
+    let digest = sha256(&digest_preimage(
+        &ticket.tenant_id,
+        &ticket.user_tag,
+        &facts.key_id,
+        &item.item_key,
+        &item.ciphertext,
+        &item.checksum,
+    ));
+    ensure(digest == record.record_digest && hex(&digest) == intended.record_digest, "8 digest")?;
+    let stored_under = record.session_id.ok_or("8 item was not stored under a session")?;
+    let confirmed = proof.admissions.iter().any(|admission| {
+        admission.session_id == stored_under
+            && admission.outcome == Outcome::Approved
+            && admission.tenant_id == ticket.tenant_id
+            && admission.user_tag == ticket.user_tag
+            && admission.identity_tag.is_some()
+            && admission.identity_tag == own.identity_tag
+    });
+    ensure(confirmed, "5 no approval of the same person for the session the item was stored under")?;
+    RsaKey::read(&private_half, &facts.public_key).map_err(|_| "8 key's halves differ")
+}
+
+/// Decrypts, compares, encrypts to the recipient.
+fn outcome(certificate: &Certificate, item: &ReleaseItem, key: Option<RsaKey>) -> ItemOutcome {
+    let encrypt = |plaintext: Plaintext| {
+        let plaintext_bytes = u32::try_from(plaintext.len()).ok()?;
+        let armoured = certificate.encrypt(plaintext).ok()?;
+        Some(ItemOutcome::Message(Message { armoured, plaintext_bytes }))
+    };
+    key.and_then(|key| key.decrypt(&item.ciphertext))
+        .filter(|plaintext| plaintext.has_checksum(&item.checksum))
+        .and_then(encrypt)
+        .unwrap_or(ItemOutcome::Failed)
+}
+
+/// Logs what goes out, and to whom, before it does.
+fn log_end(
+    enclave: &Enclave,
+    proof: &Proof,
+    recipient: String,
+    items: Vec<ItemOutcome>,
+) -> Result<Released, Refusal> {
+    let messages = items.iter().filter_map(|item| match item {
+        ItemOutcome::Message(message) => Some(message.armoured.as_slice()),
+        ItemOutcome::Failed => None,
+    });
+    let output: Vec<&[u8]> = messages.collect();
+    let released = u32::try_from(output.len()).unwrap_or(u32::MAX);
+    let end = Delivered {
+        session_id: proof.ticket.session_id,
+        output_sha256: sha256(&output.concat()),
+        recipient,
+        items: released,
+    };
+    let delivery = enclave.ledger.decide(|turn| {
+        turn.record(Record::Delivered(end))?;
+        let session = turn.state().sessions.get(&proof.ticket.session_id);
+        Ok(session.map_or(0, |session| session.released().count()))
+    })?;
+    let delivery = if released == 0 { 0 } else { u32::try_from(delivery).unwrap_or(u32::MAX) };
+    Ok(Released { delivery, items })
+}
+
+/// Names a list of items, whatever else an intent says.
+fn items_digest(items: &[Item]) -> [u8; 32] {
+    let mut bytes = b"release-items/v1\0".to_vec();
+    for item in items {
+        for part in [&item.backup_id, &item.key_id, &item.record_digest] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+    }
+    sha256(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_is_exact() {
+        let approved = 1_000_000_000;
+        let end = approved + 3_600_000;
+        for (now, open) in [
+            (approved - SKEW_MS - 1, false),
+            (approved - SKEW_MS, true),
+            (approved, true),
+            (end - 1, true),
+            (end, true),
+            (end + 1, false),
+            (i64::MAX / 2, false),
+        ] {
+            assert_eq!(window_open(approved, now), open, "{now}");
+        }
+    }
+
+    #[test]
+    fn no_two_lists_of_items_have_one_digest() {
+        let item = |id: &str, key: &str| Item { backup_id: id.into(), key_id: key.into(), record_digest: "d".into() };
+        let one = items_digest(&[item("ab", "c")]);
+        for other in [vec![item("a", "bc")], vec![], vec![item("ab", "c"), item("ab", "c")]] {
+            assert_ne!(one, items_digest(&other));
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The root key, what is derived from it, and the signing keys it seals.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
+use aws_lc_rs::kdf::{KbkdfCtrHmacAlgorithmId, get_kbkdf_ctr_hmac_algorithm, kbkdf_ctr_hmac};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use boundary::wire::Wire;
+use boundary::{Env, wire_struct};
+use zeroize::Zeroizing;
+
+use crate::clock::wall_ms;
+use crate::digest::{base64url, random, sha256};
+use crate::secret::SymmetricKey;
+
+const ROOT_FILE: &str = "root.key";
+const SIGNING_FILE: &str = "signing.keys";
+const OFFLINE_FILE: &str = "offline.key";
+
+/// SP 800-108 counter mode with HMAC-SHA256; the fixed input is label, zero, the length-prefixed context, and
+/// the output's length in bits.
+pub fn derive(secret: &SymmetricKey, label: &str, context: &[&[u8]]) -> SymmetricKey {
+    let mut info = [label.as_bytes(), b"\0"].concat();
+    for part in context {
+        info.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        info.extend_from_slice(part);
+    }
+    info.extend_from_slice(&256_u32.to_be_bytes());
+    SymmetricKey::filled(|out| {
+        let algorithm = get_kbkdf_ctr_hmac_algorithm(KbkdfCtrHmacAlgorithmId::Sha256).ok_or(())?;
+        kbkdf_ctr_hmac(algorithm, secret.expose(), &info, out).map_err(|_| ())
+    })
+    // The algorithm exists and neither length is zero: there is no other cause of failure.
+    .expect("the derivation's arguments are constant")
+}
+
+/// AES-256-GCM (SP 800-38D) under a random nonce, which goes in front.
+pub fn encrypt(key: &SymmetricKey, aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    let nonce: [u8; 12] = random();
+    let mut body = Zeroizing::new(Vec::with_capacity(plain.len() + 16));
+    body.extend_from_slice(plain);
+    cipher(key)
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut *body)
+        .expect("the plaintext is far below the cipher's limit");
+    [nonce.as_slice(), &body].concat()
+}
+
+/// Undoes [`encrypt`]; none when anything was altered.
+pub fn decrypt(key: &SymmetricKey, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, body) = sealed.split_first_chunk::<12>()?;
+    let mut body = Zeroizing::new(body.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let length = cipher(key).open_in_place(nonce, Aad::from(aad), &mut body).ok()?.len();
+    body.truncate(length);
+    Some(body)
+}
+
+fn cipher(key: &SymmetricKey) -> LessSafeKey {
+    // 32 bytes are what the algorithm takes.
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.expose()).expect("the key has the cipher's length"))
+}
+
+/// Everything derived from the root key, one key for each purpose.
+pub struct Keyring {
+    /// The one environment this enclave serves.
+    pub env: Env,
+    root: SymmetricKey,
+    /// Makes session tickets.
+    pub ticket: hmac::Key,
+    /// Makes admissions.
+    pub admission: hmac::Key,
+    /// Makes records of checks.
+    pub record: hmac::Key,
+    /// Hides identities.
+    pub identity: hmac::Key,
+}
+
+impl Keyring {
+    fn new(env: Env, root: SymmetricKey) -> Self {
+        let key = |label: &str| derive(&root, label, &[env.as_str().as_bytes()]);
+        let mac = |label: &str| hmac::Key::new(hmac::HMAC_SHA256, key(label).expose());
+        Self {
+            env,
+            ticket: mac("ticket"),
+            admission: mac("admission"),
+            record: mac("record"),
+            identity: mac("identity"),
+            root,
+        }
+    }
+
+    /// The key that encrypts data keys of a tenant; the pool's own has an empty name.
+    pub fn sealing(&self, tenant_id: &str) -> SymmetricKey {
+        derive(&self.root, "seal", &[b"epoch 1", self.env.as_str().as_bytes(), tenant_id.as_bytes()])
+    }
+
+    /// The key that seals the state log.
+    pub fn log_key(&self) -> SymmetricKey {
+        self.own("state-log")
+    }
+
+    fn own(&self, label: &str) -> SymmetricKey {
+        derive(&self.root, label, &[self.env.as_str().as_bytes()])
+    }
+}
+
+wire_struct! {
+    /// One signing key, as kept.
+    pub struct StoredKey {
+        /// What it signs.
+        pub purpose: String,
+        /// Since when.
+        pub valid_from_ms: i64,
+        /// The pair.
+        pub pkcs8: Vec<u8>,
+    }
+}
+
+/// An ECDSA P-256 key for one purpose.
+pub struct SigningPair {
+    pair: EcdsaKeyPair,
+    /// What the world sees of it.
+    pub public: boundary::message::SigningKey,
+}
+
+impl SigningPair {
+    fn read(stored: &StoredKey) -> io::Result<Self> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &stored.pkcs8).map_err(io::Error::other)?;
+        let point = pair.public_key().as_ref().to_vec();
+        let (x, y) = point[1..].split_at(32);
+        // RFC 7638 §3: the required members in order, without white space.
+        let thumbprint =
+            format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, base64url(x), base64url(y));
+        let public = boundary::message::SigningKey {
+            kid: base64url(&sha256(thumbprint.as_bytes())),
+            purpose: stored.purpose.clone(),
+            point: point.clone(),
+            valid_from_ms: stored.valid_from_ms,
+        };
+        Ok(Self { pair, public })
+    }
+
+    /// ECDSA P-256 SHA-256 (FIPS 186-5), DER.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let signature = self.pair.sign(&SystemRandom::new(), message).expect("the kernel gives random bytes");
+        signature.as_ref().to_vec()
+    }
+}
+
+/// The keys of an opened state directory.
+pub struct Opened {
+    /// What is derived.
+    pub keyring: Keyring,
+    /// Signs statements about public keys.
+    pub assignment: SigningPair,
+    /// Signs bindings.
+    pub receipt: SigningPair,
+}
+
+/// Makes a root key and signing keys in a new directory. What exists is never overwritten; an initialisation
+/// that was cut short goes on with the root key it left, which has sealed nothing yet.
+pub fn init(dir: &Path, env: Env) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    if exists(dir) {
+        return Err(io::Error::other("the state directory is initialised already"));
+    }
+    if !dir.join(ROOT_FILE).exists() {
+        let root: Zeroizing<[u8; 32]> = Zeroizing::new(random());
+        write_new(dir, ROOT_FILE, root.as_slice())?;
+    }
+    let root = read_root(dir)?;
+    let keyring = Keyring::new(env, root);
+    let mut keys = Vec::new();
+    for purpose in ["assignment-sig", "receipt-sig"] {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(io::Error::other)?;
+        let pkcs8 = pair.to_pkcs8v1().map_err(io::Error::other)?.as_ref().to_vec();
+        keys.push(StoredKey { purpose: purpose.into(), valid_from_ms: wall_ms(), pkcs8 });
+    }
+    let plain = Zeroizing::new(keys.to_bytes());
+    write_new(dir, SIGNING_FILE, &encrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &plain))
+}
+
+/// Whether [`init`] has run to its end here.
+pub fn exists(dir: &Path) -> bool {
+    dir.join(SIGNING_FILE).exists()
+}
+
+fn read_root(dir: &Path) -> io::Result<SymmetricKey> {
+    let mut file = File::open(dir.join(ROOT_FILE))?;
+    let about = file.metadata()?;
+    if about.mode() & 0o077 != 0 || about.len() != 32 {
+        return Err(io::Error::other("root.key must be 32 bytes that only its owner may read"));
+    }
+    SymmetricKey::filled(|out| file.read_exact(out))
+}
+
+/// Reads the root key and opens the signing keys.
+pub fn open(dir: &Path, env: Env) -> io::Result<Opened> {
+    let root = read_root(dir)?;
+    let keyring = Keyring::new(env, root);
+    let sealed = std::fs::read(dir.join(SIGNING_FILE))?;
+    let plain = decrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &sealed)
+        .ok_or_else(|| io::Error::other("signing.keys was not sealed by this root key for this environment"))?;
+    let keys = Vec::<StoredKey>::from_bytes(&plain).map_err(io::Error::other)?;
+    match keys.as_slice() {
+        [assignment, receipt] => {
+            Ok(Opened { assignment: SigningPair::read(assignment)?, receipt: SigningPair::read(receipt)?, keyring })
+        }
+        _ => Err(io::Error::other("signing.keys does not hold two keys")),
+    }
+}
+
+/// The offline enclave's Ed25519 key, made at its first use.
+pub fn offline_key(dir: &Path, keyring: &Keyring) -> io::Result<Ed25519KeyPair> {
+    let sealing = keyring.own("offline-key");
+    let path = dir.join(OFFLINE_FILE);
+    if !path.exists() {
+        let pair = Ed25519KeyPair::generate().map_err(io::Error::other)?;
+        let pkcs8 = pair.to_pkcs8().map_err(io::Error::other)?;
+        write_new(dir, OFFLINE_FILE, &encrypt(&sealing, b"offline-key/v1", pkcs8.as_ref()))?;
+    }
+    let plain = decrypt(&sealing, b"offline-key/v1", &std::fs::read(path)?)
+        .ok_or_else(|| io::Error::other("offline.key was not sealed by this root key for this environment"))?;
+    Ed25519KeyPair::from_pkcs8(&plain).map_err(io::Error::other)
+}
+
+/// Writes a file once, owner-only, and has it and its name on the disk before returning.
+fn write_new(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join(name))?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    File::open(dir)?.sync_all()
+}
+
+/// Puts `content` in the place of a file, whole or not at all.
+pub fn replace(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let fresh = format!("{name}.new");
+    if dir.join(&fresh).exists() {
+        std::fs::remove_file(dir.join(&fresh))?;
+    }
+    write_new(dir, &fresh, content)?;
+    std::fs::rename(dir.join(&fresh), dir.join(name))?;
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+impl Keyring {
+    /// A keyring for tests.
+    pub fn for_test(env: Env) -> Self {
+        Self::new(env, SymmetricKey::filled(|out| Ok::<(), ()>(*out = [7; 32])).unwrap())
+    }
+}

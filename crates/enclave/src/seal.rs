@@ -1,0 +1,195 @@
+//! How a customer's private key is kept outside the enclave (trust 3.10).
+//!
+//! A sealed key is a header in plain, then AES-256-GCM under a key that is derived for this tenant, this key id
+//! and this shard alone. Every field of the header is authenticated, the public key by its SHA-256.
+
+use boundary::message::{KeyType, Refusal};
+use boundary::wire::Wire;
+use boundary::{Env, wire_enum, wire_struct};
+use zeroize::Zeroizing;
+
+use crate::digest::sha256;
+use crate::root::{Keyring, decrypt, derive, encrypt};
+
+/// The one format there is.
+const FORMAT: [u8; 4] = *b"HFK1";
+/// AES-256-GCM under SP 800-108 counter mode HMAC-SHA256.
+const SUITE: u32 = 1;
+
+wire_enum! {
+    /// Where the private half lives.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Home {
+        /// In the sealed key itself.
+        1 = Hot,
+        /// Offline; the sealed key is only the fact of its adoption.
+        2 = Cold,
+    }
+}
+
+wire_struct! {
+    /// What a sealed key says in plain, and what its seal vouches for.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct KeyFacts {
+        /// The tenant; empty in the pool.
+        pub tenant_id: String,
+        /// Whose it is; none in the pool.
+        pub user_tag: Option<[u8; 32]>,
+        /// Its id.
+        pub key_id: String,
+        /// Of which kind.
+        pub key_type: KeyType,
+        /// Where its private half lives.
+        pub home: Home,
+        /// The public half.
+        pub public_key: Vec<u8>,
+        /// Milliseconds since the epoch.
+        pub created_at_ms: i64,
+        /// Its place in the enclave's register of bound keys.
+        pub serial: u64,
+    }
+
+    /// The whole of it.
+    pub struct SealedKey {
+        /// See [`FORMAT`].
+        pub format: [u8; 4],
+        /// See [`SUITE`].
+        pub suite: u32,
+        /// The environment.
+        pub env: Env,
+        /// Which shard of the private half this is; only 0 of 1 for now.
+        pub shard_index: u32,
+        /// How many shards rebuild it.
+        pub threshold: u32,
+        /// The header.
+        pub facts: KeyFacts,
+        /// Nonce, ciphertext, tag.
+        pub body: Vec<u8>,
+    }
+}
+
+impl SealedKey {
+    /// Length-prefixed, so that no two headers have one form.
+    fn aad(&self) -> Vec<u8> {
+        let facts = &self.facts;
+        let mut out = Vec::new();
+        for part in [
+            self.format.as_slice(),
+            &self.suite.to_be_bytes(),
+            self.env.as_str().as_bytes(),
+            facts.tenant_id.as_bytes(),
+            &facts.user_tag.to_bytes(),
+            facts.key_id.as_bytes(),
+            &facts.key_type.to_bytes(),
+            &facts.home.to_bytes(),
+            &sha256(&facts.public_key),
+            &facts.created_at_ms.to_be_bytes(),
+            &self.shard_index.to_be_bytes(),
+            &self.threshold.to_be_bytes(),
+            &facts.serial.to_be_bytes(),
+        ] {
+            out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            out.extend_from_slice(part);
+        }
+        out
+    }
+
+    fn data_key(&self, keyring: &Keyring) -> crate::secret::SymmetricKey {
+        let sealing = keyring.sealing(&self.facts.tenant_id);
+        derive(&sealing, "data", &[self.facts.key_id.as_bytes(), &self.shard_index.to_be_bytes()])
+    }
+}
+
+/// Seals a private half (PKCS#8; empty for a COLD key) to its facts.
+pub fn seal(keyring: &Keyring, facts: KeyFacts, private_half: &[u8]) -> Vec<u8> {
+    let mut sealed = SealedKey {
+        format: FORMAT,
+        suite: SUITE,
+        env: keyring.env,
+        shard_index: 0,
+        threshold: 1,
+        facts,
+        body: Vec::new(),
+    };
+    sealed.body = encrypt(&sealed.data_key(keyring), &sealed.aad(), private_half);
+    sealed.to_bytes()
+}
+
+/// Opens a sealed key; what was altered, or sealed elsewhere, has one answer.
+pub fn open(keyring: &Keyring, bytes: &[u8]) -> Result<(KeyFacts, Zeroizing<Vec<u8>>), Refusal> {
+    let sealed = SealedKey::from_bytes(bytes).map_err(|_| Refusal::SealBroken)?;
+    let ours = sealed.format == FORMAT
+        && sealed.suite == SUITE
+        && sealed.env == keyring.env
+        && sealed.shard_index == 0
+        && sealed.threshold == 1;
+    if !ours {
+        return Err(Refusal::SealBroken);
+    }
+    let private_half =
+        decrypt(&sealed.data_key(keyring), &sealed.aad(), &sealed.body).ok_or(Refusal::SealBroken)?;
+    Ok((sealed.facts, private_half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> KeyFacts {
+        KeyFacts {
+            tenant_id: "tenant".into(),
+            user_tag: Some([3; 32]),
+            key_id: "0190-id".into(),
+            key_type: KeyType::Rsa4096,
+            home: Home::Hot,
+            public_key: vec![1, 2, 3],
+            created_at_ms: 17,
+            serial: 4,
+        }
+    }
+
+    #[test]
+    fn opens_to_what_was_sealed() {
+        let ring = Keyring::for_test(Env::Production);
+        let (found, private_half) = open(&ring, &seal(&ring, facts(), b"private")).unwrap();
+        assert_eq!((found, private_half.as_slice()), (facts(), b"private".as_slice()));
+    }
+
+    #[test]
+    fn every_flipped_bit_breaks_it() {
+        let ring = Keyring::for_test(Env::Production);
+        let good = seal(&ring, facts(), b"private");
+        for at in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            assert!(open(&ring, &bad).is_err(), "bit {at}");
+        }
+    }
+
+    #[test]
+    fn each_header_field_is_vouched_for() {
+        let ring = Keyring::for_test(Env::Production);
+        let good = seal(&ring, facts(), b"private");
+        let alter = |change: fn(&mut SealedKey)| {
+            let mut sealed = SealedKey::from_bytes(&good).unwrap();
+            change(&mut sealed);
+            open(&ring, &sealed.to_bytes()).is_err()
+        };
+        assert!(!alter(|_| ()));
+        assert!(alter(|sealed| sealed.facts.user_tag = None));
+        assert!(alter(|sealed| sealed.facts.user_tag = Some([4; 32])));
+        assert!(alter(|sealed| sealed.facts.tenant_id = "tenanT".into()));
+        assert!(alter(|sealed| sealed.facts.key_id = "0190-ie".into()));
+        assert!(alter(|sealed| sealed.facts.key_type = KeyType::Ed25519));
+        assert!(alter(|sealed| sealed.facts.home = Home::Cold));
+        assert!(alter(|sealed| sealed.facts.public_key = vec![1, 2, 4]));
+        assert!(alter(|sealed| sealed.facts.created_at_ms = 18));
+        assert!(alter(|sealed| sealed.facts.serial = 5));
+    }
+
+    #[test]
+    fn another_environment_opens_nothing() {
+        let sealed = seal(&Keyring::for_test(Env::Sandbox), facts(), b"private");
+        assert!(open(&Keyring::for_test(Env::Production), &sealed).is_err());
+    }
+}

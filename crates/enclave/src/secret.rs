@@ -1,0 +1,53 @@
+//! Types that hold secrets: neither printable nor cloneable, wiped when dropped.
+
+use pgp::bytes::Bytes;
+use zeroize::Zeroizing;
+
+use crate::digest::{equal, sha256};
+
+/// A symmetric key.
+pub struct SymmetricKey(Zeroizing<[u8; 32]>);
+
+impl SymmetricKey {
+    /// Takes the key from what `fill` writes, without a copy on the way.
+    pub fn filled<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
+        let mut key = Self(Zeroizing::new([0; 32]));
+        fill(&mut key.0)?;
+        Ok(key)
+    }
+
+    /// The key's bytes, for a primitive.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// What a customer encrypted. It leaves in two ways only: one bit about its checksum, or into an OpenPGP
+/// message.
+pub struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl Plaintext {
+    /// Takes over the bytes.
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether SHA-256 of the plaintext is `checksum`; always hashes [`boundary::OAEP_PLAINTEXT_BYTES_MAX`]
+    /// bytes or one block more in all, so that the time says nothing about the length.
+    pub fn has_checksum(&self, checksum: &[u8; 32]) -> bool {
+        let filler = [0; boundary::OAEP_PLAINTEXT_BYTES_MAX];
+        let used = self.0.len().min(filler.len());
+        std::hint::black_box(sha256(&filler[used..]));
+        equal(&sha256(&self.0), checksum)
+    }
+
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Gives the bytes to the OpenPGP writer; they are wiped when the writer drops them.
+    pub fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self.0)
+    }
+}

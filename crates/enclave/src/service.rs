@@ -1,0 +1,152 @@
+//! The socket: frames in, one request at a time on each connection, frames out.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use boundary::message::{Hello, Refusal, Reply, Request, Welcome};
+use boundary::wire::{frame, frame_length, unframe};
+
+use crate::evidence::Provider;
+use crate::generate::Generator;
+use crate::log::Ledger;
+use crate::root::{Keyring, SigningPair};
+use crate::session::GENERATION;
+use crate::{assign, check, evidence, guard, openpgp, release, session};
+
+/// Connections at once; one more is closed at once.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a connection may be silent between requests.
+const IDLE_MAX: Duration = Duration::from_secs(900);
+/// How long a request may pause while it arrives, and an answer while it is taken.
+const STALL_MAX: Duration = Duration::from_secs(10);
+
+/// Everything that answering takes.
+pub struct Enclave {
+    /// What is derived from the root key.
+    pub keyring: Keyring,
+    /// Signs statements about public keys.
+    pub assignment: SigningPair,
+    /// Signs bindings.
+    pub receipt: SigningPair,
+    /// The identity providers that are believed.
+    pub providers: Vec<Provider>,
+    /// Ed25519 public keys of the offline enclaves that are believed.
+    pub offline_keys: Vec<Vec<u8>>,
+    /// Whether recoveries and releases are counted against limits.
+    pub recovery_limits: bool,
+    /// What is remembered.
+    pub ledger: Arc<Ledger>,
+    /// Makes pool keys.
+    pub generator: Generator,
+    /// What the kernel granted.
+    pub protections: Vec<String>,
+}
+
+/// Writes to the enclave's own log which step of a request failed. No value of a request is ever part of it.
+pub fn note(request: &str, step: &str) {
+    eprintln!("enclave: {request}: {step}");
+}
+
+/// Answers connections until the process ends.
+pub fn serve(enclave: &Arc<Enclave>, listener: &UnixListener, allowed: &[u32]) -> io::Result<()> {
+    let connections = Arc::new(AtomicUsize::new(0));
+    for stream in listener.incoming() {
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                // Out of descriptors, most likely: leave the others time to finish.
+                eprintln!("enclave: cannot accept: {error}");
+                thread::sleep(Duration::from_millis(50));
+                continue;
+            }
+        };
+        if !guard::peer_allowed(&stream, allowed) {
+            note("connect", "peer is another user");
+            continue;
+        }
+        if connections.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS_MAX {
+            connections.fetch_sub(1, Ordering::SeqCst);
+            note("connect", "too many connections");
+            continue;
+        }
+        let (enclave, counted) = (Arc::clone(enclave), Arc::clone(&connections));
+        let spawned = thread::Builder::new().name("connection".into()).spawn(move || {
+            // A connection that breaks is the peer's to make again.
+            let _ = converse(&enclave, stream);
+            counted.fetch_sub(1, Ordering::SeqCst);
+        });
+        if spawned.is_err() {
+            connections.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    Ok(())
+}
+
+fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
+    stream.set_write_timeout(Some(STALL_MAX))?;
+    loop {
+        let mut prefix = [0; 4];
+        stream.set_read_timeout(Some(IDLE_MAX))?;
+        stream.read_exact(&mut prefix[..1])?;
+        stream.set_read_timeout(Some(STALL_MAX))?;
+        stream.read_exact(&mut prefix[1..])?;
+        let Ok(length) = frame_length(prefix) else {
+            // What follows cannot be told apart any more.
+            return stream.write_all(&frame(&Reply::Refused(Refusal::Malformed)));
+        };
+        // Grows with what arrives, not with what was announced.
+        let mut body = Vec::new();
+        (&stream).take(length as u64).read_to_end(&mut body)?;
+        if body.len() < length {
+            return Ok(());
+        }
+        let reply = match unframe::<Request>(&body) {
+            Ok(request) => answer(enclave, &request),
+            Err(_) => Reply::Refused(Refusal::Malformed),
+        };
+        stream.write_all(&frame(&reply))?;
+    }
+}
+
+/// One request's reply. A panic is a refusal: nothing goes out that was not logged, and the others go on.
+fn answer(enclave: &Enclave, request: &Request) -> Reply {
+    let reply = catch_unwind(AssertUnwindSafe(|| dispatch(enclave, request))).unwrap_or(Err(Refusal::Crashed));
+    reply.unwrap_or_else(Reply::Refused)
+}
+
+fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
+    Ok(match request {
+        Request::Hello(request) => Reply::Welcome(welcome(enclave, request)?),
+        Request::Generate(request) => Reply::Generated(assign::generate(enclave, request.key_type)?),
+        Request::Adopt(request) => Reply::Adopted(assign::adopt(enclave, request)?),
+        Request::Bind(request) => Reply::Bound(assign::bind(enclave, request)?),
+        Request::Check(request) => Reply::Checked(check::check(enclave, request)?),
+        Request::Open(request) => Reply::Opened(session::open(enclave, request)?),
+        Request::Admit(request) => Reply::Admitted(evidence::admit(enclave, request)?),
+        Request::Inspect(request) => {
+            let found = openpgp::inspect(&request.certificate, enclave.ledger.now_ms());
+            Reply::Inspected(found.map_err(Refusal::Recipient)?.recipient)
+        }
+        Request::Release(request) => Reply::Released(release::release(enclave, request)?),
+        Request::Recall(request) => Reply::Recalled(session::recall(enclave, request)?),
+    })
+}
+
+fn welcome(enclave: &Enclave, request: &Hello) -> Result<Welcome, Refusal> {
+    if request.env != enclave.keyring.env {
+        note("hello", "caller is configured for another environment");
+        return Err(Refusal::Malformed);
+    }
+    Ok(Welcome {
+        env: enclave.keyring.env,
+        generation: GENERATION,
+        signing_keys: vec![enclave.assignment.public.clone(), enclave.receipt.public.clone()],
+        log_sequence: enclave.ledger.sequence(),
+        protections: enclave.protections.clone(),
+    })
+}

@@ -1,0 +1,113 @@
+//! Tokens: what the enclave gives out under its own MAC, and sessions, which begin with one.
+
+use aws_lc_rs::hmac;
+use boundary::Env;
+use boundary::message::{Open, Opened, Recall, Recalled, Refusal};
+use boundary::policy;
+use boundary::token::{Admission, Record, Ticket, user_tag_preimage};
+use boundary::wire::Wire;
+
+use crate::digest::{hex, random, sha256};
+use crate::root::Keyring;
+use crate::service::Enclave;
+
+const MAC_BYTES: usize = 32;
+/// The longest name of a tenant, user, credential or backup.
+const NAME_BYTES_MAX: usize = 1_024;
+/// How many deliberate resets the state has seen, counted from one.
+pub const GENERATION: u32 = 1;
+
+/// What travels under a MAC. Each kind has a key of its own, so that none can be taken for another.
+pub trait Token: Wire {
+    /// The kind's key.
+    fn key(keyring: &Keyring) -> &hmac::Key;
+    /// The environment and generation it was made in.
+    fn made_in(&self) -> (Env, u32);
+
+    /// The encoding, then HMAC-SHA256 over it.
+    fn issue(&self, keyring: &Keyring) -> Vec<u8> {
+        let mut bytes = self.to_bytes();
+        let mac = hmac::sign(Self::key(keyring), &bytes);
+        bytes.extend_from_slice(mac.as_ref());
+        bytes
+    }
+
+    /// The token, if this enclave made it, here and in this generation.
+    fn believe(keyring: &Keyring, bytes: &[u8]) -> Result<Self, Refusal> {
+        let at = bytes.len().checked_sub(MAC_BYTES).ok_or(Refusal::SealBroken)?;
+        let (encoding, mac) = bytes.split_at(at);
+        hmac::verify(Self::key(keyring), encoding, mac).map_err(|_| Refusal::SealBroken)?;
+        let token = Self::from_bytes(encoding).map_err(|_| Refusal::SealBroken)?;
+        if token.made_in() == (keyring.env, GENERATION) { Ok(token) } else { Err(Refusal::SealBroken) }
+    }
+}
+
+macro_rules! tokens {
+    ($($name:ident $key:ident)*) => {$(
+        impl Token for $name {
+            fn key(keyring: &Keyring) -> &hmac::Key {
+                &keyring.$key
+            }
+            fn made_in(&self) -> (Env, u32) {
+                (self.env, self.generation)
+            }
+        }
+    )*};
+}
+tokens!(Ticket ticket Admission admission Record record);
+
+/// Who a user is, without naming him.
+pub fn user_tag(tenant_id: &str, user_identifier: &str) -> [u8; 32] {
+    sha256(&user_tag_preimage(tenant_id, user_identifier))
+}
+
+/// The hash of the rule that applies to a tenant.
+pub fn policy_hash(env: Env, tenant_id: &str) -> [u8; 32] {
+    sha256(&policy::preimage(env, tenant_id))
+}
+
+/// Refuses names that are empty, too long, or hold the byte that separates names in a hash.
+pub fn check_names(names: &[&str]) -> Result<(), Refusal> {
+    let good = |name: &&str| !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains('\0');
+    if names.iter().all(good) { Ok(()) } else { Err(Refusal::Malformed) }
+}
+
+/// Opens a session. Nothing is stored: the ticket carries it.
+pub fn open(enclave: &Enclave, request: &Open) -> Result<Opened, Refusal> {
+    check_names(&[&request.tenant_id, &request.user_identifier])?;
+    if let Some(fingerprint) = &request.openpgp_fingerprint {
+        let upper_hex = fingerprint.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+        if !upper_hex || !matches!(fingerprint.len(), 40 | 64) {
+            return Err(Refusal::Malformed);
+        }
+    }
+    let ticket = Ticket {
+        env: enclave.keyring.env,
+        generation: GENERATION,
+        session_id: random(),
+        nonce: random(),
+        tenant_id: request.tenant_id.clone(),
+        user_tag: user_tag(&request.tenant_id, &request.user_identifier),
+        policy_hash: policy_hash(enclave.keyring.env, &request.tenant_id),
+        opened_at_ms: enclave.ledger.now_ms(),
+        openpgp_fingerprint: request.openpgp_fingerprint.clone(),
+    };
+    Ok(Opened { session_id: hex(&ticket.session_id), ticket: ticket.issue(&enclave.keyring) })
+}
+
+/// Says what was released in a session; only what is on the disk.
+pub fn recall(enclave: &Enclave, request: &Recall) -> Result<Recalled, Refusal> {
+    let ticket = Ticket::believe(&enclave.keyring, &request.ticket)?;
+    let deliveries = enclave.ledger.decide(|turn| {
+        let session = turn.state().sessions.get(&ticket.session_id);
+        let deliveries = session.into_iter().flat_map(|session| &session.deliveries);
+        Ok(deliveries
+            .map(|(at_ms, intended, end)| boundary::message::Delivery {
+                at_ms: *at_ms,
+                intent_hash: intended.intent_hash,
+                items_released: end.as_ref().map(|end| end.items),
+            })
+            .collect())
+    })?;
+    Ok(Recalled { deliveries })
+}

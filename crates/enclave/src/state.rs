@@ -1,0 +1,369 @@
+//! What the enclave must remember against the server, as records and as what they add up to.
+
+use std::collections::{HashMap, VecDeque};
+
+use boundary::{wire_enum, wire_struct};
+
+/// How long a session may still be spoken of: events for an older one are refused, and it is forgotten.
+pub const SESSION_LIFE_MS: i64 = 90 * DAY_MS;
+/// One day.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+/// One hour.
+pub const HOUR_MS: i64 = 3_600_000;
+/// One minute.
+pub const MINUTE_MS: i64 = 60_000;
+
+wire_enum! {
+    /// One fact that outlives the process.
+    #[derive(Clone)]
+    pub enum Record {
+        /// Serials below this may have been given to pool keys.
+        1 = SerialsReserved(u64),
+        /// The key of this serial belongs to someone.
+        2 = Bound(u64),
+        /// Many of them at once, when the log is rewritten: bit n of the whole is serial n.
+        3 = BoundBits(Vec<u8>),
+        /// A batch of keys was taken in.
+        4 = Adopted(Adoption),
+        /// A check failed.
+        5 = CheckFailed(CheckFailed),
+        /// A key's failed checks so far, when the log is rewritten.
+        6 = Failures(Failures),
+        /// A provider's event was believed.
+        7 = Event(Event),
+        /// RELEASE-INTENT: something is about to be decrypted.
+        8 = Intended(Intended),
+        /// RELEASED: something goes out.
+        9 = Delivered(Delivered),
+    }
+}
+
+wire_struct! {
+    /// A batch, by its name.
+    #[derive(Clone)]
+    pub struct Adoption {
+        /// Its name.
+        pub batch_id: [u8; 16],
+        /// SHA-256 of its encoding.
+        pub digest: [u8; 32],
+        /// The serial of its first key; the others follow.
+        pub first_serial: u64,
+        /// How many keys it has.
+        pub keys: u64,
+    }
+
+    /// One failed check.
+    #[derive(Clone)]
+    pub struct CheckFailed {
+        /// Of which key.
+        pub key_id: String,
+        /// SHA-256 of the credential that asked.
+        pub credential: [u8; 32],
+    }
+
+    /// A key's failed checks.
+    #[derive(Clone)]
+    pub struct Failures {
+        /// Of which key.
+        pub key_id: String,
+        /// In its life.
+        pub life: u32,
+        /// The instants of the latest.
+        pub recent: Vec<i64>,
+    }
+
+    /// A believed event.
+    #[derive(Clone)]
+    pub struct Event {
+        /// SHA-256 of provider and event id.
+        pub event: [u8; 32],
+        /// Whose session.
+        pub session_id: [u8; 16],
+        /// When that was opened.
+        pub opened_at_ms: i64,
+        /// The session's verdict, when this event brought the first.
+        pub admission: Option<Vec<u8>>,
+    }
+
+    /// An intended delivery.
+    #[derive(Clone)]
+    pub struct Intended {
+        /// Whose session.
+        pub session_id: [u8; 16],
+        /// When that was opened.
+        pub opened_at_ms: i64,
+        /// The tenant.
+        pub tenant_id: String,
+        /// Whose items.
+        pub user_tag: [u8; 32],
+        /// SHA-256 of the intent's preimage.
+        pub intent_hash: [u8; 32],
+        /// SHA-256 of the list of items.
+        pub items_digest: [u8; 32],
+        /// The fingerprints that receive.
+        pub recipient: String,
+    }
+
+    /// The end of a session's latest intended delivery.
+    #[derive(Clone)]
+    pub struct Delivered {
+        /// Whose session.
+        pub session_id: [u8; 16],
+        /// SHA-256 of all that goes out, in order.
+        pub output_sha256: [u8; 32],
+        /// To whom.
+        pub recipient: String,
+        /// How many items.
+        pub items: u32,
+    }
+}
+
+/// One identity session, as far as the enclave has seen it.
+#[derive(Default)]
+pub struct Session {
+    /// When it was opened.
+    pub opened_at_ms: i64,
+    /// The events believed for it.
+    events: Vec<[u8; 32]>,
+    /// The first verdict, which is final.
+    pub admission: Option<Vec<u8>>,
+    /// Each intended delivery and its end.
+    pub deliveries: Vec<(i64, Intended, Option<Delivered>)>,
+}
+
+impl Session {
+    /// The deliveries that let something out.
+    pub fn released(&self) -> impl Iterator<Item = &Intended> {
+        let out = |end: &Option<Delivered>| end.as_ref().is_some_and(|end| end.items > 0);
+        self.deliveries.iter().filter(move |(_, _, end)| out(end)).map(|(_, intended, _)| intended)
+    }
+}
+
+/// A key's failed checks.
+#[derive(Default)]
+pub struct KeyFailures {
+    /// In its life.
+    pub life: u32,
+    /// The instants of those within a day.
+    pub recent: VecDeque<i64>,
+}
+
+/// All that the records add up to.
+#[derive(Default)]
+pub struct State {
+    /// The highest instant any record carries.
+    pub highest_ms: i64,
+    /// Serials below this are never given again.
+    pub serials_reserved: u64,
+    bound: Vec<u8>,
+    /// The batches taken in.
+    pub batches: HashMap<[u8; 16], Adoption>,
+    /// Failed checks by key.
+    pub failures: HashMap<String, KeyFailures>,
+    /// Instants of failed checks within a minute, by credential.
+    pub credentials: HashMap<[u8; 32], VecDeque<i64>>,
+    /// Sessions that an event or a release has touched.
+    pub sessions: HashMap<[u8; 16], Session>,
+    /// Which session an event was believed for.
+    pub events: HashMap<[u8; 32], [u8; 16]>,
+    /// Instants of sessions that released something within a day, by user.
+    pub recoveries: HashMap<[u8; 32], VecDeque<i64>>,
+    /// Instants of releases within a day, by tenant.
+    pub releases: HashMap<String, VecDeque<i64>>,
+}
+
+impl State {
+    /// Whether the key of that serial belongs to someone.
+    pub fn is_bound(&self, serial: u64) -> bool {
+        usize::try_from(serial / 8)
+            .ok()
+            .and_then(|byte| self.bound.get(byte))
+            .is_some_and(|bits| bits >> (serial % 8) & 1 == 1)
+    }
+
+    fn set_bound(&mut self, serial: u64) {
+        // Serials are dense and sealed, so the register is as long as the number of keys ever made.
+        let Ok(byte) = usize::try_from(serial / 8) else { return };
+        if self.bound.len() <= byte {
+            self.bound.resize(byte + 1, 0);
+        }
+        self.bound[byte] |= 1 << (serial % 8);
+    }
+
+    /// Adds one record.
+    pub fn apply(&mut self, at_ms: i64, record: Record) {
+        self.highest_ms = self.highest_ms.max(at_ms);
+        match record {
+            Record::SerialsReserved(below) => self.serials_reserved = self.serials_reserved.max(below),
+            Record::Bound(serial) => self.set_bound(serial),
+            Record::BoundBits(bits) => self.bound = bits,
+            Record::Adopted(adoption) => {
+                self.serials_reserved = self.serials_reserved.max(adoption.first_serial + adoption.keys);
+                self.batches.insert(adoption.batch_id, adoption);
+            }
+            Record::CheckFailed(failed) => {
+                let key = self.failures.entry(failed.key_id).or_default();
+                key.life += 1;
+                push_within(&mut key.recent, at_ms, DAY_MS);
+                push_within(self.credentials.entry(failed.credential).or_default(), at_ms, MINUTE_MS);
+            }
+            Record::Failures(all) => {
+                self.failures.insert(all.key_id, KeyFailures { life: all.life, recent: all.recent.into() });
+            }
+            Record::Event(event) => {
+                self.events.insert(event.event, event.session_id);
+                let session = self.sessions.entry(event.session_id).or_default();
+                session.opened_at_ms = event.opened_at_ms;
+                session.events.push(event.event);
+                session.admission = session.admission.take().or(event.admission);
+            }
+            Record::Intended(intended) => {
+                let session = self.sessions.entry(intended.session_id).or_default();
+                session.opened_at_ms = intended.opened_at_ms;
+                session.deliveries.push((at_ms, intended, None));
+            }
+            Record::Delivered(end) => self.deliver(at_ms, end),
+        }
+    }
+
+    fn deliver(&mut self, at_ms: i64, end: Delivered) {
+        let Some(session) = self.sessions.get_mut(&end.session_id) else { return };
+        let first = session.released().next().is_none();
+        let Some((_, intended, open)) = session.deliveries.last_mut() else { return };
+        if end.items > 0 {
+            push_within(self.releases.entry(intended.tenant_id.clone()).or_default(), at_ms, DAY_MS);
+            if first {
+                push_within(self.recoveries.entry(intended.user_tag).or_default(), at_ms, DAY_MS);
+            }
+        }
+        *open = Some(end);
+    }
+
+    /// The fewest records that add up to the same, with the instant of each; what can no longer matter at
+    /// `now_ms` is left out.
+    pub fn to_records(&self, now_ms: i64) -> Vec<(i64, Record)> {
+        let mut out = vec![
+            (self.highest_ms, Record::SerialsReserved(self.serials_reserved)),
+            (self.highest_ms, Record::BoundBits(self.bound.clone())),
+        ];
+        out.extend(self.batches.values().map(|batch| (self.highest_ms, Record::Adopted(batch.clone()))));
+        for (key_id, failures) in &self.failures {
+            let recent = failures.recent.iter().copied().collect();
+            let all = Failures { key_id: key_id.clone(), life: failures.life, recent };
+            out.push((self.highest_ms, Record::Failures(all)));
+        }
+        for (&session_id, session) in &self.sessions {
+            let opened_at_ms = session.opened_at_ms;
+            if opened_at_ms + SESSION_LIFE_MS + DAY_MS < now_ms {
+                continue;
+            }
+            let mut admission = session.admission.clone();
+            for &event in &session.events {
+                let admission = admission.take();
+                let event = Event { event, session_id, opened_at_ms, admission };
+                out.push((self.highest_ms, Record::Event(event)));
+            }
+            for (at_ms, intended, end) in &session.deliveries {
+                out.push((*at_ms, Record::Intended(intended.clone())));
+                out.extend(end.iter().map(|end| (*at_ms, Record::Delivered(end.clone()))));
+            }
+        }
+        out
+    }
+}
+
+/// Appends an instant and drops those that are `span_ms` older.
+fn push_within(instants: &mut VecDeque<i64>, at_ms: i64, span_ms: i64) {
+    instants.push_back(at_ms);
+    instants.retain(|&instant| instant > at_ms - span_ms);
+}
+
+/// How many of the instants lie within `span_ms` before `now_ms`, and, when they are `allowed` or more, the
+/// instant at which they will be one fewer than that.
+pub fn spent(instants: Option<&VecDeque<i64>>, now_ms: i64, span_ms: i64, allowed: usize) -> Option<i64> {
+    let mut within: Vec<i64> =
+        instants.into_iter().flatten().copied().filter(|&instant| instant > now_ms - span_ms).collect();
+    within.sort_unstable();
+    let at = within.len().checked_sub(allowed)?;
+    within.get(at).map(|instant| instant + span_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(key_id: &str) -> Record {
+        Record::CheckFailed(CheckFailed { key_id: key_id.into(), credential: [1; 32] })
+    }
+
+    #[test]
+    fn a_budget_frees_up_when_its_oldest_instant_leaves_the_span() {
+        let instants = VecDeque::from([10, 20, 30]);
+        assert_eq!(spent(Some(&instants), 40, 100, 4), None);
+        assert_eq!(spent(Some(&instants), 40, 100, 3), Some(110));
+        assert_eq!(spent(Some(&instants), 40, 100, 2), Some(120));
+        assert_eq!(spent(Some(&instants), 110, 100, 3), None);
+        assert_eq!(spent(None, 0, 100, 1), None);
+    }
+
+    #[test]
+    fn failures_are_counted_for_a_day_and_for_life() {
+        let mut state = State::default();
+        for at in 0..30 {
+            state.apply(at, failed("a"));
+        }
+        state.apply(DAY_MS + 29, failed("a"));
+        let key = &state.failures["a"];
+        assert_eq!((key.life, key.recent.len()), (31, 1));
+        assert_eq!(state.credentials[&[1; 32]].len(), 1);
+    }
+
+    #[test]
+    fn what_is_rewritten_adds_up_to_the_same() {
+        let mut state = State::default();
+        let session_id = [5; 16];
+        let intended = Intended {
+            session_id,
+            opened_at_ms: 1,
+            tenant_id: "t".into(),
+            user_tag: [2; 32],
+            intent_hash: [3; 32],
+            items_digest: [4; 32],
+            recipient: "r".into(),
+        };
+        let end = Delivered { session_id, output_sha256: [6; 32], recipient: "r".into(), items: 2 };
+        let event = |event, admission| Event { event, session_id, opened_at_ms: 1, admission };
+        for (at, record) in [
+            Record::SerialsReserved(256),
+            Record::Bound(0),
+            Record::Bound(77),
+            Record::Adopted(Adoption { batch_id: [8; 16], digest: [9; 32], first_serial: 256, keys: 10 }),
+            failed("a"),
+            Record::Event(event([1; 32], None)),
+            Record::Event(event([2; 32], Some(vec![7]))),
+            Record::Intended(intended.clone()),
+            Record::Delivered(end),
+            Record::Intended(intended),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            state.apply(i64::try_from(at).unwrap(), record);
+        }
+        let mut again = State::default();
+        for (at, record) in state.to_records(10) {
+            again.apply(at, record);
+        }
+        for state in [&state, &again] {
+            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (9, 266, 1));
+            assert!(state.is_bound(0) && state.is_bound(77) && !state.is_bound(1) && !state.is_bound(u64::MAX));
+            assert_eq!(state.failures["a"].life, 1);
+            let session = &state.sessions[&session_id];
+            assert_eq!((session.admission.as_deref(), session.events.len()), (Some([7].as_slice()), 2));
+            assert_eq!((session.deliveries.len(), session.released().count()), (2, 1));
+            assert_eq!(state.events.len(), 2);
+            assert_eq!((state.recoveries[&[2; 32]].len(), state.releases["t"].len()), (1, 1));
+        }
+        assert!(again.to_records(SESSION_LIFE_MS + DAY_MS + 2).len() < again.to_records(10).len());
+    }
+}
