@@ -99,7 +99,8 @@ fn parse(certificate: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
         [] => return Err(RecipientFault::Unreadable),
         _ => return Err(RecipientFault::SeveralKeys),
     };
-    let options = DearmorOptions::new().set_limit(CERTIFICATE_BYTES_MAX).enable_crc24_check();
+    // The armour's checksum is not looked at (RFC 9580 §6.1 says it should not be): the signatures are.
+    let options = DearmorOptions::new().set_limit(CERTIFICATE_BYTES_MAX);
     let mut armour = Dearmor::with_options(block.as_bytes(), options);
     let mut binary = Vec::new();
     let whole = armour.read_to_end(&mut binary).is_ok() && armour.typ == Some(BlockType::PublicKey);
