@@ -46,9 +46,10 @@ fn pool_key(enclave: &Enclave, facts: KeyFacts, private_half: &[u8]) -> PoolKey 
 /// answer costs nothing; they have the serials of the first time.
 pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
     let message = preimage(&request.batch);
-    let signed = enclave.offline_keys.iter().any(|key| {
-        UnparsedPublicKey::new(&ED25519, key).verify(&message, &request.signature).is_ok()
-    });
+    let signed = enclave
+        .offline_keys
+        .iter()
+        .any(|key| UnparsedPublicKey::new(&ED25519, key).verify(&message, &request.signature).is_ok());
     if !signed {
         note("adopt", "batch is not signed by a known offline enclave");
         return Err(Refusal::SealBroken);
@@ -76,7 +77,7 @@ pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
         Some(_) => Err(Refusal::Malformed),
         None => {
             let first_serial = turn.serials(keys)?;
-            turn.record(Record::Adopted(Adoption { batch_id: batch.batch_id, digest, first_serial, keys }))?;
+            turn.record(Record::Adopted(Adoption { name: batch.batch_id, digest, first_serial, keys }))?;
             Ok(first_serial)
         }
     })?;

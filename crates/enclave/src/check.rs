@@ -52,7 +52,8 @@ pub fn check(enclave: &Enclave, request: &Check) -> Result<Checked, Refusal> {
         }
     };
     let key = RsaKey::read(&private_half, &facts.public_key).map_err(|_| Refusal::SealBroken)?;
-    let checked_at_ms = within_budget(enclave, &facts, &request.credential_id, || all_agree(&key, &request.items))?;
+    let checked_at_ms =
+        within_budget(enclave, &facts, &request.credential_id, || all_agree(&key, &request.items))?;
     let records = request.items.iter().map(|item| {
         let digest = digest_preimage(
             &request.tenant_id,
@@ -99,10 +100,12 @@ fn within_budget(
     check: impl FnOnce() -> bool,
 ) -> Result<i64, Refusal> {
     let credential = sha256(credential_id.as_bytes());
-    let failed = |state: &State| state.credentials.get(&credential).map_or(0, std::collections::VecDeque::len);
-    let _credential = enclave.ledger.hold([b"credential ", credential.as_slice()].concat(), |state, checks| {
-        checks == 0 || checks + failed(state) < CREDENTIAL_FAILURES_A_MINUTE
-    });
+    let failed =
+        |state: &State| state.credentials.get(&credential).map_or(0, std::collections::VecDeque::len);
+    let _credential =
+        enclave.ledger.hold([b"credential ", credential.as_slice()].concat(), |state, checks| {
+            checks == 0 || checks + failed(state) < CREDENTIAL_FAILURES_A_MINUTE
+        });
     let _key = enclave.ledger.hold([b"key ", facts.key_id.as_bytes()].concat(), |_, checks| checks == 0);
     let now_ms = enclave.ledger.decide(|turn| {
         budget(turn.state(), &facts.key_id, &credential, turn.now_ms)?;

@@ -34,7 +34,7 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| Some(nibble(pair.first()?)? << 4 | nibble(pair.get(1)?)?)).collect()
 }
 
-/// A new UUIDv7 (RFC 9562 §5.7).
+/// A new UUID of version 7 (RFC 9562 §5.7).
 pub fn uuid_v7(now_ms: i64) -> String {
     let mut bytes: [u8; 16] = random();
     bytes[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
@@ -49,7 +49,8 @@ pub fn base64url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        let word =
+            chunk.iter().fold(0_u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
         for at in 0..=chunk.len() {
             out.push(char::from(ALPHABET[(word >> (18 - 6 * at)) as usize & 63]));
         }

@@ -169,7 +169,7 @@ fn keep(
         let admission = earlier.or_else(|| fresh.map(|fresh| fresh.issue(&enclave.keyring)));
         if known.is_none() {
             turn.record(Record::Event(Event {
-                event: digest,
+                digest,
                 session_id,
                 opened_at_ms: ticket.opened_at_ms,
                 admission: admission.clone(),
@@ -320,7 +320,8 @@ mod tests {
     const SECRET: &str = "wbhsec_0123456789abcdef";
 
     fn provider() -> Provider {
-        let text = format!("name=p\nformat=persona\nenv=production\nsecret={SECRET}\nsecret=wbhsec_next-one-here\n");
+        let text =
+            format!("name=p\nformat=persona\nenv=production\nsecret={SECRET}\nsecret=wbhsec_next-one-here\n");
         Provider::parse(&text, Env::Production).unwrap()
     }
 
@@ -392,7 +393,8 @@ mod tests {
         ] {
             assert_eq!(normalise(one), normalise(other), "{one}");
         }
-        for (one, other) in [("Élodie", "Elodie"), ("Jean Luc", "Jeanluc"), ("Anna", "Anne"), ("李", "王")] {
+        for (one, other) in [("Élodie", "Elodie"), ("Jean Luc", "Jeanluc"), ("Anna", "Anne"), ("李", "王")]
+        {
             assert_ne!(normalise(one), normalise(other), "{one}");
         }
         assert_eq!(normalise(" .-' "), "");
@@ -408,7 +410,8 @@ mod tests {
         assert_ne!(one, person(["ann", "", "alee", "1990 01 03", "", "gb"]));
         assert_ne!(one, person(["ann", "", "alee", "1990 01 02", "", "us"]));
         assert_ne!(one, person(["ann", "", "alee", "1990 01 02", "gb", ""]));
-        let other_tenant = identity_tag(&ring, "u", &["ann", "", "alee", "1990 01 02", "", "gb"].map(str::to_owned));
+        let other_tenant =
+            identity_tag(&ring, "u", &["ann", "", "alee", "1990 01 02", "", "gb"].map(str::to_owned));
         assert_ne!(one, other_tenant);
     }
 
@@ -425,7 +428,8 @@ mod tests {
         ] {
             assert!(Provider::parse(text, env).is_err(), "{text}");
         }
-        let good = "# demo\nname = p\nformat=persona\nsecret=0123456789abcdef\nenv=sandbox\ntemplate=itmpl_1\n";
+        let good =
+            "# demo\nname = p\nformat=persona\nsecret=0123456789abcdef\nenv=sandbox\ntemplate=itmpl_1\n";
         assert!(Provider::parse(good, Env::Sandbox).is_ok());
     }
 }

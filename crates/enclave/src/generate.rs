@@ -11,8 +11,8 @@ use aws_lc_rs::rsa::{
     PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{
-    ECDSA_P256K1_SHA256_ASN1, ECDSA_P256K1_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-    UnparsedPublicKey,
+    ECDSA_P256K1_SHA256_ASN1, ECDSA_P256K1_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair, UnparsedPublicKey,
 };
 use boundary::message::{KeyType, Refusal};
 use boundary::{OAEP_PLAINTEXT_BYTES_MAX, RSA_CIPHERTEXT_BYTES};
@@ -154,7 +154,8 @@ impl RsaKey {
         let stand_in: [u8; RSA_CIPHERTEXT_BYTES] = std::array::from_fn(|at| u8::from(at > 0));
         let input = if possible { ciphertext } else { stand_in.as_slice() };
         let mut buffer = Zeroizing::new(vec![0; RSA_CIPHERTEXT_BYTES]);
-        let length = self.key.decrypt(&OAEP_SHA256_MGF1SHA256, input, &mut buffer, None).map(|found| found.len());
+        let length =
+            self.key.decrypt(&OAEP_SHA256_MGF1SHA256, input, &mut buffer, None).map(|found| found.len());
         match length {
             Ok(length) if possible && length <= OAEP_PLAINTEXT_BYTES_MAX => {
                 buffer.truncate(length);
@@ -166,12 +167,15 @@ impl RsaKey {
 }
 
 /// The thread that makes keys for the pool, one at a time, behind everything else.
-pub struct Generator(SyncSender<(KeyType, Sender<Result<Pair, BadKey>>)>);
+pub struct Generator(SyncSender<Job>);
+
+/// What to make, and who waits for it.
+type Job = (KeyType, Sender<Result<Pair, BadKey>>);
 
 impl Generator {
     /// Starts it.
     pub fn start() -> std::io::Result<Self> {
-        let (sender, jobs) = sync_channel::<(KeyType, Sender<Result<Pair, BadKey>>)>(QUEUE_MAX);
+        let (sender, jobs) = sync_channel::<Job>(QUEUE_MAX);
         thread::Builder::new().name("generate".into()).spawn(move || {
             // On Linux a priority belongs to the thread; without the right to lower it we go on as we are.
             let _ = rustix::process::setpriority_process(None, 19);
@@ -212,7 +216,8 @@ mod tests {
     fn an_rsa_pair_decrypts_what_was_encrypted_to_it_and_nothing_else() {
         let pair = make(KeyType::Rsa4096).unwrap();
         let key = RsaKey::read(&pair.private_half, &pair.public_key).unwrap();
-        let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&pair.public_key).unwrap()).unwrap();
+        let public =
+            OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&pair.public_key).unwrap()).unwrap();
         let mut ciphertext = [0; RSA_CIPHERTEXT_BYTES];
         public.encrypt(&OAEP_SHA256_MGF1SHA256, &[9; 446], &mut ciphertext, None).unwrap();
         assert!(key.decrypt(&ciphertext).unwrap().has_checksum(&crate::digest::sha256(&[9; 446])));

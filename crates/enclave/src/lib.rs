@@ -10,6 +10,11 @@
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`ceremony`] is the same program on a
 //! machine without a network.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a clock or a source of chance that can be passed in would be a door into the trusted core"
+)]
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -57,9 +62,15 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let command = args.next().and_then(|word| word.into_string().ok()).unwrap_or_default();
     let known: &[&str] = match command.as_str() {
-        "serve" => {
-            &["--socket", "--state", "--env", "--provider", "--offline-key", "--allow-uid", "--recovery-limits"]
-        }
+        "serve" => &[
+            "--socket",
+            "--state",
+            "--env",
+            "--provider",
+            "--offline-key",
+            "--allow-uid",
+            "--recovery-limits",
+        ],
         "init" => &["--state", "--env"],
         "batch" => &["--state", "--env", "--out", "--rsa", "--secp256k1", "--ed25519"],
         _ => return Err(io::Error::other(USAGE)),
@@ -84,7 +95,8 @@ struct Options {
 impl Options {
     fn read(args: impl Iterator<Item = OsString>, known: &[&str], serve: bool) -> io::Result<Self> {
         let mut options = Self { pairs: Vec::new(), end_with_stdin: false };
-        let mut words = args.map(|word| word.into_string().map_err(|_| io::Error::other("an argument is not UTF-8")));
+        let mut words =
+            args.map(|word| word.into_string().map_err(|_| io::Error::other("an argument is not UTF-8")));
         while let Some(name) = words.next().transpose()? {
             if serve && name == "--end-with-stdin" {
                 options.end_with_stdin = true;
@@ -93,7 +105,8 @@ impl Options {
             if !known.contains(&name.as_str()) {
                 return Err(io::Error::other(USAGE));
             }
-            let value = words.next().transpose()?.ok_or_else(|| io::Error::other(format!("{name} needs a value")))?;
+            let value =
+                words.next().transpose()?.ok_or_else(|| io::Error::other(format!("{name} needs a value")))?;
             options.pairs.push((name, value));
         }
         Ok(options)
@@ -116,7 +129,8 @@ impl Options {
     }
 
     fn number<'a>(&'a self, name: &'a str) -> io::Result<Option<u32>> {
-        let parse = |text: &str| text.parse().map_err(|_| io::Error::other(format!("{name} is not a number")));
+        let parse =
+            |text: &str| text.parse().map_err(|_| io::Error::other(format!("{name} is not a number")));
         self.maybe(name)?.map(parse).transpose()
     }
 }
@@ -126,7 +140,9 @@ fn prepare(dir: &Path, env: Env) -> io::Result<()> {
     match (root::exists(dir), env) {
         (true, _) => Ok(()),
         (false, Env::Sandbox) => root::init(dir, env),
-        (false, Env::Production) => Err(io::Error::other("the state directory is not initialised; run init first")),
+        (false, Env::Production) => {
+            Err(io::Error::other("the state directory is not initialised; run init first"))
+        }
     }
 }
 
@@ -148,7 +164,8 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let mut offline_keys = Vec::new();
     for path in options.all("--offline-key") {
         let key = digest::unhex(std::fs::read_to_string(path)?.trim()).filter(|key| key.len() == 32);
-        offline_keys.push(key.ok_or_else(|| io::Error::other("an offline key is not 32 bytes of hexadecimal"))?);
+        offline_keys
+            .push(key.ok_or_else(|| io::Error::other("an offline key is not 32 bytes of hexadecimal"))?);
     }
     prepare(dir, env)?;
     let _directory = guard::lock_directory(dir)?;

@@ -29,6 +29,8 @@ const FILE: &str = "state.log";
 const MARK: &[u8; 8] = b"HFLOG1\0\0";
 const HEADER_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
+/// A record that ends in so many zeros was not written to its end; one in 2^32 does so by itself.
+const TORN_BYTES: usize = 4;
 /// A record cannot be larger than the frame that caused it.
 const RECORD_BYTES_MAX: usize = boundary::wire::FRAME_BYTES_MAX;
 /// A log of this many bytes is rewritten at the next start.
@@ -76,14 +78,14 @@ impl Chain {
     }
 
     /// Reads the record at the front of `rest`. None when it is the torn end of a log: the file stops inside
-    /// it, or its tag and all that follows were never written.
+    /// it, or its last bytes and all that follows were never written.
     fn read(&mut self, rest: &mut &[u8]) -> io::Result<Option<Entry>> {
         let damaged = || io::Error::other(format!("{FILE} is damaged after record {}", self.sequence));
         let unwritten = |from: &[u8]| from.iter().all(|&byte| byte == 0);
         let Some((prefix, after)) = rest.split_first_chunk::<8>() else { return Ok(None) };
         let length = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]);
         if !length.to_be_bytes().iter().zip(&prefix[4..]).all(|(a, b)| *a == !b) {
-            return if unwritten(rest) { Ok(None) } else { Err(damaged()) };
+            return if unwritten(after) { Ok(None) } else { Err(damaged()) };
         }
         let length = usize::try_from(length).map_err(io::Error::other)?;
         if !(TAG_BYTES..=RECORD_BYTES_MAX).contains(&length) {
@@ -91,7 +93,7 @@ impl Chain {
         }
         let Some((sealed, after)) = after.split_at_checked(length) else { return Ok(None) };
         let Some(plain) = decrypt(&self.key, &self.aad(self.sequence + 1), sealed) else {
-            let torn = unwritten(&sealed[length - TAG_BYTES..]) && unwritten(after);
+            let torn = unwritten(&sealed[length - TORN_BYTES..]) && unwritten(after);
             return if torn { Ok(None) } else { Err(damaged()) };
         };
         let entry = Entry::from_bytes(&plain).map_err(|_| damaged())?;
@@ -315,4 +317,117 @@ fn rewrite(dir: &Path, state: &mut State, chain: &mut Chain) -> io::Result<u64> 
     }
     replace(dir, FILE, &bytes)?;
     Ok(bytes.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::state::CheckFailed;
+
+    fn key() -> SymmetricKey {
+        SymmetricKey::filled(|out| {
+            *out = [9; 32];
+            Ok::<(), ()>(())
+        })
+        .unwrap()
+    }
+
+    /// A folder with a log of these records, each synced on its own; also where each record ends.
+    fn folder(name: &str, records: u64) -> (PathBuf, Vec<u8>, Vec<usize>) {
+        let dir = std::env::temp_dir().join(format!("hf-log-{}-{name}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let _ = fs::remove_file(dir.join(FILE));
+        let ledger = Ledger::open(&dir, key()).unwrap();
+        let mut ends = Vec::new();
+        for serial in 0..records {
+            ledger.decide(|turn| turn.record(Record::Bound(serial))).unwrap();
+            ends.push(usize::try_from(fs::metadata(dir.join(FILE)).unwrap().len()).unwrap());
+        }
+        let bytes = fs::read(dir.join(FILE)).unwrap();
+        (dir, bytes, ends)
+    }
+
+    fn bound_after(dir: &Path, bytes: &[u8]) -> io::Result<u64> {
+        fs::write(dir.join(FILE), bytes).unwrap();
+        let (state, _, _) = read(&dir.join(FILE), key())?;
+        Ok((0..9).take_while(|&serial| state.is_bound(serial)).count() as u64)
+    }
+
+    #[test]
+    fn a_torn_end_is_cut_and_the_log_goes_on() {
+        let (dir, bytes, ends) = folder("torn", 3);
+        for cut in ends[1]..ends[2] {
+            assert_eq!(bound_after(&dir, &bytes[..cut]).unwrap(), 2, "cut at {cut}");
+            let mut holed = bytes[..cut].to_vec();
+            holed.resize(bytes.len() + 700, 0);
+            if bytes.len() - cut >= TORN_BYTES {
+                assert_eq!(bound_after(&dir, &holed).unwrap(), 2, "zeros from {cut}");
+            }
+        }
+        fs::write(dir.join(FILE), &bytes[..ends[2] - 1]).unwrap();
+        let ledger = Ledger::open(&dir, key()).unwrap();
+        assert_eq!(ledger.sequence(), 2);
+        ledger.decide(|turn| turn.record(Record::Bound(2))).unwrap();
+        assert_eq!(bound_after(&dir, &fs::read(dir.join(FILE)).unwrap()).unwrap(), 3);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn any_altered_bit_is_refused() {
+        let (dir, bytes, _) = folder("altered", 3);
+        for at in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            assert!(bound_after(&dir, &bad).is_err(), "bit {at}");
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn records_left_out_repeated_or_swapped_are_refused() {
+        let (dir, bytes, ends) = folder("moved", 3);
+        let record = |n: usize| &bytes[if n == 0 { HEADER_BYTES } else { ends[n - 1] }..ends[n]];
+        let head = &bytes[..HEADER_BYTES];
+        for order in [vec![1, 2], vec![0, 2], vec![0, 0, 1], vec![1, 0, 2], vec![0, 2, 1]] {
+            let bad: Vec<u8> =
+                order.iter().fold(head.to_vec(), |all, &n| [all.as_slice(), record(n)].concat());
+            assert!(bound_after(&dir, &bad).is_err(), "{order:?}");
+        }
+        assert_eq!(bound_after(&dir, &bytes).unwrap(), 3);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_rewritten_log_goes_on_counting() {
+        let (dir, bytes, _) = folder("rewritten", 3);
+        fs::write(dir.join(FILE), &bytes).unwrap();
+        let (mut state, mut chain, _) = read(&dir.join(FILE), key()).unwrap();
+        rewrite(&dir, &mut state, &mut chain).unwrap();
+        let ledger = Ledger::open(&dir, key()).unwrap();
+        assert!(ledger.sequence() > 3);
+        let failed = CheckFailed { key_id: "k".into(), credential: [0; 32] };
+        ledger.decide(|turn| turn.record(Record::CheckFailed(failed))).unwrap();
+        let (state, _, _) = read(&dir.join(FILE), key()).unwrap();
+        assert!((0..3).all(|serial| state.is_bound(serial)));
+        assert_eq!(state.failures["k"].life, 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn serials_are_never_given_twice() {
+        let (dir, ..) = folder("serials", 0);
+        let mut last = None;
+        for _ in 0..3 {
+            let ledger = Ledger::open(&dir, key()).unwrap();
+            for count in [1, 1, 300, 1] {
+                let first = ledger.decide(|turn| turn.serials(count)).unwrap();
+                assert!(last.is_none_or(|last| first > last));
+                last = Some(first + count - 1);
+            }
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
 }

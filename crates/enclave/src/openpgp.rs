@@ -56,9 +56,10 @@ pub fn inspect(certificate: &[u8], now_ms: i64) -> Result<Certificate, Recipient
         return Err(RecipientFault::Unreadable);
     }
     let bytes = certificate.to_vec();
+    let seconds = u64::try_from(now_ms / 1_000).unwrap_or_default();
     let (sender, answer) = channel();
     let spawned = thread::Builder::new().name("openpgp".into()).spawn(move || {
-        let found = std::panic::catch_unwind(|| read(&bytes, now_ms));
+        let found = std::panic::catch_unwind(|| read(&bytes, seconds));
         INSPECTIONS.fetch_sub(1, Ordering::SeqCst);
         // Whoever waited may have stopped waiting.
         let _ = sender.send(found.unwrap_or(Err(RecipientFault::Unreadable)));
@@ -70,9 +71,8 @@ pub fn inspect(certificate: &[u8], now_ms: i64) -> Result<Certificate, Recipient
     answer.recv_timeout(INSPECTION_MAX).unwrap_or(Err(RecipientFault::Unreadable))
 }
 
-fn read(certificate: &[u8], now_ms: i64) -> Result<Certificate, RecipientFault> {
+fn read(certificate: &[u8], now_s: u64) -> Result<Certificate, RecipientFault> {
     let key = parse(certificate)?;
-    let now_s = u64::try_from(now_ms / 1_000).unwrap_or_default();
     let primary = Primary::judge(&key, now_s)?;
     let (subkey, enc) = match newest_subkey(&key, &primary, now_s) {
         Ok(at) => (Some(at), key.public_subkeys[at].fingerprint()),
@@ -85,7 +85,7 @@ fn read(certificate: &[u8], now_ms: i64) -> Result<Certificate, RecipientFault> 
         cert_sha256: sha256(certificate),
     };
     let seipd_v2 = primary.newest.features().is_some_and(pgp::packet::Features::seipd_v2);
-    Ok(Certificate { recipient, subkey, seipd_v2, key })
+    Ok(Certificate { recipient, key, subkey, seipd_v2 })
 }
 
 /// Takes one armoured certificate out of a text that may surround it.
@@ -107,7 +107,8 @@ fn parse(certificate: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
     if !whole || binary.is_empty() {
         return Err(RecipientFault::Unreadable);
     }
-    let mut found = PublicOrSecret::from_bytes_many(binary.as_slice()).map_err(|_| RecipientFault::Unreadable)?;
+    let mut found =
+        PublicOrSecret::from_bytes_many(binary.as_slice()).map_err(|_| RecipientFault::Unreadable)?;
     let first = found.next().ok_or(RecipientFault::Unreadable)?.map_err(|_| RecipientFault::Unreadable)?;
     if found.next().is_some() {
         return Err(RecipientFault::SeveralKeys);
@@ -138,8 +139,9 @@ impl<'a> Primary<'a> {
             signature.typ() == Some(SignatureType::Key) && signature.verify_key(primary).is_ok()
         });
         let users = key.details.users.iter().filter_map(|user| {
-            let good =
-                |signature: &&Signature| signature.verify_certification(primary, Tag::UserId, &user.id).is_ok();
+            let good = |signature: &&Signature| {
+                signature.verify_certification(primary, Tag::UserId, &user.id).is_ok()
+            };
             let newest = newest(user.signatures.iter().filter(good), now_s)?;
             (newest.typ() != Some(SignatureType::CertRevocation)).then_some(newest)
         });
@@ -171,15 +173,18 @@ fn newest_subkey(key: &SignedPublicKey, primary: &Primary<'_>, now_s: u64) -> Re
     best.map(|(_, at)| at).ok_or(fault)
 }
 
-fn judge_subkey(subkey: &SignedPublicSubKey, primary: &Primary<'_>, now_s: u64) -> Result<(), RecipientFault> {
+fn judge_subkey(
+    subkey: &SignedPublicSubKey,
+    primary: &Primary<'_>,
+    now_s: u64,
+) -> Result<(), RecipientFault> {
     let good: Vec<&Signature> = subkey
         .signatures
         .iter()
         .filter(|signature| signature.verify_subkey_binding(&primary.key.primary_key, &subkey.key).is_ok())
         .collect();
     let of = |typ| good.iter().copied().filter(move |signature: &&Signature| signature.typ() == Some(typ));
-    let binding =
-        newest(of(SignatureType::SubkeyBinding), now_s).ok_or(RecipientFault::NoEncryptionKey)?;
+    let binding = newest(of(SignatureType::SubkeyBinding), now_s).ok_or(RecipientFault::NoEncryptionKey)?;
     if !for_encryption(binding) || !subkey.algorithm().can_encrypt() {
         return Err(RecipientFault::NoEncryptionKey);
     }
@@ -199,7 +204,8 @@ fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>, now_s: u64) -> Op
         let life = signature.signature_expiration_time().map_or(0, |life| u64::from(life.as_secs()));
         let known = signature.config().is_some_and(|config| {
             config.hashed_subpackets().all(|part| {
-                !(part.is_critical && matches!(part.data, SubpacketData::Other(..) | SubpacketData::Experimental(..)))
+                !(part.is_critical
+                    && matches!(part.data, SubpacketData::Other(..) | SubpacketData::Experimental(..)))
             })
         });
         let created = u64::from(created.as_secs());
@@ -228,7 +234,10 @@ fn strong(params: &PublicParams) -> bool {
             bits.is_some_and(|bits| u32::from(u16::from_be_bytes(bits)) >= RSA_BITS_MIN)
         }
         PublicParams::ECDH(ecdh) => {
-            matches!(ecdh.curve(), ECCCurve::Curve25519Legacy | ECCCurve::P256 | ECCCurve::P384 | ECCCurve::P521)
+            matches!(
+                ecdh.curve(),
+                ECCCurve::Curve25519Legacy | ECCCurve::P256 | ECCCurve::P384 | ECCCurve::P521
+            )
         }
         PublicParams::ECDSA(_)
         | PublicParams::EdDSALegacy(_)
@@ -249,7 +258,11 @@ impl Certificate {
         }
     }
 
-    fn encrypt_to(&self, key: &impl EncryptionKey, plaintext: Plaintext) -> Result<Vec<u8>, pgp::errors::Error> {
+    fn encrypt_to(
+        &self,
+        key: &impl EncryptionKey,
+        plaintext: Plaintext,
+    ) -> Result<Vec<u8>, pgp::errors::Error> {
         let message = MessageBuilder::from_bytes("", plaintext.into_bytes());
         let cipher = SymmetricKeyAlgorithm::AES256;
         let armoured = if self.seipd_v2 {

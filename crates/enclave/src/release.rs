@@ -16,7 +16,7 @@ use crate::seal::{Home, open};
 use crate::secret::Plaintext;
 use crate::service::{Enclave, note};
 use crate::session::{Token, policy_hash, user_tag};
-use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, State, spent};
+use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, Session, State, spent};
 
 /// Deliveries of one session's recovery.
 const DELIVERIES_MAX: usize = 3;
@@ -81,7 +81,8 @@ pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal
 /// The check of everything but recipient, counters and items.
 fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     let ring = &enclave.keyring;
-    let intent = Intent::from_canonical(&request.intent).ok_or_else(|| failed("1 intent is not canonical"))?;
+    let intent =
+        Intent::from_canonical(&request.intent).ok_or_else(|| failed("1 intent is not canonical"))?;
     must((1..=RELEASE_ITEMS_MAX).contains(&intent.items.len()), "1 number of items")?;
     must(intent.items.len() == request.items.len(), "1 items are not those of the intent")?;
     let ticket = Ticket::believe(ring, &request.ticket).map_err(|_| failed("2 ticket"))?;
@@ -93,13 +94,20 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     let policy = policy_hash(ring.env, &ticket.tenant_id);
     must(ticket.policy_hash == policy && intent.policy_hash == hex(&policy), "3 policy")?;
     must(intent.policy_version == BUILT_IN_VERSION, "3 policy version")?;
-    must(!request.admissions.is_empty() && request.admissions.len() <= RELEASE_ITEMS_MAX + 1, "4 admissions")?;
+    must(
+        !request.admissions.is_empty() && request.admissions.len() <= RELEASE_ITEMS_MAX + 1,
+        "4 admissions",
+    )?;
     let believe = |bytes: &Vec<u8>| Admission::believe(ring, bytes);
-    let admissions: Vec<Admission> = request.admissions.iter().filter_map(|bytes| believe(bytes).ok()).collect();
+    let admissions: Vec<Admission> =
+        request.admissions.iter().filter_map(|bytes| believe(bytes).ok()).collect();
     must(admissions.len() == request.admissions.len(), "4 an admission")?;
     let own = &admissions[0];
     must(own.session_id == ticket.session_id, "4 admission is not this session's")?;
-    must(own.tenant_id == ticket.tenant_id && own.user_tag == ticket.user_tag, "4 admission is another user's")?;
+    must(
+        own.tenant_id == ticket.tenant_id && own.user_tag == ticket.user_tag,
+        "4 admission is another user's",
+    )?;
     must(own.outcome == Outcome::Approved, "4 admission is not an approval")?;
     must(own.verification_id == intent.verification_id, "4 inquiry")?;
     must(own.identity_tag.is_some(), "5 identity")?;
@@ -125,7 +133,9 @@ fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusal> {
     must(found.enc_subkey_fpr == named.enc_subkey_fpr, "9 encryption key is not the intent's")?;
     must(hex(&found.cert_sha256) == named.cert_sha256, "9 certificate is not the intent's")?;
     match &proof.ticket.openpgp_fingerprint {
-        Some(bound) if *bound != found.openpgp_fpr => Err(Refusal::Recipient(RecipientFault::OtherFingerprint)),
+        Some(bound) if *bound != found.openpgp_fpr => {
+            Err(Refusal::Recipient(RecipientFault::OtherFingerprint))
+        }
         _ => Ok(certificate),
     }
 }
@@ -135,7 +145,7 @@ fn may_release(enclave: &Enclave, proof: &Proof, receives: &str) -> Result<(), R
     enclave.ledger.decide(|turn| {
         let (state, now_ms) = (turn.state(), turn.now_ms);
         let session = state.sessions.get(&proof.ticket.session_id);
-        let released: Vec<_> = session.into_iter().flat_map(|session| session.released()).collect();
+        let released: Vec<_> = session.into_iter().flat_map(Session::released).collect();
         let same = |earlier: &&&Intended| {
             earlier.recipient == receives && earlier.items_digest == items_digest(&proof.intent.items)
         };
@@ -143,7 +153,11 @@ fn may_release(enclave: &Enclave, proof: &Proof, receives: &str) -> Result<(), R
             note("release", "8 session is used");
             return Err(Refusal::SessionUsed);
         }
-        if enclave.recovery_limits { within_limits(state, proof, now_ms, released.is_empty()) } else { Ok(()) }
+        if enclave.recovery_limits {
+            within_limits(state, proof, now_ms, released.is_empty())
+        } else {
+            Ok(())
+        }
     })
 }
 
@@ -287,7 +301,11 @@ mod tests {
 
     #[test]
     fn no_two_lists_of_items_have_one_digest() {
-        let item = |id: &str, key: &str| Item { backup_id: id.into(), key_id: key.into(), record_digest: "d".into() };
+        let item = |id: &str, key: &str| Item {
+            backup_id: id.into(),
+            key_id: key.into(),
+            record_digest: "d".into(),
+        };
         let one = items_digest(&[item("ab", "c")]);
         for other in [vec![item("a", "bc")], vec![], vec![item("ab", "c"), item("ab", "c")]] {
             assert_ne!(one, items_digest(&other));

@@ -130,7 +130,8 @@ pub struct SigningPair {
 
 impl SigningPair {
     fn read(stored: &StoredKey) -> io::Result<Self> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &stored.pkcs8).map_err(io::Error::other)?;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &stored.pkcs8)
+            .map_err(io::Error::other)?;
         let point = pair.public_key().as_ref().to_vec();
         let (x, y) = point[1..].split_at(32);
         // RFC 7638 §3: the required members in order, without white space.
@@ -147,6 +148,7 @@ impl SigningPair {
 
     /// ECDSA P-256 SHA-256 (FIPS 186-5), DER.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        // Fails only where there is no chance.
         let signature = self.pair.sign(&SystemRandom::new(), message).expect("the kernel gives random bytes");
         signature.as_ref().to_vec()
     }
@@ -204,13 +206,16 @@ pub fn open(dir: &Path, env: Env) -> io::Result<Opened> {
     let root = read_root(dir)?;
     let keyring = Keyring::new(env, root);
     let sealed = std::fs::read(dir.join(SIGNING_FILE))?;
-    let plain = decrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &sealed)
-        .ok_or_else(|| io::Error::other("signing.keys was not sealed by this root key for this environment"))?;
+    let plain = decrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &sealed).ok_or_else(|| {
+        io::Error::other("signing.keys was not sealed by this root key for this environment")
+    })?;
     let keys = Vec::<StoredKey>::from_bytes(&plain).map_err(io::Error::other)?;
     match keys.as_slice() {
-        [assignment, receipt] => {
-            Ok(Opened { assignment: SigningPair::read(assignment)?, receipt: SigningPair::read(receipt)?, keyring })
-        }
+        [assignment, receipt] => Ok(Opened {
+            assignment: SigningPair::read(assignment)?,
+            receipt: SigningPair::read(receipt)?,
+            keyring,
+        }),
         _ => Err(io::Error::other("signing.keys does not hold two keys")),
     }
 }
@@ -224,8 +229,9 @@ pub fn offline_key(dir: &Path, keyring: &Keyring) -> io::Result<Ed25519KeyPair> 
         let pkcs8 = pair.to_pkcs8().map_err(io::Error::other)?;
         write_new(dir, OFFLINE_FILE, &encrypt(&sealing, b"offline-key/v1", pkcs8.as_ref()))?;
     }
-    let plain = decrypt(&sealing, b"offline-key/v1", &std::fs::read(path)?)
-        .ok_or_else(|| io::Error::other("offline.key was not sealed by this root key for this environment"))?;
+    let plain = decrypt(&sealing, b"offline-key/v1", &std::fs::read(path)?).ok_or_else(|| {
+        io::Error::other("offline.key was not sealed by this root key for this environment")
+    })?;
     Ed25519KeyPair::from_pkcs8(&plain).map_err(io::Error::other)
 }
 
@@ -252,6 +258,10 @@ pub fn replace(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
 impl Keyring {
     /// A keyring for tests.
     pub fn for_test(env: Env) -> Self {
-        Self::new(env, SymmetricKey::filled(|out| Ok::<(), ()>(*out = [7; 32])).unwrap())
+        let root = SymmetricKey::filled(|out| {
+            *out = [7; 32];
+            Ok::<(), ()>(())
+        });
+        Self::new(env, root.unwrap())
     }
 }

@@ -21,7 +21,7 @@ use crate::{assign, check, evidence, guard, openpgp, release, session};
 /// Connections at once; one more is closed at once.
 const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may be silent between requests.
-const IDLE_MAX: Duration = Duration::from_secs(900);
+const IDLE_MAX: Duration = Duration::from_mins(15);
 /// How long a request may pause while it arrives, and an answer while it is taken.
 const STALL_MAX: Duration = Duration::from_secs(10);
 
@@ -53,11 +53,11 @@ pub fn note(request: &str, step: &str) {
 }
 
 /// Answers connections until the process ends.
-pub fn serve(enclave: &Arc<Enclave>, listener: &UnixListener, allowed: &[u32]) -> io::Result<()> {
+pub fn serve(enclave: &Arc<Enclave>, listener: &UnixListener, allowed: &[u32]) -> ! {
     let connections = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
-        let stream = match stream {
-            Ok(stream) => stream,
+    loop {
+        let stream = match listener.accept() {
+            Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of descriptors, most likely: leave the others time to finish.
                 eprintln!("enclave: cannot accept: {error}");
@@ -84,7 +84,6 @@ pub fn serve(enclave: &Arc<Enclave>, listener: &UnixListener, allowed: &[u32]) -
             connections.fetch_sub(1, Ordering::SeqCst);
         }
     }
-    Ok(())
 }
 
 fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
@@ -115,7 +114,8 @@ fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
 
 /// One request's reply. A panic is a refusal: nothing goes out that was not logged, and the others go on.
 fn answer(enclave: &Enclave, request: &Request) -> Reply {
-    let reply = catch_unwind(AssertUnwindSafe(|| dispatch(enclave, request))).unwrap_or(Err(Refusal::Crashed));
+    let reply =
+        catch_unwind(AssertUnwindSafe(|| dispatch(enclave, request))).unwrap_or(Err(Refusal::Crashed));
     reply.unwrap_or_else(Reply::Refused)
 }
 

@@ -43,7 +43,7 @@ wire_struct! {
     #[derive(Clone)]
     pub struct Adoption {
         /// Its name.
-        pub batch_id: [u8; 16],
+        pub name: [u8; 16],
         /// SHA-256 of its encoding.
         pub digest: [u8; 32],
         /// The serial of its first key; the others follow.
@@ -76,7 +76,7 @@ wire_struct! {
     #[derive(Clone)]
     pub struct Event {
         /// SHA-256 of provider and event id.
-        pub event: [u8; 32],
+        pub digest: [u8; 32],
         /// Whose session.
         pub session_id: [u8; 16],
         /// When that was opened.
@@ -199,7 +199,7 @@ impl State {
             Record::BoundBits(bits) => self.bound = bits,
             Record::Adopted(adoption) => {
                 self.serials_reserved = self.serials_reserved.max(adoption.first_serial + adoption.keys);
-                self.batches.insert(adoption.batch_id, adoption);
+                self.batches.insert(adoption.name, adoption);
             }
             Record::CheckFailed(failed) => {
                 let key = self.failures.entry(failed.key_id).or_default();
@@ -211,10 +211,10 @@ impl State {
                 self.failures.insert(all.key_id, KeyFailures { life: all.life, recent: all.recent.into() });
             }
             Record::Event(event) => {
-                self.events.insert(event.event, event.session_id);
+                self.events.insert(event.digest, event.session_id);
                 let session = self.sessions.entry(event.session_id).or_default();
                 session.opened_at_ms = event.opened_at_ms;
-                session.events.push(event.event);
+                session.events.push(event.digest);
                 session.admission = session.admission.take().or(event.admission);
             }
             Record::Intended(intended) => {
@@ -258,9 +258,9 @@ impl State {
                 continue;
             }
             let mut admission = session.admission.clone();
-            for &event in &session.events {
+            for &digest in &session.events {
                 let admission = admission.take();
-                let event = Event { event, session_id, opened_at_ms, admission };
+                let event = Event { digest, session_id, opened_at_ms, admission };
                 out.push((self.highest_ms, Record::Event(event)));
             }
             for (at_ms, intended, end) in &session.deliveries {
@@ -332,12 +332,12 @@ mod tests {
             recipient: "r".into(),
         };
         let end = Delivered { session_id, output_sha256: [6; 32], recipient: "r".into(), items: 2 };
-        let event = |event, admission| Event { event, session_id, opened_at_ms: 1, admission };
+        let event = |digest, admission| Event { digest, session_id, opened_at_ms: 1, admission };
         for (at, record) in [
             Record::SerialsReserved(256),
             Record::Bound(0),
             Record::Bound(77),
-            Record::Adopted(Adoption { batch_id: [8; 16], digest: [9; 32], first_serial: 256, keys: 10 }),
+            Record::Adopted(Adoption { name: [8; 16], digest: [9; 32], first_serial: 256, keys: 10 }),
             failed("a"),
             Record::Event(event([1; 32], None)),
             Record::Event(event([2; 32], Some(vec![7]))),
@@ -356,7 +356,9 @@ mod tests {
         }
         for state in [&state, &again] {
             assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (9, 266, 1));
-            assert!(state.is_bound(0) && state.is_bound(77) && !state.is_bound(1) && !state.is_bound(u64::MAX));
+            assert!(
+                state.is_bound(0) && state.is_bound(77) && !state.is_bound(1) && !state.is_bound(u64::MAX)
+            );
             assert_eq!(state.failures["a"].life, 1);
             let session = &state.sessions[&session_id];
             assert_eq!((session.admission.as_deref(), session.events.len()), (Some([7].as_slice()), 2));

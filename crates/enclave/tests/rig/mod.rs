@@ -58,7 +58,8 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.path("gnupg")).args(["--kill", "all"]).output();
+        let _ =
+            Command::new("gpgconf").arg("--homedir").arg(self.path("gnupg")).args(["--kill", "all"]).output();
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -170,7 +171,10 @@ impl Client {
         self.0.read_exact(&mut prefix).ok()?;
         let mut body = vec![0; usize::try_from(u32::from_be_bytes(prefix)).unwrap()];
         self.0.read_exact(&mut body).ok()?;
-        assert!(!body.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()), "plaintext in a reply");
+        assert!(
+            !body.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()),
+            "plaintext in a reply"
+        );
         Some(unframe(&body).unwrap())
     }
 }
@@ -204,7 +208,12 @@ impl Provider {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/provider.py");
         let mut child = Command::new("python3")
             .arg(script)
-            .args(["current=wbhsec_current-secret", "next=wbhsec_next-secret-x", "old=wbhsec_old-secret-xy", "empty="])
+            .args([
+                "current=wbhsec_current-secret",
+                "next=wbhsec_next-secret-x",
+                "old=wbhsec_old-secret-xy",
+                "empty=",
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -217,7 +226,11 @@ impl Provider {
     pub fn sign(&mut self, reference: &str, more: &str) -> Signed {
         self.events += 1;
         let comma = if more.is_empty() { "" } else { "," };
-        let event = if more.contains("\"event\"") { String::new() } else { format!("\"event\":\"evt_{}\",", self.events) };
+        let event = if more.contains("\"event\"") {
+            String::new()
+        } else {
+            format!("\"event\":\"evt_{}\",", self.events)
+        };
         writeln!(self.stdin, "{{{event}\"reference\":\"{reference}\"{comma}{more}}}").unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
@@ -257,7 +270,8 @@ impl Gpg {
 
     /// Makes a key from a parameter file's lines and gives its fingerprint.
     pub fn generate(&self, name: &str, lines: &str) -> String {
-        let mut child = self.command().arg("--gen-key").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            self.command().arg("--gen-key").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let parameters = format!("{lines}\nName-Real: {name}\n%no-protection\n%commit\n");
         child.stdin.take().unwrap().write_all(parameters.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "{name}");
@@ -366,7 +380,13 @@ pub fn approve(client: &mut Client, provider: &mut Provider, session: &Session, 
     admitted.admission.expect("an approval has an admission")
 }
 
-pub fn check_request(key: &UserKey, tenant: &str, user: &str, session: Option<&Session>, items: Vec<CheckItem>) -> Request {
+pub fn check_request(
+    key: &UserKey,
+    tenant: &str,
+    user: &str,
+    session: Option<&Session>,
+    items: Vec<CheckItem>,
+) -> Request {
     Request::Check(Check {
         credential_id: "credential-1".into(),
         tenant_id: tenant.into(),
@@ -409,7 +429,14 @@ impl Stored {
     }
 }
 
-pub fn store(client: &mut Client, key: &UserKey, tenant: &str, user: &str, session: Option<&Session>, backup_id: &str) -> Stored {
+pub fn store(
+    client: &mut Client,
+    key: &UserKey,
+    tenant: &str,
+    user: &str,
+    session: Option<&Session>,
+    backup_id: &str,
+) -> Stored {
     let plaintext = format!("{CANARY} of {tenant}/{user}/{backup_id}").into_bytes();
     let item = check_item(key, backup_id, &plaintext);
     let checked =
