@@ -1,6 +1,23 @@
-//! The credentials file of a sandbox (contract 11): what a test or an integrator needs to begin.
+//! The sandbox: its credentials file, and what rehearses a failure.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Makes one item fail at its recovery.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DamageRequest {
+    /// The item.
+    pub backup_id: String,
+}
+
+/// It will fail.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DamageResponse {
+    /// Always true.
+    pub ok: bool,
+    /// The item.
+    pub backup_id: String,
+}
 
 /// Everything a sandbox made for its users.
 #[derive(Clone, Serialize, Deserialize)]

@@ -15,17 +15,15 @@ pub struct Event {
     pub event_type: &'static str,
     /// When.
     pub created_at: Timestamp,
-    /// What; a non-empty object. Members that do not apply are left out.
-    pub data: Vec<(&'static str, Option<String>)>,
+    /// What; a non-empty object. Members that are null do not apply and are left out.
+    pub data: Vec<(&'static str, Value)>,
 }
 
 impl Event {
     /// The body that every delivery of the event carries, byte for byte.
     pub fn body(&self, env: Env) -> String {
-        let members = self
-            .data
-            .iter()
-            .filter_map(|(name, value)| Some(((*name).to_owned(), Value::text(value.as_ref()?))));
+        let members = self.data.iter().filter(|(_, value)| *value != Value::Null);
+        let members = members.map(|(name, value)| ((*name).to_owned(), value.clone()));
         let document = Value::object([
             ("id", Value::text(self.id.as_str())),
             ("type", Value::text(self.event_type)),
@@ -33,7 +31,7 @@ impl Event {
             ("environment", Value::text(env.as_str())),
             ("data", Value::Object(members.collect())),
         ]);
-        // Canonical form refuses only non-integers and repeated names; every member is text, named once.
+        // Canonical form refuses only non-integers and repeated names; every member is text or a list of texts, named once.
         canonical(&document).unwrap_or_default()
     }
 }

@@ -102,6 +102,13 @@ ids! {
 pub struct VerificationId(String);
 
 impl VerificationId {
+    /// A new inquiry of the simulated provider.
+    pub fn simulated(chance: &mut dyn Entropy) -> Self {
+        let mut bytes = [0; 12];
+        chance.fill(&mut bytes);
+        Self(format!("inq_{}", crate::audit::hex(&bytes)))
+    }
+
     /// The provider's text.
     pub fn as_str(&self) -> &str {
         &self.0

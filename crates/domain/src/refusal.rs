@@ -76,6 +76,11 @@ impl Refusal {
         Self::new(Kind::NotFound, "not-found", "there is no such thing for this credential")
     }
 
+    /// There is no such operation here.
+    pub fn no_such_path() -> Self {
+        Self::new(Kind::NotFound, "no-such-path", "there is nothing at this path")
+    }
+
     /// One answer for a credential that is missing, malformed, unknown, expired or revoked.
     pub fn unauthenticated() -> Self {
         Self::new(

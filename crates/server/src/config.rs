@@ -4,6 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use boundary::Env;
+use domain::key::KeyType;
+use serde::Deserialize;
+
+/// The manual, and what applies where nobody says otherwise.
+pub const DEFAULT: &str = include_str!("holdfast.default.toml");
 
 /// Everything that may be set, validated.
 #[derive(Clone, Debug)]
@@ -14,18 +19,189 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The service's own folder.
     pub data_dir: PathBuf,
+    /// The database.
+    pub database: store::Settings,
     /// The enclave's socket.
     pub enclave_socket: PathBuf,
+    /// The simulated provider's file, where there is one.
+    pub simulator_file: Option<PathBuf>,
+    /// How many unassigned HOT keys of each kind are kept ready.
+    pub pool_targets: Vec<(KeyType, u64)>,
+}
+
+/// Settings that cannot be used: which, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {fault}")]
+pub struct SettingsError {
+    setting: String,
+    fault: String,
+}
+
+/// The file's form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    environment: String,
+    listen: String,
+    data_dir: PathBuf,
+    database: String,
+    database_file: PathBuf,
+    enclave_socket: PathBuf,
+    simulator_file: PathBuf,
+    pool: Pool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pool {
+    rsa4096: u64,
+    secp256k1: u64,
+    ed25519: u64,
 }
 
 impl Settings {
-    /// The settings of a sandbox in one folder: SQLite, everything embedded.
+    /// The settings of a sandbox in one folder: `SQLite`, everything embedded.
     pub fn sandbox(data_dir: &Path, listen: SocketAddr, enclave_socket: &Path) -> Self {
         Self {
             environment: Env::Sandbox,
             listen,
             data_dir: data_dir.to_owned(),
+            database: store::Settings::sqlite(data_dir.join("holdfast.db")),
             enclave_socket: enclave_socket.to_owned(),
+            simulator_file: Some(data_dir.join("simulator.provider")),
+            pool_targets: vec![(KeyType::Rsa4096, 64), (KeyType::Secp256k1, 16), (KeyType::Ed25519, 16)],
+        }
+    }
+
+    /// The settings of a file, with what the environment overrides.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingsError::new(&path.display().to_string(), error.to_string()))?;
+        Self::read(&text, |name| std::env::var(name).ok())
+    }
+
+    fn read(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let parse = |text: &str| {
+            text.parse::<toml::Table>().map_err(|error| SettingsError::new("the file", error.to_string()))
+        };
+        let mut merged = parse(DEFAULT)?;
+        merge(&mut merged, parse(text)?);
+        override_by(&mut merged, "HOLDFAST", &variable)?;
+        let written: Written = merged
+            .try_into()
+            .map_err(|error: toml::de::Error| SettingsError::new("the file", error.message().to_owned()))?;
+        written.check()
+    }
+}
+
+impl SettingsError {
+    fn new(setting: &str, fault: impl Into<String>) -> Self {
+        Self { setting: setting.to_owned(), fault: fault.into() }
+    }
+}
+
+impl Written {
+    fn check(self) -> Result<Settings, SettingsError> {
+        let environment = Env::parse(&self.environment)
+            .ok_or_else(|| SettingsError::new("environment", "must be `sandbox` or `production`"))?;
+        let listen =
+            self.listen.parse().map_err(|_| SettingsError::new("listen", "must be an address and a port"))?;
+        let database = match (self.database.as_str(), self.database_file.as_os_str().is_empty()) {
+            ("", true) => store::Settings::sqlite(self.data_dir.join("holdfast.db")),
+            ("", false) => {
+                let text = std::fs::read_to_string(&self.database_file)
+                    .map_err(|error| SettingsError::new("database_file", error.to_string()))?;
+                store::Settings::postgres(text.trim())
+            }
+            (address, _) => store::Settings::postgres(address),
+        };
+        Ok(Settings {
+            environment,
+            listen,
+            data_dir: self.data_dir,
+            database,
+            enclave_socket: self.enclave_socket,
+            simulator_file: (!self.simulator_file.as_os_str().is_empty()).then_some(self.simulator_file),
+            pool_targets: vec![
+                (KeyType::Rsa4096, self.pool.rsa4096),
+                (KeyType::Secp256k1, self.pool.secp256k1),
+                (KeyType::Ed25519, self.pool.ed25519),
+            ],
+        })
+    }
+}
+
+/// Puts `over` over `under`, table by table.
+fn merge(under: &mut toml::Table, over: toml::Table) {
+    for (name, value) in over {
+        match (under.get_mut(&name), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            (_, value) => drop(under.insert(name, value)),
+        }
+    }
+}
+
+/// Puts the environment over each setting that has a default.
+fn override_by(
+    table: &mut toml::Table,
+    prefix: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), SettingsError> {
+    for (name, value) in table.iter_mut() {
+        let full = format!("{prefix}_{}", name.to_uppercase());
+        match value {
+            toml::Value::Table(inner) => override_by(inner, &full, variable)?,
+            toml::Value::Integer(number) => {
+                if let Some(text) = variable(&full) {
+                    *number =
+                        text.parse().map_err(|_| SettingsError::new(&full, "must be a whole number"))?;
+                }
+            }
+            toml::Value::String(text) => {
+                if let Some(other) = variable(&full) {
+                    *text = other;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_complete_and_a_file_changes_only_what_it_names() {
+        let settings = Settings::read("environment = \"sandbox\"\n[pool]\nrsa4096 = 7\n", |_| None).unwrap();
+        assert_eq!(settings.environment, Env::Sandbox);
+        assert_eq!(settings.pool_targets[0], (KeyType::Rsa4096, 7));
+        assert_eq!(settings.pool_targets[1], (KeyType::Secp256k1, 64));
+        assert_eq!(Settings::read("", |_| None).unwrap().environment, Env::Production);
+    }
+
+    #[test]
+    fn the_environment_is_above_the_file() {
+        let variable = |name: &str| match name {
+            "HOLDFAST_LISTEN" => Some("[::1]:9".to_owned()),
+            "HOLDFAST_POOL_ED25519" => Some("3".to_owned()),
+            _ => None,
+        };
+        let settings = Settings::read("listen = \"127.0.0.1:1\"", variable).unwrap();
+        assert_eq!((settings.listen.port(), settings.pool_targets[2]), (9, (KeyType::Ed25519, 3)));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (text, setting) in [
+            ("listen = \"nowhere\"", "listen"),
+            ("environment = \"staging\"", "environment"),
+            ("no_such_setting = 1", "the file"),
+            ("[pool]\nrsa4096 = -1", "the file"),
+            ("database_file = \"/no/such/file\"", "database_file"),
+        ] {
+            assert_eq!(Settings::read(text, |_| None).unwrap_err().setting, setting, "{text}");
         }
     }
 }

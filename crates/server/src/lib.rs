@@ -1,4 +1,18 @@
 //! HTTP in front, one flow per deed behind it, workers beside it.
+//!
+//! - [`http`]: takes a call apart, calls one flow, writes the answer.
+//! - [`flows`]: one function per deed, from top to bottom.
+//! - [`work`]: what happens without a call.
+//! - [`edge`]: the enclave, the identity provider, clock and chance.
+//! - [`running`]: all of it, started and stopped as one.
 
+mod app;
 pub mod config;
+pub mod edge;
+mod flows;
+mod http;
+mod pool;
 pub mod running;
+mod sandbox_tenants;
+mod turns;
+mod work;

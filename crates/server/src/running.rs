@@ -1,21 +1,66 @@
 //! The whole service, started and stopped as one.
 
+use std::error::Error as StdError;
+use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
 
 use api::sandbox::Tenant;
+use boundary::message::Adopt;
+use boundary::wire::Wire as _;
+use domain::audit::hex;
+use domain::entropy::Entropy as _;
+use domain::key::{KeyEnvironment, KeyType};
+use store::seal::ServerKeys;
+use store::{Db, StoreError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+use crate::app::{App, Parts, Sandbox};
 use crate::config::Settings;
+use crate::edge::chance::SystemChance;
+use crate::edge::clock::{Clock, SystemClock};
+use crate::flows::Error;
+use crate::http::router::router;
+use crate::http::serve::serve;
+use crate::sandbox_tenants;
+use crate::work::{self, Workers, pool_key};
 
 /// A started service. Dropping it leaves its tasks to the runtime; [`Service::stop`] ends them in order.
-pub struct Service {}
+pub struct Service {
+    app: Arc<App>,
+    address: SocketAddr,
+    pool_targets: Vec<(KeyType, u64)>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    workers: Workers,
+}
 
-/// Why the service did not start: what was being done, then the cause.
+/// Why the service did not start, or did not do what it was asked: what was being done, then the cause.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing}")]
+#[error("{doing}: {cause}")]
 pub struct StartError {
-    doing: String,
-    #[source]
-    cause: Box<dyn std::error::Error + Send + Sync>,
+    doing: &'static str,
+    cause: Box<dyn StdError + Send + Sync>,
+}
+
+/// Names what is being done when something fails.
+fn doing<E: Into<Box<dyn StdError + Send + Sync>>>(doing: &'static str) -> impl Fn(E) -> StartError {
+    move |cause| StartError { doing, cause: cause.into() }
+}
+
+impl StartError {
+    fn of(what: &'static str, error: Error) -> Self {
+        let cause = match error {
+            Error::Refused(refusal) => refusal.text,
+            Error::Fault(fault) => format!("{}: {}", fault.doing, fault.chain()),
+        };
+        Self { doing: what, cause: cause.into() }
+    }
 }
 
 /// How many keys of one kind are ready to be assigned.
@@ -32,32 +77,135 @@ pub struct PoolDepth {
 }
 
 impl Service {
-    /// Opens the database, greets the enclave, starts the workers and listens.
+    /// Opens the database, starts the workers and listens. The enclave may come later: until it does, calls
+    /// that need it answer 503.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let _ = settings;
-        Ok(Self {})
+        Self::start_with(settings, Box::new(SystemClock)).await
+    }
+
+    /// The same, by another clock: for tests of what happens hours later.
+    pub async fn start_with(settings: Settings, clock: Box<dyn Clock>) -> Result<Self, StartError> {
+        fs::create_dir_all(&settings.data_dir).map_err(doing("making the data folder"))?;
+        let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance)
+            .map_err(doing("reading the server's keys"))?;
+        let instance = instance_name(&settings.data_dir).map_err(doing("reading this process's name"))?;
+        let sandbox = read_sandbox(&settings)?;
+        let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
+        claim_database(&db, &settings, &instance).await?;
+        let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
+        let address = listener.local_addr().map_err(doing("listening"))?;
+        let app = Arc::new(App::new(&settings, Parts { db, keys, clock, instance, sandbox }));
+        let (stop, stopped) = watch::channel(false);
+        let workers = work::start(&app, settings.pool_targets.clone(), &stopped);
+        let serving = tokio::spawn(serve(listener, router(&app), stopped));
+        Ok(Self { app, address, pool_targets: settings.pool_targets, stop, serving, workers })
     }
 
     /// The address it listens on, with the port that was chosen.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], 0))
+        self.address
     }
 
     /// The stock of unassigned keys, by kind.
     pub async fn pool(&self) -> Result<Vec<PoolDepth>, StartError> {
-        Ok(Vec::new())
+        let (now, targets) = (self.app.clock.now(), self.pool_targets.clone());
+        let counted = self.app.db.read("count_pool", move |rx| {
+            let mut depths = Vec::new();
+            for environment in KeyEnvironment::ALL {
+                for key_type in KeyType::ALL {
+                    let target =
+                        targets.iter().find(|(kind, _)| kind == key_type).map_or(0, |(_, target)| *target);
+                    let count = store::pool::count(rx, *environment, *key_type, now)?;
+                    depths.push(PoolDepth {
+                        environment: environment.as_str(),
+                        key_type: key_type.as_str(),
+                        ready: count.unassigned.unsigned_abs(),
+                        target: if *environment == KeyEnvironment::Hot { target } else { 0 },
+                    });
+                }
+            }
+            Ok::<_, StoreError>(depths)
+        });
+        counted.await.map_err(doing("counting the key pool"))
     }
 
     /// Takes a batch of keys made offline into the pool (the contents of a batch file) and says how many.
+    /// The same batch taken again adds nothing.
     pub async fn adopt_batch(&self, file: &[u8]) -> Result<usize, StartError> {
-        Ok(file.len())
+        const DOING: &str = "adopting a batch of COLD keys";
+        let mut rest = file;
+        let batch = Vec::take(&mut rest).map_err(doing(DOING))?;
+        let signature = Vec::take(&mut rest).map_err(doing(DOING))?;
+        let adopted = self.app.enclave.adopt(Adopt { batch, signature }).await.map_err(doing(DOING))?;
+        let now = self.app.clock.now();
+        let keys = adopted.keys.into_iter().map(|key| pool_key(key, KeyEnvironment::Cold, now));
+        let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| StartError::of(DOING, error))?;
+        let count = keys.len();
+        let written = self.app.db.write("adopt_batch", move |tx| {
+            for key in &keys {
+                store::pool::insert(tx, key)?;
+            }
+            Ok::<_, StoreError>(())
+        });
+        written.await.map_err(doing(DOING))?;
+        Ok(count)
     }
 
     /// The sandbox's tenants with their API keys: made at the first call, the same ever after.
     pub async fn sandbox_tenants(&self) -> Result<Vec<Tenant>, StartError> {
-        Ok(Vec::new())
+        sandbox_tenants::ensure(&self.app)
+            .await
+            .map_err(|error| StartError::of("making the sandbox's tenants", error))
     }
 
     /// Stops listening, lets running calls and workers finish, closes the database.
-    pub async fn stop(self) {}
+    pub async fn stop(self) {
+        // Nobody listens any more only if everything has ended by itself.
+        let _ = self.stop.send(true);
+        let _ = self.serving.await;
+        self.workers.finish().await;
+        self.app.db.close().await;
+    }
+}
+
+/// Refuses a database of the other environment, and takes back what this process leased before it died.
+async fn claim_database(db: &Db, settings: &Settings, instance: &str) -> Result<(), StartError> {
+    let (environment, owner) = (settings.environment.as_str(), instance.to_owned());
+    let claimed = db.write("claim_database", move |tx| {
+        store::pool::release_lease(tx, &owner)?;
+        store::meta::ensure(tx, "environment", environment)
+    });
+    let found: String = claimed.await.map_err(|error: StoreError| doing("preparing the database")(error))?;
+    if found == environment {
+        return Ok(());
+    }
+    Err(doing("opening the database")(format!(
+        "it belongs to a {found} installation, and this one is {environment}"
+    )))
+}
+
+/// The name under which this process leases work: the same after a restart, so that it takes back its own.
+fn instance_name(data_dir: &Path) -> std::io::Result<String> {
+    let path = data_dir.join("instance");
+    match fs::read_to_string(&path) {
+        Ok(name) if !name.is_empty() => Ok(name),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => {
+            let name = hex(&SystemChance.bytes::<8>());
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            file.write_all(name.as_bytes())?;
+            file.sync_all()?;
+            Ok(name)
+        }
+    }
+}
+
+fn read_sandbox(settings: &Settings) -> Result<Option<Sandbox>, StartError> {
+    let Some(path) = &settings.simulator_file else { return Ok(None) };
+    let text = fs::read_to_string(path).map_err(doing("reading the simulated provider's file"))?;
+    let secret = text.lines().find_map(|line| line.strip_prefix("secret="));
+    let secret =
+        secret.ok_or_else(|| doing("reading the simulated provider's file")("it has no `secret=`"))?;
+    Ok(Sandbox::of(settings, secret.trim().as_bytes()))
 }

@@ -1,0 +1,127 @@
+//! What every flow has at hand.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use boundary::Env;
+use boundary::message::{Hello, Welcome};
+use domain::ids::UserId;
+use store::seal::ServerKeys;
+use store::users::{self, User};
+use store::{Db, StoreError};
+use tokio::sync::OnceCell;
+
+use crate::config::Settings;
+use crate::edge::chance::SystemChance;
+use crate::edge::clock::Clock;
+use crate::edge::enclave::{CallError, Enclave};
+use crate::edge::identity::simulated::Simulator;
+use crate::flows::{Ctx, Error};
+use crate::pool::PoolLease;
+use crate::turns::Turns;
+
+/// The service's parts.
+pub struct App {
+    /// Which installation this is.
+    pub env: Env,
+    /// The database.
+    pub db: Db,
+    /// The server's own keys.
+    pub keys: ServerKeys,
+    /// The enclave.
+    pub enclave: Enclave,
+    /// What time it is.
+    pub clock: Box<dyn Clock>,
+    /// The key pool, as far as this process has leased it.
+    pub pool: PoolLease,
+    /// The name under which this process leases.
+    pub instance: String,
+    /// Turns of rival calls.
+    pub turns: Turns,
+    /// What exists only in a sandbox.
+    pub sandbox: Option<Sandbox>,
+    welcome: OnceCell<Welcome>,
+}
+
+/// What exists only in a sandbox. Production settings cannot make one.
+pub struct Sandbox {
+    /// The simulated identity provider.
+    pub simulator: Simulator,
+}
+
+impl Sandbox {
+    /// The sandbox of these settings; none in production, whatever else they say.
+    pub fn of(settings: &Settings, simulator_secret: &[u8]) -> Option<Self> {
+        match settings.environment {
+            Env::Sandbox => Some(Self { simulator: Simulator::new(simulator_secret) }),
+            Env::Production => None,
+        }
+    }
+}
+
+/// The parts that [`App::new`] does not make itself.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The server's own keys.
+    pub keys: ServerKeys,
+    /// What time it is.
+    pub clock: Box<dyn Clock>,
+    /// The name under which this process leases.
+    pub instance: String,
+    /// What exists only in a sandbox.
+    pub sandbox: Option<Sandbox>,
+}
+
+impl App {
+    /// The service of these settings and parts.
+    pub fn new(settings: &Settings, parts: Parts) -> Self {
+        Self {
+            env: settings.environment,
+            db: parts.db,
+            keys: parts.keys,
+            enclave: Enclave::at(&settings.enclave_socket),
+            clock: parts.clock,
+            pool: PoolLease::new(&parts.instance),
+            instance: parts.instance,
+            turns: Turns::default(),
+            sandbox: parts.sandbox,
+            welcome: OnceCell::new(),
+        }
+    }
+
+    /// Where chance comes from.
+    #[expect(clippy::unused_self, reason = "flows ask the application for chance, as for the time")]
+    pub fn chance(&self) -> SystemChance {
+        SystemChance
+    }
+
+    /// SHA-256.
+    #[expect(clippy::unused_self, reason = "flows ask the application for what is not a rule")]
+    pub fn sha256(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut out = [0; 32];
+        // SHA-256 is as long as the array.
+        out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+        out
+    }
+
+    /// The enclave's public face, asked for once.
+    pub async fn welcome(&self) -> Result<&Welcome, CallError> {
+        self.welcome.get_or_try_init(|| self.enclave.hello(Hello { env: self.env })).await
+    }
+
+    /// The tenant's user of this name, made if there is none.
+    pub async fn ensure_user(&self, ctx: &Ctx, user_identifier: &str) -> Result<User, Error> {
+        let (tenant, name) = (ctx.principal.tenant.clone(), user_identifier.to_owned());
+        let found = self.db.read("find_user", move |rx| users::of(&tenant).find_by_identifier(rx, &name));
+        if let Some(user) = found.await.map_err(|error: StoreError| Error::from(error))? {
+            return Ok(user);
+        }
+        let new = User {
+            id: UserId::new(ctx.now, &mut self.chance()),
+            user_identifier: user_identifier.to_owned(),
+            created_at: ctx.now,
+        };
+        let tenant = ctx.principal.tenant.clone();
+        let user = self.db.write("ensure_user", move |tx| users::of(&tenant).ensure(tx, &new));
+        user.await.map_err(|error: StoreError| error.into())
+    }
+}

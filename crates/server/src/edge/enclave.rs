@@ -1,0 +1,132 @@
+//! The enclave, as the server sees it: one typed call for each request of [`boundary::message`].
+//!
+//! One request travels on one connection at a time; connections are kept and reused. An enclave that is away
+//! makes a call fail at once, and the next call finds it again when it is back.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use boundary::message::{
+    Admit, Admitted, Adopt, Adopted, Bind, Bound, Check, Checked, Generate, Hello, Inspect, Open, Opened,
+    PoolKey, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request, Welcome,
+};
+use boundary::wire::{FRAME_BYTES_MAX, Malformed, frame, frame_length, unframe};
+use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+
+/// The way to one enclave.
+pub struct Enclave {
+    socket: PathBuf,
+    permits: Semaphore,
+    idle: Mutex<Vec<UnixStream>>,
+}
+
+/// A call did not end as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The enclave said no.
+    #[error("the enclave refuses: {0:?}")]
+    Refused(Refusal),
+    /// The enclave cannot be reached, or went away during the call: it may have acted or not.
+    #[error("the enclave is away")]
+    Away(#[source] std::io::Error),
+    /// The enclave answered something that does not belong to the request.
+    #[error("the enclave answers out of protocol")]
+    OutOfProtocol,
+}
+
+impl From<Malformed> for CallError {
+    fn from(_: Malformed) -> Self {
+        Self::OutOfProtocol
+    }
+}
+
+/// Writes a typed call for each request: its own reply, or the refusal.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident: $request:ident => $reply:ident($body:ty);)*) => {$(
+        $(#[$doc])*
+        pub async fn $name(&self, request: $request) -> Result<$body, CallError> {
+            match self.call(&Request::$request(request)).await? {
+                Reply::$reply(body) => Ok(body),
+                Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+                _ => Err(CallError::OutOfProtocol),
+            }
+        }
+    )*};
+}
+
+impl Enclave {
+    /// The enclave behind this socket; nothing is opened yet.
+    pub fn at(socket: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            permits: Semaphore::new(ENCLAVE_CONNECTIONS_MAX),
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    calls! {
+        /// Who are you?
+        hello: Hello => Welcome(Welcome);
+        /// A new key pair for the pool.
+        generate: Generate => Generated(PoolKey);
+        /// Keys made offline, for the pool.
+        adopt: Adopt => Adopted(Adopted);
+        /// A pool key, tied to one user for good.
+        bind: Bind => Bound(Bound);
+        /// Yes or no to items and their checksums.
+        check: Check => Checked(Checked);
+        /// An identity session.
+        open: Open => Opened(Opened);
+        /// What a provider's event proves.
+        admit: Admit => Admitted(Admitted);
+        /// Whether a certificate may receive.
+        inspect: Inspect => Inspected(Recipient);
+        /// Items, encrypted to a recipient, on proof.
+        release: Release => Released(Released);
+        /// The enclave's own log of a session.
+        recall: Recall => Recalled(Recalled);
+    }
+
+    async fn call(&self, request: &Request) -> Result<Reply, CallError> {
+        // The semaphore is never closed.
+        let _permit = self.permits.acquire().await.map_err(|_| CallError::OutOfProtocol)?;
+        let mut stream = self.connection().await.map_err(CallError::Away)?;
+        let exchange = exchange(&mut stream, request);
+        let reply = match tokio::time::timeout(ENCLAVE_DEADLINE, exchange).await {
+            Ok(reply) => reply?,
+            Err(_) => return Err(CallError::Away(std::io::ErrorKind::TimedOut.into())),
+        };
+        // Kept only after a whole exchange: a half-read connection would answer the next caller.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+        Ok(reply)
+    }
+
+    /// An idle connection that the enclave has not closed, or a new one.
+    async fn connection(&self) -> std::io::Result<UnixStream> {
+        loop {
+            let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(stream) = kept else { return UnixStream::connect(&self.socket).await };
+            match stream.try_read(&mut [0]) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(stream),
+                // Closed by the enclave, or bytes nobody asked for.
+                _ => drop(stream),
+            }
+        }
+    }
+}
+
+async fn exchange(stream: &mut UnixStream, request: &Request) -> Result<Reply, CallError> {
+    let bytes = frame(request);
+    if bytes.len() > FRAME_BYTES_MAX {
+        return Err(CallError::OutOfProtocol);
+    }
+    stream.write_all(&bytes).await.map_err(CallError::Away)?;
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix).await.map_err(CallError::Away)?;
+    let mut body = vec![0; frame_length(prefix)?];
+    stream.read_exact(&mut body).await.map_err(CallError::Away)?;
+    Ok(unframe(&body)?)
+}

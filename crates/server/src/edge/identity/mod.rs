@@ -1,0 +1,47 @@
+//! Identity providers: who checks that a person is who he says he is.
+//!
+//! A provider's word reaches the service as a signed event: raw bytes and a signature header. What they prove
+//! is decided in the enclave; what is read here is only where they belong.
+
+pub mod simulated;
+
+use boundary::json;
+
+/// An event as it came from a provider, byte for byte.
+#[derive(Clone, Debug)]
+pub struct SignedEvent {
+    /// The provider's name in the enclave's configuration.
+    pub provider: String,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The signature header.
+    pub signature: String,
+}
+
+/// Where an event says it belongs; not to be believed until the enclave has admitted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The provider's id of the event.
+    pub event_id: String,
+    /// The event's name.
+    pub name: String,
+    /// The provider's id of the inquiry.
+    pub verification_id: String,
+}
+
+impl SignedEvent {
+    /// Reads where the event claims to belong; none when it is not an event about an inquiry.
+    pub fn claimed(&self) -> Option<Claimed> {
+        let document = json::parse(str::from_utf8(&self.body).ok()?).ok()?;
+        let text = |path: &[&str]| document.at(path).and_then(json::Value::as_text).map(str::to_owned);
+        let inquiry = match document.at(&["data", "attributes", "payload", "data", "type"])?.as_text()? {
+            "inquiry" => text(&["data", "attributes", "payload", "data", "id"]),
+            _ => text(&["data", "attributes", "payload", "data", "relationships", "inquiry", "data", "id"]),
+        };
+        Some(Claimed {
+            event_id: text(&["data", "id"])?,
+            name: text(&["data", "attributes", "name"])?,
+            verification_id: inquiry?,
+        })
+    }
+}

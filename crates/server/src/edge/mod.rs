@@ -1,0 +1,6 @@
+//! Everything outside the process that the flows reach: the enclave, the identity provider, clock and chance.
+
+pub mod chance;
+pub mod clock;
+pub mod enclave;
+pub mod identity;

@@ -1,0 +1,171 @@
+//! Applies a provider's signed event: the raw bytes are kept, the enclave verifies them, the inquiry moves.
+
+use boundary::message::{Admit, Admitted, Refusal as EnclaveRefusal};
+use domain::audit::ActorType;
+use domain::ids::TenantId;
+use domain::refusal::{Kind, Refusal};
+use domain::time::Timestamp;
+use domain::verification::InquiryState;
+use store::provider_events::{self, EventState, ProviderEvent};
+use store::verifications;
+use store::{OfTenant, StoreError};
+
+use super::Error;
+use super::move_inquiry::{Approval, Step};
+use super::read_verification::Inquiry;
+use crate::app::App;
+use crate::edge::enclave::CallError;
+use crate::edge::identity::SignedEvent;
+
+/// How often a transition is tried again when another event of the same inquiry comes first.
+const TRIES: u32 = 5;
+
+/// How many earlier approvals of the user are shown to the enclave; the oldest of them is the baseline.
+const EARLIER_MAX: i64 = 100;
+
+/// How many waiting events are admitted at a time.
+const WAITING_MAX: i64 = 100;
+
+/// Applies an event. Doubled, late and out of order events change nothing; an event that the enclave does not
+/// accept is refused; with the enclave away it is kept, and applied later.
+pub async fn apply_verification_event(
+    app: &App,
+    signed: SignedEvent,
+    now: Timestamp,
+    request_id: &str,
+) -> Result<(), Error> {
+    let unreadable =
+        || Refusal::new(Kind::Invalid, "event-unreadable", "the body is no event about an inquiry");
+    let claimed = signed.claimed().ok_or_else(unreadable)?;
+    let raw = ProviderEvent {
+        provider: signed.provider,
+        id: claimed.event_id,
+        tenant_id: None,
+        verification_id: Some(claimed.verification_id.parse().map_err(|_| unreadable())?),
+        signature: signed.signature,
+        body: signed.body,
+        state: EventState::Received,
+        received_at: now,
+    };
+    let kept = raw.clone();
+    app.db.write("keep_event", move |tx| provider_events::insert(tx, &kept)).await?;
+    admit(app, raw, now, request_id).await
+}
+
+/// Applies the events that were kept while the enclave was away. Returns how many were looked at.
+pub async fn admit_waiting(app: &App, now: Timestamp) -> Result<usize, Error> {
+    let waiting =
+        app.db.read("list_waiting_events", move |rx| provider_events::list_received(rx, WAITING_MAX)).await?;
+    let count = waiting.len();
+    for raw in waiting {
+        match admit(app, raw, now, "service").await {
+            Err(Error::Refused(Refusal { kind: Kind::Forbidden | Kind::NotFound, .. })) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+async fn admit(app: &App, raw: ProviderEvent, now: Timestamp, request_id: &str) -> Result<(), Error> {
+    let Some((tenant, mut inquiry)) = find(app, &raw).await? else {
+        set_aside(app, raw).await?;
+        return Err(Refusal::not_found().into());
+    };
+    let (owner, user) = (tenant.clone(), inquiry.user.id.clone());
+    let earlier = app
+        .db
+        .read("list_admissions", move |rx| {
+            verifications::of(&owner).list_approved_of_user(rx, &user, EARLIER_MAX)
+        })
+        .await?;
+    let asked = Admit {
+        ticket: inquiry.verification.ticket.clone(),
+        provider: raw.provider.clone(),
+        body: raw.body.clone(),
+        signature: raw.signature.clone(),
+        earlier: earlier.into_iter().filter_map(|approved| approved.admission).collect(),
+    };
+    let admitted = match app.enclave.admit(asked).await {
+        Ok(admitted) => admitted,
+        Err(CallError::Refused(EnclaveRefusal::EventNotAuthentic | EnclaveRefusal::SealBroken)) => {
+            set_aside(app, raw).await?;
+            return Err(Refusal::new(
+                Kind::Forbidden,
+                "event-not-authentic",
+                "the event's signature does not hold",
+            )
+            .into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for _ in 0..TRIES {
+        let step = step(inquiry, &admitted, &raw.provider, now, request_id);
+        let (owner, env, chance, judged) = (tenant.clone(), app.env, app.chance(), raw.clone());
+        let done = app.db.write("apply_event", move |tx| {
+            let done = step.write(tx, &owner, env, chance)?;
+            if done {
+                let about = Some((&owner, &step.inquiry.verification.id));
+                provider_events::set_state(tx, &judged.provider, &judged.id, EventState::Applied, about)?;
+            }
+            Ok::<_, StoreError>(done)
+        });
+        if done.await? {
+            return Ok(());
+        }
+        inquiry = find(app, &raw).await?.ok_or_else(Refusal::not_found)?.1;
+    }
+    Err(Error::fault("moving an inquiry that others keep moving"))
+}
+
+/// The inquiry that an event claims to be about, and whose it is.
+async fn find(app: &App, raw: &ProviderEvent) -> Result<Option<(TenantId, Inquiry)>, Error> {
+    let Some(id) = raw.verification_id.clone() else { return Ok(None) };
+    let found = app.db.read("find_verification", move |rx| {
+        let Some(OfTenant { tenant_id, row }) = verifications::find_any(rx, &id)? else { return Ok(None) };
+        let inquiry = Inquiry::of(rx, &tenant_id, row)?;
+        Ok::<_, StoreError>(Some((tenant_id, inquiry)))
+    });
+    Ok(found.await?)
+}
+
+/// Remembers that an event is not to be believed.
+async fn set_aside(app: &App, raw: ProviderEvent) -> Result<(), Error> {
+    tracing::warn!(
+        provider = raw.provider,
+        event_id = raw.id,
+        "an event was set aside: it is not authentic or fits no inquiry"
+    );
+    app.db
+        .write("set_event_aside", move |tx| {
+            provider_events::set_state(tx, &raw.provider, &raw.id, EventState::Ignored, None)
+        })
+        .await
+        .map(|_| ())
+        .map_err(|error: StoreError| error.into())
+}
+
+/// What an admitted event means for the inquiry.
+fn step(inquiry: Inquiry, admitted: &Admitted, provider: &str, now: Timestamp, request_id: &str) -> Step {
+    let reported = match InquiryState::of_event(&admitted.name) {
+        // Somebody passed, but not the person of the enrolment: people decide.
+        Some(InquiryState::Approved) if admitted.identity_differs => Some(InquiryState::NeedsReview),
+        // An approval that proves nothing moves nothing.
+        Some(InquiryState::Approved) if admitted.admission.is_none() => None,
+        reported => reported,
+    };
+    let next = reported.filter(|next| inquiry.verification.state.may_become(*next));
+    let approval = (next == Some(InquiryState::Approved)).then(|| Approval {
+        approved_at: Timestamp::from_ms(admitted.event_at_ms),
+        admission: admitted.admission.clone().unwrap_or_default(),
+    });
+    Step {
+        inquiry,
+        next,
+        approval,
+        reported: admitted.name.clone(),
+        identity_differs: admitted.identity_differs,
+        actor: (ActorType::IdentityProvider, provider.to_owned()),
+        request_id: request_id.to_owned(),
+        now,
+    }
+}

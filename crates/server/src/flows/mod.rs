@@ -1,0 +1,220 @@
+//! One flow per deed: permitted? look up; decide in `domain`; do what is slow outside any transaction; then one
+//! write that carries state, audit entry and events together.
+
+mod apply_verification_event;
+mod assign_key;
+mod authenticate;
+mod check_items;
+mod close_recovery;
+mod damage_backup;
+mod expire_inquiries;
+mod generate_key;
+mod list_audit;
+mod move_inquiry;
+mod read_verification;
+mod recover_retail;
+mod simulate_verification;
+mod start_verification;
+mod store_backup;
+mod store_data;
+mod take_pool_key;
+
+pub use apply_verification_event::{admit_waiting, apply_verification_event};
+pub use assign_key::{AssignKey, assign_key};
+pub use authenticate::authenticate;
+pub use close_recovery::close_recoveries;
+pub use damage_backup::damage_backup;
+pub use expire_inquiries::expire_inquiries;
+pub use generate_key::{GenerateKey, generate_key};
+pub use list_audit::{AuditQuery, list_audit, sequence_audit};
+pub use read_verification::read_verification;
+pub use recover_retail::{RecoverRetail, Recovered, recover_retail};
+pub use simulate_verification::simulate_verification;
+pub use start_verification::{StartVerification, start_verification};
+pub use store_backup::{ItemToStore, StoreBackup, store_backup};
+pub use store_data::{StoreData, store_data};
+
+use boundary::Env;
+use boundary::json::Value;
+use boundary::message::Refusal as EnclaveRefusal;
+use domain::access::Principal;
+use domain::audit::{ActorType, Outcome};
+use domain::event::Event;
+use domain::ids::{EntryId, EventId, TenantId};
+use domain::refusal::{Kind, Refusal};
+use domain::time::Timestamp;
+use store::audit::AuditEntry;
+use store::seal::SealError;
+use store::{StoreError, Tx};
+
+use crate::app::App;
+use crate::edge::chance::SystemChance;
+use crate::edge::enclave::CallError;
+
+/// Who acts, when, and in which call; given to every flow.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    /// Who.
+    pub principal: Principal,
+    /// When; read once, at the edge.
+    pub now: Timestamp,
+    /// In which call.
+    pub request_id: String,
+}
+
+/// A flow did not succeed.
+#[derive(Debug)]
+pub enum Error {
+    /// A rule says no: all that the caller may be told.
+    Refused(Refusal),
+    /// Something broke: for the log, never for the caller.
+    Fault(Fault),
+}
+
+/// Something broke. Has no `Display`, so that its cause cannot slip into an answer.
+#[derive(Debug)]
+pub struct Fault {
+    /// What was being done.
+    pub doing: &'static str,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// The cause and its causes, for the log.
+    pub fn chain(&self) -> String {
+        let mut next = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
+        let mut parts = Vec::new();
+        while let Some(cause) = next {
+            parts.push(cause.to_string());
+            next = cause.source();
+        }
+        parts.join(": ")
+    }
+}
+
+impl Error {
+    /// Something broke, without another error behind it.
+    pub fn fault(doing: &'static str) -> Self {
+        Self::Fault(Fault { doing, cause: None })
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let passing = error.is_passing();
+        let fault = Fault { doing: "using the database", cause: Some(Box::new(error)) };
+        if !passing {
+            return Self::Fault(fault);
+        }
+        tracing::warn!(cause = fault.chain(), "the database is away");
+        Self::Refused(Refusal::unavailable("the database"))
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Fault(Fault { doing: "using the server's keys", cause: Some(Box::new(error)) })
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(EnclaveRefusal::LogUnavailable) | CallError::Away(_) => {
+                tracing::warn!(%error, "the enclave is away");
+                Self::Refused(Refusal::unavailable("the enclave"))
+            }
+            error => Self::Fault(Fault { doing: "asking the enclave", cause: Some(Box::new(error)) }),
+        }
+    }
+}
+
+/// The refusals of the enclave that a caller is told as they are.
+fn told(error: CallError) -> Error {
+    let refusal = match &error {
+        CallError::Refused(EnclaveRefusal::CheckBudgetSpent(seconds)) => Refusal::new(
+            Kind::TooMany,
+            "check-budget-spent",
+            "too many items for this key failed their check; a wrong encryption or checksum repeats on every try",
+        )
+        .retry_after(*seconds),
+        CallError::Refused(EnclaveRefusal::KeyLocked) => Refusal::new(
+            Kind::Conflict,
+            "key-locked",
+            "too many items failed their check under this key: it takes no more, what it guards stays recoverable; get a new key",
+        ),
+        CallError::Refused(EnclaveRefusal::RecoveryLimit(seconds)) => {
+            Refusal::new(Kind::TooMany, "recovery-limit", "this user has recovered too often today").retry_after(*seconds)
+        }
+        CallError::Refused(EnclaveRefusal::ReleaseLimit(seconds)) => {
+            Refusal::new(Kind::TooMany, "release-limit", "too many recoveries were made for this account").retry_after(*seconds)
+        }
+        _ => return error.into(),
+    };
+    Error::Refused(refusal)
+}
+
+impl Ctx {
+    /// An audit entry of the caller's act; the objects are filled in by the flow.
+    fn entry(&self, app: &App, action: &str) -> AuditEntry {
+        let principal = &self.principal;
+        entry(
+            app.chance(),
+            self.now,
+            (ActorType::ApiKey, principal.credential.as_str()),
+            action,
+            &self.request_id,
+        )
+    }
+}
+
+/// An audit entry of somebody's act.
+fn entry(
+    mut chance: SystemChance,
+    now: Timestamp,
+    actor: (ActorType, &str),
+    action: &str,
+    request_id: &str,
+) -> AuditEntry {
+    AuditEntry {
+        id: EntryId::new(now, &mut chance),
+        time: now,
+        actor: actor.1.to_owned(),
+        actor_type: actor.0.to_string(),
+        action: action.to_owned(),
+        key_id: None,
+        backup_id: None,
+        recovery_id: None,
+        verification_id: None,
+        customer_id: None,
+        package_id: None,
+        result: Outcome::Ok.to_string(),
+        reason: None,
+        request_id: request_id.to_owned(),
+    }
+}
+
+/// An event of now.
+fn event(mut chance: SystemChance, now: Timestamp, event_type: &'static str, data: EventData) -> Event {
+    Event { id: EventId::new(now, &mut chance), event_type, created_at: now, data }
+}
+
+/// The members of an event; those that do not apply are null.
+type EventData = Vec<(&'static str, Value)>;
+
+/// Writes an event into the outbox.
+fn tell(tx: &mut Tx<'_>, tenant: &TenantId, env: Env, event: &Event) -> Result<(), StoreError> {
+    let row = store::events::Event {
+        id: event.id.clone(),
+        r#type: event.event_type.to_owned(),
+        body: event.body(env),
+        created_at: event.created_at,
+    };
+    store::events::of(tenant).append(tx, &row)
+}

@@ -1,0 +1,492 @@
+//! Releases a user's backups to his own OpenPGP key (contract 4.5).
+//!
+//! What is refused here early is refused politely; the enclave decides again, on proof, and believes none of
+//! it. "Release intended" is committed before the enclave is asked and the outcome after, so that a crash
+//! between leaves a trace that [`super::close_recoveries`] follows up with the enclave's own log.
+
+use boundary::intent::{self, Flow, Intent};
+use boundary::json::Value as Json;
+use boundary::message::{
+    Inspect, ItemOutcome, Recipient, RecipientFault, Refusal as EnclaveRefusal, Release, ReleaseItem,
+    Released,
+};
+use boundary::policy::BUILT_IN_VERSION;
+use boundary::token::{Ticket, digest_preimage};
+use boundary::wire::Wire as _;
+use domain::access::Deed;
+use domain::audit::{Outcome as AuditOutcome, hex};
+use domain::ids::{BackupId, RecoveryId};
+use domain::limits::{DATA_BACKUPS_PER_USER_MAX, DELIVERIES_MAX, RECOVERY_WINDOW};
+use domain::recovery::{RecoveryFlow, RecoveryState};
+use domain::refusal::{Kind, Refusal};
+use serde_json::{Map, Value};
+use store::StoreError;
+use store::audit::AuditEntry;
+use store::backups::{self, BackupWithKey};
+use store::recoveries::{self, Outcome, Recovery};
+use store::verifications;
+
+use super::check_items::checksum_place;
+use super::read_verification::{Inquiry, find_of_user};
+use super::{Ctx, Error, EventData, event, tell, told};
+use crate::app::App;
+use crate::edge::enclave::CallError;
+
+/// How many approved inquiries of a user are looked through for the sessions of his items.
+const SESSIONS_MAX: i64 = 1_000;
+
+/// What a retail tenant asks for.
+pub struct RecoverRetail {
+    /// Whose backups.
+    pub user_identifier: String,
+    /// On which check.
+    pub verification_id: String,
+    /// To whom: an ASCII-armoured OpenPGP certificate.
+    pub certificate: String,
+}
+
+/// What came of it.
+pub struct Recovered {
+    /// Names the release.
+    pub recovery_id: RecoveryId,
+    /// Newest first.
+    pub items: Vec<RecoveredItem>,
+}
+
+/// One item.
+pub struct RecoveredItem {
+    /// Its id.
+    pub backup_id: BackupId,
+    /// Its name.
+    pub item_key: String,
+    /// The metadata it was stored with.
+    pub metadata: Map<String, Value>,
+    /// SHA-256 of the plaintext, lower-case hexadecimal.
+    pub checksum: String,
+    /// The armoured message and the plaintext's size in bytes; none when the item failed.
+    pub message: Option<(Vec<u8>, u32)>,
+}
+
+/// Releases everything the user has stored and confirmed. Refusals of it are recorded too.
+pub async fn recover_retail(app: &App, ctx: &Ctx, command: RecoverRetail) -> Result<Recovered, Error> {
+    ctx.principal.permit(Deed::RecoverBackups)?;
+    let inquiry = find_of_user(app, ctx, &command.verification_id, &command.user_identifier).await?;
+    let released = release(app, ctx, &inquiry, &command.certificate).await;
+    if let Err(Error::Refused(refusal)) = &released {
+        record_refusal(app, ctx, &inquiry, refusal).await?;
+    }
+    released
+}
+
+async fn release(app: &App, ctx: &Ctx, inquiry: &Inquiry, certificate: &str) -> Result<Recovered, Error> {
+    inquiry.standing().may_recover(ctx.now)?;
+    let certificate = certificate.trim().as_bytes().to_vec();
+    let recipient = inspect(app, inquiry, &certificate).await?;
+    let (recovery, items) = intend(app, ctx, inquiry, &recipient).await?;
+    let request = request(app, ctx, inquiry, &recovery, &items, certificate).await?;
+    let released = match app.enclave.release(request).await {
+        Ok(released) if released.items.len() == items.len() => released,
+        Ok(_) => return Err(CallError::OutOfProtocol.into()),
+        Err(error) => return Err(give_up(app, ctx, inquiry, &recovery, error).await?),
+    };
+    record_outcome(app, ctx, inquiry, &recovery, &items, &released).await?;
+    answer(app, recovery.id, items, released)
+}
+
+/// The recipient that a certificate names, if it may receive and is the one bound at the start.
+async fn inspect(app: &App, inquiry: &Inquiry, certificate: &[u8]) -> Result<Recipient, Error> {
+    let recipient = match app.enclave.inspect(Inspect { certificate: certificate.to_vec() }).await {
+        Ok(recipient) => recipient,
+        Err(CallError::Refused(EnclaveRefusal::Recipient(fault))) => {
+            return Err(recipient_fault(fault).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match &inquiry.verification.gpg_fingerprint {
+        Some(bound) if *bound != recipient.openpgp_fpr => {
+            Err(recipient_fault(RecipientFault::OtherFingerprint).into())
+        }
+        _ => Ok(recipient),
+    }
+}
+
+/// The recovery of this verification and its items: the first one's if there was one, else a new one, committed
+/// before anything is released.
+async fn intend(
+    app: &App,
+    ctx: &Ctx,
+    inquiry: &Inquiry,
+    recipient: &Recipient,
+) -> Result<(Recovery, Vec<BackupWithKey>), Error> {
+    let (tenant, id, user) =
+        (ctx.principal.tenant.clone(), inquiry.verification.id.clone(), inquiry.user.id.clone());
+    let found = app.db.read("find_recovery", move |rx| {
+        match recoveries::of(&tenant).find_by_verification(rx, &id)? {
+            Some(first) => {
+                let ids: Vec<BackupId> = item_ids(&first.items);
+                let items = backups::of(&tenant).list_by_ids(rx, &ids)?;
+                Ok((Some(first), items))
+            }
+            None => {
+                let items =
+                    backups::of(&tenant).list_confirmed_data_of_user(rx, &user, DATA_BACKUPS_PER_USER_MAX)?;
+                Ok::<_, StoreError>((None, items))
+            }
+        }
+    });
+    let (first, items) = found.await?;
+    if let Some(first) = first {
+        let same = first.gpg_fingerprint == recipient.openpgp_fpr
+            && first.subkey_fingerprint == recipient.enc_subkey_fpr;
+        if !same {
+            record_alarm(app, ctx, inquiry, &first).await?;
+        }
+        return if same && first.deliveries < DELIVERIES_MAX {
+            Ok((first, items))
+        } else {
+            Err(used(same).into())
+        };
+    }
+    if items.is_empty() {
+        let text = "this user has no confirmed backup; what was stored under a check counts once that check is approved";
+        return Err(Refusal::new(Kind::NotFound, "no-backup", text).into());
+    }
+    let recovery = Recovery {
+        id: RecoveryId::new(ctx.now, &mut app.chance()),
+        user_id: inquiry.user.id.clone(),
+        verification_id: Some(inquiry.verification.id.clone()),
+        flow: RecoveryFlow::Retail,
+        state: RecoveryState::Releasing,
+        gpg_fingerprint: recipient.openpgp_fpr.clone(),
+        subkey_fingerprint: recipient.enc_subkey_fpr.clone(),
+        intent: build_intent(app, ctx, inquiry, recipient, &items)?.to_canonical().into_bytes(),
+        items: Value::from_iter(items.iter().map(|item| item.backup.id.as_str())).to_string(),
+        deliveries: 0,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+    };
+    let entry = recovery_entry(app, ctx, inquiry, &recovery, "recovery.requested");
+    let event = event(
+        app.chance(),
+        ctx.now,
+        "recovery.requested",
+        recovery_data(inquiry, &recovery, &items, "requested"),
+    );
+    let (tenant, env, row) = (ctx.principal.tenant.clone(), app.env, recovery.clone());
+    app.db
+        .write("intend_release", move |tx| {
+            // Two calls at once: one of them intends, the other may repeat itself.
+            if !recoveries::of(&tenant).insert(tx, &row)? {
+                let text = "another recovery with this verification is running; repeat the call";
+                return Err(Error::from(Refusal::new(Kind::Conflict, "recovery-running", text)));
+            }
+            store::audit::of(&tenant).append(tx, &entry)?;
+            Ok(tell(tx, &tenant, env, &event)?)
+        })
+        .await?;
+    Ok((recovery, items))
+}
+
+fn build_intent(
+    app: &App,
+    ctx: &Ctx,
+    inquiry: &Inquiry,
+    recipient: &Recipient,
+    items: &[BackupWithKey],
+) -> Result<Intent, Error> {
+    let ticket = Ticket::take(&mut inquiry.verification.ticket.as_slice())
+        .map_err(|_| Error::fault("reading a ticket"))?;
+    let mut named = Vec::new();
+    for BackupWithKey { backup, .. } in items {
+        let preimage = digest_preimage(
+            &ticket.tenant_id,
+            &ticket.user_tag,
+            backup.key_id.as_str(),
+            backup.item_key.as_deref().unwrap_or_default(),
+            backup.ciphertext.as_deref().unwrap_or_default(),
+            &open_checksum(app, backup)?,
+        );
+        named.push(intent::Item {
+            backup_id: backup.id.to_string(),
+            key_id: backup.key_id.to_string(),
+            record_digest: hex(&app.sha256(&preimage)),
+        });
+    }
+    named.sort();
+    Ok(Intent {
+        flow: Flow::Retail,
+        env: app.env,
+        tenant_id: ticket.tenant_id,
+        user_tag: hex(&ticket.user_tag),
+        verification_id: inquiry.verification.id.to_string(),
+        items: named,
+        recipient: intent::Recipient {
+            openpgp_fpr: recipient.openpgp_fpr.clone(),
+            enc_subkey_fpr: recipient.enc_subkey_fpr.clone(),
+            cert_sha256: hex(&recipient.cert_sha256),
+        },
+        policy_hash: hex(&ticket.policy_hash),
+        policy_version: BUILT_IN_VERSION,
+        requested_by: ctx.principal.credential.to_string(),
+        session_nonce: hex(&ticket.nonce),
+        not_before_ms: ctx.now.ms(),
+        expires_at_ms: (ctx.now + RECOVERY_WINDOW).ms(),
+    })
+}
+
+/// The whole proof, for the enclave: its own session, the provider's word on it and on the sessions that the
+/// items were stored under, the certificate, the items.
+async fn request(
+    app: &App,
+    ctx: &Ctx,
+    inquiry: &Inquiry,
+    recovery: &Recovery,
+    items: &[BackupWithKey],
+    certificate: Vec<u8>,
+) -> Result<Release, Error> {
+    let (tenant, user) = (ctx.principal.tenant.clone(), inquiry.user.id.clone());
+    let approved = app.db.read("list_sessions", move |rx| {
+        verifications::of(&tenant).list_approved_of_user(rx, &user, SESSIONS_MAX)
+    });
+    let mut admissions: Vec<_> = inquiry.verification.admission.iter().cloned().collect();
+    for approved in approved.await.map_err(|error: StoreError| Error::from(error))? {
+        let needed = items.iter().any(|item| item.backup.session_id.as_ref() == Some(&approved.session_id));
+        if needed && approved.id != inquiry.verification.id {
+            admissions.extend(approved.admission);
+        }
+    }
+    let recipient = Recipient {
+        openpgp_fpr: recovery.gpg_fingerprint.clone(),
+        enc_subkey_fpr: recovery.subkey_fingerprint.clone(),
+        cert_sha256: app.sha256(&certificate),
+    };
+    let intent = build_intent(app, ctx, inquiry, &recipient, items)?;
+    let mut sorted: Vec<_> = items.iter().collect();
+    sorted.sort_by(|a, b| a.backup.id.cmp(&b.backup.id));
+    let items = sorted.into_iter().map(|BackupWithKey { backup, key }| {
+        Ok(ReleaseItem {
+            item_key: backup.item_key.clone().unwrap_or_default(),
+            key: key.key_sealed.clone(),
+            ciphertext: backup.ciphertext.clone().unwrap_or_default(),
+            checksum: open_checksum(app, backup)?,
+            record: backup.record.clone().unwrap_or_default(),
+        })
+    });
+    Ok(Release {
+        intent: intent.to_canonical().into_bytes(),
+        user_identifier: inquiry.user.user_identifier.clone(),
+        ticket: inquiry.verification.ticket.clone(),
+        admissions,
+        certificate,
+        items: items.collect::<Result<_, Error>>()?,
+    })
+}
+
+/// Closes a recovery that the enclave refused; one whose end is unknown stays open.
+async fn give_up(
+    app: &App,
+    ctx: &Ctx,
+    inquiry: &Inquiry,
+    recovery: &Recovery,
+    error: CallError,
+) -> Result<Error, Error> {
+    let CallError::Refused(refusal) = &error else { return Ok(error.into()) };
+    let told = match refusal {
+        EnclaveRefusal::Recipient(fault) => Error::Refused(recipient_fault(*fault)),
+        EnclaveRefusal::SessionUsed => Error::Refused(used(true)),
+        EnclaveRefusal::WindowClosed => Error::Refused(Refusal::new(
+            Kind::Forbidden,
+            "verification-window-closed",
+            "the time after this verification's approval is over; start a new verification",
+        )),
+        EnclaveRefusal::ProofFailed | EnclaveRefusal::SealBroken => Error::Refused(Refusal::new(
+            Kind::Forbidden,
+            "release-refused",
+            "the enclave does not accept the proof for this recovery; the operator finds the reason in its log",
+        )),
+        _ => told(error),
+    };
+    if recovery.deliveries == 0 {
+        let entry = AuditEntry {
+            result: AuditOutcome::Failed.to_string(),
+            ..recovery_entry(app, ctx, inquiry, recovery, "recovery.failed")
+        };
+        set_outcome(
+            app,
+            ctx,
+            recovery,
+            Outcome { state: RecoveryState::Failed, deliveries: 0 },
+            vec![entry],
+            None,
+        )
+        .await?;
+    }
+    Ok(told)
+}
+
+async fn record_outcome(
+    app: &App,
+    ctx: &Ctx,
+    inquiry: &Inquiry,
+    recovery: &Recovery,
+    items: &[BackupWithKey],
+    released: &Released,
+) -> Result<(), Error> {
+    let out = released.delivery > 0;
+    let outcome = Outcome {
+        state: if out || recovery.deliveries > 0 { RecoveryState::Released } else { RecoveryState::Failed },
+        deliveries: recovery.deliveries.max(released.delivery.into()),
+    };
+    let mut by_id: Vec<_> = items.iter().map(|item| &item.backup).collect();
+    by_id.sort_by(|a, b| a.id.cmp(&b.id));
+    let entries = by_id.iter().zip(&released.items).map(|(backup, end)| AuditEntry {
+        backup_id: Some(backup.id.clone()),
+        key_id: Some(backup.key_id.clone()),
+        result: match end {
+            ItemOutcome::Message(_) => AuditOutcome::Ok,
+            ItemOutcome::Failed => AuditOutcome::Failed,
+        }
+        .to_string(),
+        ..recovery_entry(app, ctx, inquiry, recovery, "recovery.released")
+    });
+    let event = out.then(|| {
+        event(app.chance(), ctx.now, "recovery.released", recovery_data(inquiry, recovery, items, "released"))
+    });
+    set_outcome(app, ctx, recovery, outcome, entries.collect(), event).await
+}
+
+async fn set_outcome(
+    app: &App,
+    ctx: &Ctx,
+    recovery: &Recovery,
+    becomes: Outcome,
+    entries: Vec<AuditEntry>,
+    event: Option<domain::event::Event>,
+) -> Result<(), Error> {
+    let (tenant, env, id, now) = (ctx.principal.tenant.clone(), app.env, recovery.id.clone(), ctx.now);
+    let was = Outcome { state: recovery.state, deliveries: recovery.deliveries };
+    app.db
+        .write("record_release", move |tx| {
+            // Another delivery of the same recovery may have been recorded meanwhile; both are logged.
+            recoveries::of(&tenant).set_outcome(tx, &id, was, becomes, now)?;
+            for entry in &entries {
+                store::audit::of(&tenant).append(tx, entry)?;
+            }
+            event.as_ref().map_or(Ok(()), |event| tell(tx, &tenant, env, event))
+        })
+        .await
+        .map_err(|error: StoreError| error.into())
+}
+
+async fn record_refusal(app: &App, ctx: &Ctx, inquiry: &Inquiry, refusal: &Refusal) -> Result<(), Error> {
+    let entry = AuditEntry {
+        verification_id: Some(inquiry.verification.id.clone()),
+        result: AuditOutcome::Refused.to_string(),
+        reason: Some(refusal.code.to_owned()),
+        ..ctx.entry(app, "recovery.refused")
+    };
+    append(app, ctx, entry).await
+}
+
+async fn append(app: &App, ctx: &Ctx, entry: AuditEntry) -> Result<(), Error> {
+    let tenant = ctx.principal.tenant.clone();
+    let recorded = app.db.write("record_refusal", move |tx| store::audit::of(&tenant).append(tx, &entry));
+    recorded.await.map_err(|error: StoreError| error.into())
+}
+
+/// Another OpenPGP key than the first: somebody may be putting in his own.
+async fn record_alarm(app: &App, ctx: &Ctx, inquiry: &Inquiry, first: &Recovery) -> Result<(), Error> {
+    let entry = AuditEntry {
+        result: AuditOutcome::Refused.to_string(),
+        reason: Some("other-fingerprint".to_owned()),
+        ..recovery_entry(app, ctx, inquiry, first, "recovery.alarm")
+    };
+    append(app, ctx, entry).await
+}
+
+/// The caller's answer: the items newest first, as they were found, each with its end.
+fn answer(
+    app: &App,
+    recovery_id: RecoveryId,
+    items: Vec<BackupWithKey>,
+    released: Released,
+) -> Result<Recovered, Error> {
+    let mut order: Vec<_> = (0..items.len()).collect();
+    order.sort_by(|a, b| items[*a].backup.id.cmp(&items[*b].backup.id));
+    let mut ends: Vec<Option<ItemOutcome>> = (0..items.len()).map(|_| None).collect();
+    for (at, end) in order.into_iter().zip(released.items) {
+        ends[at] = Some(end);
+    }
+    let answered = items.into_iter().zip(ends).map(|(BackupWithKey { backup, .. }, end)| {
+        Ok(RecoveredItem {
+            checksum: hex(&open_checksum(app, &backup)?),
+            backup_id: backup.id,
+            item_key: backup.item_key.unwrap_or_default(),
+            metadata: serde_json::from_str(&backup.metadata).unwrap_or_default(),
+            message: match end {
+                Some(ItemOutcome::Message(message)) => Some((message.armoured, message.plaintext_bytes)),
+                _ => None,
+            },
+        })
+    });
+    Ok(Recovered { recovery_id, items: answered.collect::<Result<_, Error>>()? })
+}
+
+fn open_checksum(app: &App, backup: &backups::Backup) -> Result<[u8; 32], Error> {
+    let sealed = backup.checksum_sealed.as_deref().unwrap_or_default();
+    let opened = app.keys.open(checksum_place(&backup.id), sealed)?;
+    opened.try_into().map_err(|_| Error::fault("reading a sealed checksum"))
+}
+
+fn item_ids(items: &str) -> Vec<BackupId> {
+    let names: Vec<String> = serde_json::from_str(items).unwrap_or_default();
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+fn recovery_entry(app: &App, ctx: &Ctx, inquiry: &Inquiry, recovery: &Recovery, action: &str) -> AuditEntry {
+    AuditEntry {
+        recovery_id: Some(recovery.id.clone()),
+        verification_id: Some(inquiry.verification.id.clone()),
+        ..ctx.entry(app, action)
+    }
+}
+
+fn recovery_data(inquiry: &Inquiry, recovery: &Recovery, items: &[BackupWithKey], state: &str) -> EventData {
+    let ids = items.iter().map(|item| Json::text(item.backup.id.as_str())).collect();
+    vec![
+        ("recovery_id", Json::text(recovery.id.to_string())),
+        ("backup_ids", Json::List(ids)),
+        ("verification_id", Json::text(inquiry.verification.id.to_string())),
+        ("user_identifier", Json::text(inquiry.user.user_identifier.clone())),
+        ("gpg_fingerprint", Json::text(recovery.gpg_fingerprint.clone())),
+        ("state", Json::text(state.to_owned())),
+    ]
+}
+
+fn used(same_key: bool) -> Refusal {
+    let text = if same_key {
+        "this verification's recovery was delivered as often as it may be; start a new verification"
+    } else {
+        "this verification was used for another OpenPGP key; start a new verification"
+    };
+    Refusal::new(Kind::Forbidden, "verification-used", text)
+}
+
+fn recipient_fault(fault: RecipientFault) -> Refusal {
+    let text = match fault {
+        RecipientFault::Unreadable => "is not a readable OpenPGP public key block",
+        RecipientFault::SecretKey => {
+            "is a secret key: send the public key, and treat the secret one as exposed"
+        }
+        RecipientFault::SeveralKeys => "holds more than one key: send exactly one",
+        RecipientFault::Expired => "has expired",
+        RecipientFault::Revoked => "is revoked",
+        RecipientFault::NoEncryptionKey => "has no key that may encrypt",
+        RecipientFault::Weak => {
+            "is too weak or of an unsupported kind: use Curve25519, NIST P-256/384/521, or RSA of 2048 bits and more"
+        }
+        RecipientFault::TooLarge => "is too large",
+        RecipientFault::OtherFingerprint => "is not the key that this verification was bound to at its start",
+    };
+    Refusal::field("gpg_public_key", text)
+}

@@ -1,0 +1,56 @@
+//! Stores one ciphertext under an assigned key (contract 5.2).
+
+use domain::access::Deed;
+use domain::backup::{BackupState, CheckState};
+use serde_json::{Map, Value};
+use store::StoreError;
+use store::audit::AuditEntry;
+
+use super::check_items::{Item, check_items, find_key};
+use super::store_backup::{StoredBackup, stored_data, stored_entry};
+use super::{Ctx, Error, event, tell};
+use crate::app::App;
+
+/// What a partner stores.
+pub struct StoreData {
+    /// Under which key.
+    pub public_key: Vec<u8>,
+    /// The RSA-OAEP ciphertext.
+    pub ciphertext: Vec<u8>,
+    /// SHA-256 of the plaintext.
+    pub checksum: [u8; 32],
+    /// The request's members.
+    pub metadata: Map<String, Value>,
+}
+
+/// Stores the ciphertext; the second value says whether the enclave has checked it (HOT) or a ceremony will
+/// (COLD).
+pub async fn store_data(
+    app: &App,
+    ctx: &Ctx,
+    command: StoreData,
+) -> Result<(StoredBackup, CheckState), Error> {
+    ctx.principal.permit(Deed::StoreData)?;
+    let (key, user) = find_key(app, ctx, &command.public_key).await?;
+    let item = Item { item_key: None, ciphertext: command.ciphertext, checksum: command.checksum };
+    let metadata = Value::Object(command.metadata).to_string();
+    let checked = check_items(app, ctx, (&key, &user), None, vec![item], &metadata).await?;
+    let (tenant, env, now, chance) = (ctx.principal.tenant.clone(), app.env, ctx.now, app.chance());
+    let template = AuditEntry {
+        customer_id: key.customer_id.clone(),
+        package_id: key.package_id.clone(),
+        ..ctx.entry(app, "backup.stored")
+    };
+    let stored = app.db.write("store_data", move |tx| {
+        let stored = checked.insert(tx, &tenant, BackupState::Confirmed)?;
+        for (backup, _) in stored.iter().filter(|(_, is_new)| *is_new) {
+            store::audit::of(&tenant).append(tx, &stored_entry(&template, backup, chance))?;
+            let data = stored_data(backup, &user.user_identifier, (&key.customer_id, &key.package_id));
+            tell(tx, &tenant, env, &event(chance, now, "backup.stored", data))?;
+        }
+        Ok::<_, StoreError>(stored)
+    });
+    let stored = stored.await?;
+    let (backup, _) = stored.first().ok_or_else(|| Error::fault("storing one item"))?;
+    Ok((StoredBackup::of(backup), backup.check_state))
+}

@@ -1,0 +1,44 @@
+//! Takes a key from the pool and has the enclave tie it to a user.
+
+use boundary::message::{Bind, Bound, Refusal as EnclaveRefusal};
+use domain::key::{KeyEnvironment, KeyType};
+use store::StoreError;
+use store::pool::PoolKey;
+
+use super::{Ctx, Error};
+use crate::app::App;
+use crate::edge::enclave::CallError;
+
+/// How many burnt keys in a row are passed over before somebody must look.
+const TRIES: u32 = 32;
+
+/// A key of this kind, bound by the enclave. `bind` is the request, less the sealed key.
+///
+/// A key that the enclave has bound before (its assignment was never committed) leaves the pool.
+pub(super) async fn take_pool_key(
+    app: &App,
+    ctx: &Ctx,
+    environment: KeyEnvironment,
+    key_type: KeyType,
+    bind: &Bind,
+) -> Result<(PoolKey, Bound), Error> {
+    for _ in 0..TRIES {
+        let key = app.pool.take(&app.db, environment, key_type, ctx.now).await?;
+        match app.enclave.bind(Bind { sealed: key.sealed.clone(), ..bind.clone() }).await {
+            Ok(bound) => return Ok((key, bound)),
+            Err(CallError::Refused(EnclaveRefusal::AlreadyBound)) => {
+                tracing::warn!(key_id = %key.key_id, "a pool key was bound before and never assigned; dropped");
+                let (key_id, owner) = (key.key_id, app.instance.clone());
+                let dropped =
+                    app.db.write("drop_burnt_key", move |tx| store::pool::take(tx, &key_id, &owner));
+                dropped.await.map_err(|error: StoreError| Error::from(error))?;
+            }
+            Err(error) => {
+                // Back for the next caller: if it was bound after all, the enclave will say so then.
+                app.pool.put_back(key, ctx.now);
+                return Err(error.into());
+            }
+        }
+    }
+    Err(Error::fault("finding a pool key that is not burnt"))
+}

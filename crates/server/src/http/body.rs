@@ -1,0 +1,71 @@
+//! JSON bodies: the right type, not too large, not too slow, an object.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use domain::limits::{BODY_GRACE, BODY_RATE_BYTES_PER_S, JSON_BODY_BYTES_MAX};
+use domain::refusal::{Kind, Refusal};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value};
+
+use super::error::Failure;
+
+/// The members of a request's JSON object.
+pub struct JsonObject(pub Map<String, Value>);
+
+impl<S: Sync> FromRequest<S> for JsonObject {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let content_type =
+            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let essence = content_type.split(';').next().unwrap_or("").trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            let text = "the body must be JSON, with `Content-Type: application/json`";
+            return Err(Refusal::new(Kind::UnsupportedMedia, "content-type", text).into());
+        }
+        let bytes = read(request.into_body()).await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(members)) => Ok(Self(members)),
+            Ok(_) => Err(malformed("the body must be a JSON object").into()),
+            Err(error) => Err(malformed(format!(
+                "the body is not JSON: line {}, column {}",
+                error.line(),
+                error.column()
+            ))
+            .into()),
+        }
+    }
+}
+
+fn malformed(text: impl Into<String>) -> Refusal {
+    Refusal::new(Kind::Invalid, "malformed-json", text)
+}
+
+/// The whole body, unless it grows too large or comes too slowly.
+async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
+    let too_large = || {
+        let text = format!("a JSON body may have at most {JSON_BODY_BYTES_MAX} bytes");
+        Refusal::new(Kind::TooLarge, "body-too-large", text)
+    };
+    let slow = || Refusal::new(Kind::TooSlow, "body-too-slow", "the body did not arrive in time");
+    let mut bytes = Vec::new();
+    // Every byte that came buys its share of time, so a drip ends as surely as silence.
+    let mut allowed = BODY_GRACE;
+    let begun = tokio::time::sleep(Duration::ZERO).deadline();
+    loop {
+        let frame = match tokio::time::timeout_at(begun + allowed, body.frame()).await {
+            Err(_) => return Err(slow()),
+            Ok(None) => return Ok(bytes),
+            Ok(Some(frame)) => frame.map_err(|_| malformed("the body ended early"))?,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > JSON_BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&data);
+        allowed = BODY_GRACE + Duration::from_secs(bytes.len() as u64 / BODY_RATE_BYTES_PER_S);
+    }
+}

@@ -1,0 +1,11 @@
+//! HTTP: takes a call apart, hands it to one flow, puts the answer together. No rule lives here.
+
+pub mod body;
+pub mod caller;
+pub mod error;
+pub mod form;
+pub mod openapi;
+pub mod request_id;
+pub mod router;
+mod routes;
+pub mod serve;

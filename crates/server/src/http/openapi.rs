@@ -1,0 +1,54 @@
+//! The contract as `OpenAPI`, derived from the handlers and the types they take.
+
+use std::sync::Arc;
+
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::routes::{audit, health, jwks, partner, retail_backups, retail_keys, sandbox, verification};
+use crate::app::App;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Holdfast",
+    description = "Gives a wallet's key back, to the right person and to nobody else. Every `/v1` operation needs an API key."
+))]
+struct Head;
+
+/// Every route, and the document that describes exactly these.
+pub fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
+    let (router, mut document) = OpenApiRouter::with_openapi(Head::openapi())
+        .routes(routes!(verification::start))
+        .routes(routes!(verification::status))
+        .routes(routes!(verification::simulate))
+        .routes(routes!(retail_keys::generate))
+        .routes(routes!(retail_backups::store))
+        .routes(routes!(retail_backups::recover))
+        .routes(routes!(partner::assign_key))
+        .routes(routes!(partner::store_data))
+        .routes(routes!(audit::list))
+        .routes(routes!(sandbox::damage))
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(jwks::pem))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .split_for_parts();
+    let components = document.components.get_or_insert_default();
+    let header = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key")));
+    components.add_security_scheme("api_key", header);
+    components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let none: [&str; 0] = [];
+    let either = [SecurityRequirement::new("api_key", none), SecurityRequirement::new("bearer", none)];
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.post].into_iter().filter_map(Option::as_mut);
+        for operation in operations.filter(|_| path.starts_with("/v1/")) {
+            operation.security = Some(either.to_vec());
+        }
+    }
+    (router, document)
+}

@@ -1,0 +1,31 @@
+//! The router: the routes, and around them what every call goes through.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::{error, openapi, request_id};
+use crate::app::App;
+
+/// The whole HTTP face of the service.
+pub fn router(app: &Arc<App>) -> Router {
+    let (routes, document) = openapi::routes();
+    // A document built from types always has a JSON text.
+    let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
+    routes
+        .with_state(Arc::clone(app))
+        .merge(Router::new().route("/openapi.json", get(served)).with_state(document))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(error::render))
+        .layer(from_fn_with_state(Arc::clone(app), request_id::name))
+}
+
+async fn served(State(document): State<Arc<str>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], document.to_string())
+}

@@ -1,0 +1,34 @@
+//! `/healthz`, `/readyz`: for whoever watches the process.
+
+use std::sync::Arc;
+
+use api::error::ErrorBody;
+use axum::Json;
+use axum::extract::State;
+use boundary::message::Hello;
+use domain::refusal::Refusal;
+use serde_json::{Value, json};
+use store::StoreError;
+
+use crate::app::App;
+use crate::flows::Error;
+use crate::http::error::Failure;
+
+/// The process runs.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "The process runs")))]
+pub async fn healthz() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}
+
+/// The process, its database and its enclave can serve.
+#[utoipa::path(get, path = "/readyz", tag = "operation",
+    responses((status = 200, description = "Everything that is needed is there"), (status = 503, body = ErrorBody)))]
+pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
+    if app.db.is_failed() {
+        return Err(Refusal::unavailable("the database").into());
+    }
+    let asked = app.db.read("readyz", |rx| store::meta::find(rx, "environment")).await;
+    asked.map_err(|error: StoreError| Error::from(error))?;
+    app.enclave.hello(Hello { env: app.env }).await.map_err(Error::from)?;
+    Ok(Json(json!({"status": "ready", "environment": app.env.as_str()})))
+}

@@ -1,0 +1,36 @@
+//! `/v1/sandbox`: what only a rehearsal needs (contract 11).
+
+use std::sync::Arc;
+
+use api::error::ErrorBody;
+use api::sandbox::{DamageRequest, DamageResponse};
+use axum::Json;
+use axum::extract::State;
+use domain::refusal::Refusal;
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::flows;
+use crate::http::body::JsonObject;
+use crate::http::caller::Caller;
+use crate::http::error::Failure;
+use crate::http::form::Form;
+
+/// Makes an item fail at its recovery.
+#[utoipa::path(post, path = "/v1/sandbox/damage", tag = "sandbox", request_body = DamageRequest,
+    responses((status = 200, body = DamageResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn damage(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    JsonObject(body): JsonObject,
+) -> Result<Json<DamageResponse>, Failure> {
+    let backup_id = parse(&body)?;
+    flows::damage_backup(&app, &ctx, &backup_id).await?;
+    Ok(Json(DamageResponse { ok: true, backup_id }))
+}
+
+fn parse(body: &Map<String, Value>) -> Result<String, Refusal> {
+    let form = Form::of(body);
+    let backup_id = form.text("backup_id");
+    form.finish(backup_id)
+}

@@ -1,0 +1,7 @@
+//! Work beside the calls: each job is small, repeats itself, and may be done by any process.
+
+mod fill_key_pool;
+mod runner;
+
+pub use fill_key_pool::pool_key;
+pub use runner::{Workers, start};

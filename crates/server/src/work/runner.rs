@@ -1,0 +1,105 @@
+//! Runs the jobs until the service stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::key::KeyType;
+use store::StoreError;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::fill_key_pool::fill_one;
+use crate::app::App;
+use crate::flows::{self, Error};
+
+/// The pause of a job that found nothing to do.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The pause of a job that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// How many tenants' entries are numbered in one round.
+const TENANTS_MAX: i64 = 100;
+
+/// The running jobs.
+pub struct Workers(JoinSet<()>);
+
+impl Workers {
+    /// Waits until each has finished what it is at.
+    pub async fn finish(mut self) {
+        while self.0.join_next().await.is_some() {}
+    }
+}
+
+/// Starts every job.
+pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Receiver<bool>) -> Workers {
+    let mut jobs = JoinSet::new();
+    let run = |jobs: &mut JoinSet<()>, job| jobs.spawn(repeat(Arc::clone(app), job, stop.clone()));
+    run(&mut jobs, Job::FillKeyPool(pool_targets));
+    run(&mut jobs, Job::SequenceAudit);
+    run(&mut jobs, Job::ExpireInquiries);
+    run(&mut jobs, Job::AdmitEvents);
+    run(&mut jobs, Job::CloseRecoveries);
+    Workers(jobs)
+}
+
+/// One job.
+enum Job {
+    FillKeyPool(Vec<(KeyType, u64)>),
+    SequenceAudit,
+    ExpireInquiries,
+    AdmitEvents,
+    CloseRecoveries,
+}
+
+impl Job {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::FillKeyPool(_) => "fill_key_pool",
+            Self::SequenceAudit => "sequence_audit",
+            Self::ExpireInquiries => "expire_inquiries",
+            Self::AdmitEvents => "admit_events",
+            Self::CloseRecoveries => "close_recoveries",
+        }
+    }
+
+    /// Does a round; true when there may be more to do at once.
+    async fn round(&self, app: &App) -> Result<bool, Error> {
+        let now = app.clock.now();
+        match self {
+            Self::FillKeyPool(targets) => fill_one(app, targets, now).await,
+            Self::SequenceAudit => sequence_all(app).await,
+            Self::ExpireInquiries => flows::expire_inquiries(app, now).await.map(|count| count > 0),
+            Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
+            Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
+        }
+    }
+}
+
+async fn repeat(app: Arc<App>, job: Job, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let pause = match job.round(&app).await {
+            Ok(true) => continue,
+            Ok(false) => IDLE,
+            Err(Error::Refused(refusal)) => {
+                tracing::debug!(job = job.name(), %refusal, "a job waits");
+                AFTER_FAILURE
+            }
+            Err(Error::Fault(fault)) => {
+                tracing::error!(job = job.name(), doing = fault.doing, cause = fault.chain(), "a job failed");
+                AFTER_FAILURE
+            }
+        };
+        let _ = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await;
+    }
+}
+
+async fn sequence_all(app: &App) -> Result<bool, Error> {
+    let pending =
+        app.db.read("list_pending_logs", |rx| store::audit::list_tenants_with_pending(rx, TENANTS_MAX));
+    let pending = pending.await.map_err(|error: StoreError| Error::from(error))?;
+    for tenant in &pending {
+        flows::sequence_audit(app, tenant).await?;
+    }
+    Ok(pending.len() == usize::try_from(TENANTS_MAX).unwrap_or(usize::MAX))
+}
