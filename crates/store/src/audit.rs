@@ -45,6 +45,9 @@ row! {
 /// A hash of the chain.
 pub type Hash = [u8; 32];
 
+/// Makes the hash of an entry from the entry, its place, and the hash of the entry before it.
+pub type HashEntry<'a> = dyn Fn(&AuditEntry, i64, Option<&Hash>) -> Hash + 'a;
+
 /// An entry that has its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequenced {
@@ -185,13 +188,13 @@ impl Log<'_> {
         tx.exec_one(&APPEND, &args)
     }
 
-    /// Gives up to `limit` entries their places; returns how many got one. `hash` is given an entry, its place
-    /// and the hash of the entry before it. Of two sequencers at once one waits for the other.
+    /// Gives up to `limit` entries their places; returns how many got one. Of two sequencers at once one waits
+    /// for the other.
     pub fn sequence_pending(
         self,
         tx: &mut Tx<'_>,
         limit: i64,
-        hash: &dyn Fn(&AuditEntry, i64, Option<&Hash>) -> Hash,
+        hash: &HashEntry<'_>,
     ) -> Result<u64, StoreError> {
         tx.exec(&INSERT_HEAD, &[self.tenant])?;
         let mut head: Head = tx.find_one(&LOCK_HEAD, &[self.tenant])?;

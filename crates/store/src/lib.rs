@@ -16,6 +16,7 @@
 #[macro_use]
 mod sql;
 
+mod clock;
 mod column;
 mod error;
 mod migrate;

@@ -13,6 +13,7 @@ use postgres::error::{Severity, SqlState};
 use postgres::types::ToSql;
 use postgres::{Client, NoTls, Statement};
 
+use crate::clock::now;
 use crate::column::Arg;
 use crate::error::StoreError;
 use crate::queue::Queue;
@@ -203,8 +204,8 @@ impl Connection {
         let keep = job.run(&mut tx);
         let again = || StoreError::Unavailable { doing: job.name, source: None };
         match (keep, tx.spoiled()) {
-            (true, _) => return self.commit(job),
-            (false, Some(Spoiled::Lost)) => return Attempt::Lost(again()),
+            (true, _) => self.commit(job),
+            (false, Some(Spoiled::Lost)) => Attempt::Lost(again()),
             (false, spoiled) => {
                 // Where this fails the connection is gone, and the transaction with it.
                 if let Err(error) = self.client.batch_execute("ROLLBACK") {
@@ -302,13 +303,9 @@ fn is_passing(code: &SqlState) -> bool {
 }
 
 fn is_io(error: &postgres::Error) -> bool {
-    error.source().is_some_and(|source| source.is::<std::io::Error>())
+    error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).is_some()
 }
 
 fn describe(error: &StoreError) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-fn now() -> Instant {
-    Instant::now()
 }

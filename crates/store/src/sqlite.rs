@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 
+use crate::clock::now;
 use crate::column::Arg;
 use crate::error::StoreError;
 use crate::queue::Queue;
@@ -42,8 +43,8 @@ pub(crate) fn start(
     let opening = |error| failed("opening the file", error).error;
     let mut connection = connect(path, settings.patience).map_err(opening)?;
     crate::migrate::sqlite(&mut connection)?;
-    let writer = Writer { connection, queue: Arc::clone(writes), counters: Arc::clone(counters) };
-    let mut threads = vec![spawn("store-write", move || writer.serve())?];
+    let group = Writer { connection, queue: Arc::clone(writes), counters: Arc::clone(counters) };
+    let mut threads = vec![spawn("store-write", move || group.serve())?];
     for _ in 0..settings.threads.clamp(1, 16) {
         let connection = connect(path, settings.patience).map_err(opening)?;
         connection.pragma_update(None, "query_only", true).map_err(opening)?;
@@ -61,7 +62,24 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Connects; where another process is making the same file, waits for it. The engine's own patience does not
+/// cover the change to a write-ahead log.
 fn connect(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
+    let begun = now();
+    loop {
+        match connect_once(path, patience) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && now().duration_since(begun) < patience =>
+            {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn connect_once(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -123,7 +141,7 @@ impl Writer {
 
     /// The next closure for a group that has `len` of them, if one waits and the group is not full.
     fn next(&self, len: usize, started: Instant) -> Option<Job> {
-        let open = len < GROUP_MAX && started.elapsed() < GROUP_TIME_MAX;
+        let open = len < GROUP_MAX && now().duration_since(started) < GROUP_TIME_MAX;
         open.then(|| self.queue.take_now()).flatten()
     }
 
@@ -246,8 +264,4 @@ fn failed(doing: &'static str, error: rusqlite::Error) -> Failed {
     );
     let error = if passing { StoreError::unavailable(doing, error) } else { StoreError::other(doing, error) };
     Failed { error, spoils: Spoiled::Finally }
-}
-
-fn now() -> Instant {
-    Instant::now()
 }

@@ -178,6 +178,8 @@ impl<'r> Cells<'r> {
 
     /// The next column, which in debug builds must have this name.
     pub fn take<T: Column>(&mut self, column: &'static str) -> Result<T, StoreError> {
+        // A field may be spelled `r#type`.
+        let column = column.strip_prefix("r#").unwrap_or(column);
         let corrupt = |why| StoreError::Corrupt { statement: self.statement, column, why };
         if cfg!(debug_assertions) && self.row.name(self.at) != Some(column) {
             return Err(corrupt("is not the column at this place"));

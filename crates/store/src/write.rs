@@ -241,8 +241,11 @@ pub(crate) enum Mode {
 pub(crate) struct Job {
     pub name: &'static str,
     pub mode: Mode,
-    step: Box<dyn FnMut(Step<'_, '_>) -> bool + Send>,
+    act: Act,
 }
+
+/// The closure, the place for what it returns, and the way to the caller, in one.
+type Act = Box<dyn FnMut(Step<'_, '_>) -> bool + Send>;
 
 enum Step<'s, 'c> {
     /// Run the closure and keep what it returned: was it `Ok`?
@@ -262,7 +265,7 @@ impl Job {
     {
         let (sender, answer) = oneshot::channel();
         let (mut sender, mut returned) = (Some(sender), None);
-        let step = move |step: Step<'_, '_>| match step {
+        let act = move |step: Step<'_, '_>| match step {
             Step::Run(tx) => {
                 returned = None;
                 let result = work(tx);
@@ -284,13 +287,13 @@ impl Job {
             }
             Step::Wanted => sender.as_ref().is_some_and(|sender| !sender.is_closed()),
         };
-        (Self { name, mode, step: Box::new(step) }, answer)
+        (Self { name, mode, act: Box::new(act) }, answer)
     }
 
     /// Runs the closure, and says whether its changes are to be kept; what it returned waits for `answer`.
     pub fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         // After a panic nothing of the closure is used again but its answer.
-        catch_unwind(AssertUnwindSafe(|| (self.step)(Step::Run(tx)))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| (self.act)(Step::Run(tx)))).unwrap_or_else(|_| {
             tracing::error!(name = self.name, "a closure panicked on a database thread");
             false
         })
@@ -298,13 +301,13 @@ impl Job {
 
     /// Whether anybody still waits for the answer.
     pub fn is_wanted(&mut self) -> bool {
-        (self.step)(Step::Wanted)
+        (self.act)(Step::Wanted)
     }
 
     /// Hands over what the closure returned, or `instead`.
     pub fn answer(mut self, instead: Option<StoreError>, counters: &Counters) {
         counters.closures.fetch_add(1, Ordering::Relaxed);
-        if !(self.step)(Step::Answer(instead)) {
+        if !(self.act)(Step::Answer(instead)) {
             tracing::debug!(name = self.name, "nobody awaits the answer any more");
         }
     }

@@ -169,7 +169,7 @@ CREATE TABLE audit_entries (
     seq                 bigint,                                  -- its place in the tenant's log; null: not chained yet
     time                bigint NOT NULL,
     actor               text NOT NULL,                           -- who did it
-    actor_type          text NOT NULL,
+    actor_type          text NOT NULL,                           -- what the actor is
     action              text NOT NULL,                           -- what was done
     key_id              text COLLATE "C",                        -- to what
     backup_id           text COLLATE "C",
@@ -177,7 +177,7 @@ CREATE TABLE audit_entries (
     verification_id     text COLLATE "C",
     customer_id         text COLLATE "C",
     package_id          text COLLATE "C",
-    result              text NOT NULL,                           -- how it ended
+    result              text NOT NULL CHECK (result IN ('ok', 'refused', 'failed')),
     reason              text,                                    -- and why
     request_id          text COLLATE "C" NOT NULL,
     prev_hash           bytea,                                   -- the hash of the entry before it
@@ -190,7 +190,7 @@ CREATE INDEX audit_entries_pending ON audit_entries (tenant_id, id) WHERE seq IS
 CREATE TABLE audit_heads (
     tenant_id           text COLLATE "C" NOT NULL PRIMARY KEY REFERENCES tenants (id),
     seq                 bigint NOT NULL,                         -- of the last entry; 0: none
-    entry_hash          bytea                                    -- null: none
+    entry_hash          bytea                                    -- its hash; null: none
 );
 
 -- Facts about the installation, such as its environment.

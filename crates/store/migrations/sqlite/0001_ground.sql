@@ -166,7 +166,7 @@ CREATE TABLE audit_entries (
     seq              INTEGER,                          -- its place in the tenant's log; null: not chained yet
     time             INTEGER NOT NULL,
     actor            TEXT    NOT NULL,                 -- who did it
-    actor_type       TEXT    NOT NULL,
+    actor_type       TEXT    NOT NULL,                 -- what the actor is
     action           TEXT    NOT NULL,                 -- what was done
     key_id           TEXT,                             -- to what
     backup_id        TEXT,
@@ -174,7 +174,7 @@ CREATE TABLE audit_entries (
     verification_id  TEXT,
     customer_id      TEXT,
     package_id       TEXT,
-    result           TEXT    NOT NULL,                 -- how it ended
+    result           TEXT    NOT NULL CHECK (result IN ('ok', 'refused', 'failed')),
     reason           TEXT,                             -- and why
     request_id       TEXT    NOT NULL,
     prev_hash        BLOB,                             -- the hash of the entry before it
@@ -187,7 +187,7 @@ CREATE INDEX audit_entries_pending ON audit_entries (tenant_id, id) WHERE seq IS
 CREATE TABLE audit_heads (
     tenant_id   TEXT    NOT NULL PRIMARY KEY REFERENCES tenants (id),
     seq         INTEGER NOT NULL,                      -- of the last entry; 0: none
-    entry_hash  BLOB                                   -- null: none
+    entry_hash  BLOB                                   -- its hash; null: none
 ) STRICT;
 
 -- Facts about the installation, such as its environment.

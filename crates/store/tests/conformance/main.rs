@@ -1,0 +1,15 @@
+//! One suite for both engines: every function of the store, and what the engines promise.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backups;
+mod engine;
+mod fixture;
+mod keys;
+mod log;
+mod people;
+mod postgres_alone;
+mod recoveries;
+mod sqlite_alone;
+mod verifications;

@@ -1,0 +1,189 @@
+//! Inquiries, and what providers send about them.
+
+use domain::ids::TenantId;
+use domain::verification::InquiryState;
+use store::provider_events::{self, EventState, ProviderEvent};
+use store::verifications::{self, Verification};
+use store::{OfTenant, Tx};
+
+use crate::fixture::*;
+use crate::support::Bench;
+
+crate::on_both_engines! {
+    an_inquiry_is_found_as_it_was_inserted,
+    an_inquiry_moves_from_where_it_is_and_once,
+    an_approval_keeps_its_admission,
+    a_window_is_closed_once_and_only_of_an_approval,
+    the_overdue_are_those_nobody_finished,
+    declines_are_counted_per_user_and_time,
+    an_event_is_kept_once,
+    an_event_is_judged_once,
+}
+
+async fn an_inquiry_is_found_as_it_was_inserted(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| verifications::of(&id(1)).insert(tx, &verification("inq_1"))).await;
+    let find = |tenant: u64| {
+        move |rx: &mut store::Rx<'_>| verifications::of(&id(tenant)).find(rx, &inquiry("inq_1"))
+    };
+    assert!(read(&db, find(1)).await == Some(verification("inq_1")));
+    assert!(read(&db, find(2)).await.is_none(), "another tenant's");
+    let locked = |tenant: u64| {
+        move |tx: &mut Tx<'_>| verifications::of(&id(tenant)).find_locked(tx, &inquiry("inq_1"))
+    };
+    assert!(write(&db, locked(1)).await == Some(verification("inq_1")));
+    assert!(write(&db, locked(2)).await.is_none());
+    let any = read(&db, |rx| verifications::find_any(rx, &inquiry("inq_1"))).await;
+    assert!(any == Some(OfTenant { tenant_id: id(1), row: verification("inq_1") }));
+    assert!(read(&db, |rx| verifications::find_any(rx, &inquiry("inq_2"))).await.is_none());
+}
+
+async fn an_inquiry_moves_from_where_it_is_and_once(bench: &Bench) {
+    let (db, other) = (bench.open().await, bench.open().await);
+    seed(&db).await;
+    write(&db, |tx| verifications::of(&id(1)).insert(tx, &verification("inq_1"))).await;
+    let step = |tenant: u64, from, to| {
+        move |tx: &mut Tx<'_>| {
+            verifications::of(&id(tenant)).set_state(tx, &inquiry("inq_1"), from, to, at(40))
+        }
+    };
+    let (created, pending, failed) = (InquiryState::Created, InquiryState::Pending, InquiryState::Failed);
+    assert!(!write(&db, step(2, created, pending)).await, "another tenant's");
+    assert!(!write(&db, step(1, pending, failed)).await, "not where it is");
+    assert_eq!(wins(&race([&db, &other], 16, |_| step(1, created, pending)).await), 1);
+    let found = read(&db, |rx| verifications::of(&id(1)).find(rx, &inquiry("inq_1"))).await.expect("found");
+    assert_eq!((found.state, found.updated_at), (pending, at(40)));
+}
+
+async fn an_approval_keeps_its_admission(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| verifications::of(&id(1)).insert(tx, &verification("inq_1"))).await;
+    let approve = |from| {
+        move |tx: &mut Tx<'_>| {
+            verifications::of(&id(1)).set_approved(tx, &inquiry("inq_1"), from, at(60), b"word")
+        }
+    };
+    assert!(!write(&db, approve(InquiryState::Completed)).await);
+    assert!(write(&db, approve(InquiryState::Created)).await);
+    assert!(!write(&db, approve(InquiryState::Created)).await, "final");
+    let approved = Verification {
+        state: InquiryState::Approved,
+        approved_at: Some(at(60)),
+        updated_at: at(60),
+        admission: Some(b"word".to_vec()),
+        ..verification("inq_1")
+    };
+    let list = read(&db, |rx| verifications::of(&id(1)).list_approved_of_user(rx, &id(1), 5)).await;
+    assert!(list == [approved]);
+    assert!(read(&db, |rx| verifications::of(&id(2)).list_approved_of_user(rx, &id(1), 5)).await.is_empty());
+}
+
+async fn a_window_is_closed_once_and_only_of_an_approval(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| verifications::of(&id(1)).insert(tx, &verification("inq_1"))).await;
+    let close = |tx: &mut Tx<'_>| verifications::of(&id(1)).set_window_closed(tx, &inquiry("inq_1"), at(70));
+    assert!(!write(&db, close).await, "not approved");
+    write(&db, |tx| {
+        verifications::of(&id(1)).set_approved(tx, &inquiry("inq_1"), InquiryState::Created, at(60), b"")
+    })
+    .await;
+    assert!(write(&db, close).await);
+    assert!(!write(&db, close).await);
+    let found = read(&db, |rx| verifications::of(&id(1)).find(rx, &inquiry("inq_1"))).await.expect("found");
+    assert_eq!((found.window_closed_at, found.admission), (Some(at(70)), Some(Vec::new())));
+}
+
+async fn the_overdue_are_those_nobody_finished(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| {
+        let owner: TenantId = id(1);
+        let all = verifications::of(&owner);
+        for (name, state, made) in [
+            ("created", InquiryState::Created, 2),
+            ("pending", InquiryState::Pending, 1),
+            ("completed", InquiryState::Completed, 0),
+            ("approved", InquiryState::Approved, 0),
+            ("young", InquiryState::Created, 11),
+        ] {
+            all.insert(tx, &Verification { state, created_at: at(made), ..verification(name) })?;
+        }
+        Ok(())
+    })
+    .await;
+    let overdue = |limit| move |rx: &mut store::Rx<'_>| verifications::list_overdue(rx, at(10), limit);
+    let names: Vec<_> =
+        read(&db, overdue(9)).await.into_iter().map(|found| found.row.id.to_string()).collect();
+    assert_eq!(names, ["pending", "created"], "oldest first");
+    assert_eq!(read(&db, overdue(1)).await.len(), 1);
+}
+
+async fn declines_are_counted_per_user_and_time(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| {
+        for (name, at_ms) in [("a", 10), ("b", 20), ("c", 30)] {
+            verifications::of(&id(1)).insert(tx, &verification(name))?;
+            let (from, to) = (InquiryState::Created, InquiryState::Declined);
+            verifications::of(&id(1)).set_state(tx, &inquiry(name), from, to, at(at_ms))?;
+        }
+        verifications::of(&id(1)).insert(tx, &verification("open"))
+    })
+    .await;
+    let count = |since| {
+        move |rx: &mut store::Rx<'_>| verifications::of(&id(1)).count_declined_since(rx, &id(1), at(since))
+    };
+    assert_eq!(read(&db, count(0)).await, 3);
+    assert_eq!(read(&db, count(20)).await, 2);
+    assert_eq!(read(&db, count(31)).await, 0);
+}
+
+fn event(id: &str, received: i64) -> ProviderEvent {
+    ProviderEvent {
+        provider: "persona".to_owned(),
+        id: id.to_owned(),
+        tenant_id: None,
+        verification_id: None,
+        signature: "t=1,v1=ab".to_owned(),
+        body: b"{\"a\": 1}\n".to_vec(),
+        state: EventState::Received,
+        received_at: at(received),
+    }
+}
+
+async fn an_event_is_kept_once(bench: &Bench) {
+    let (db, other) = (bench.open().await, bench.open().await);
+    let keep = |tx: &mut Tx<'_>| provider_events::insert(tx, &event("evt_1", 5));
+    assert_eq!(wins(&race([&db, &other], 16, |_| keep).await), 1);
+    assert!(read(&db, |rx| provider_events::find(rx, "persona", "evt_1")).await == Some(event("evt_1", 5)));
+    assert!(read(&db, |rx| provider_events::find(rx, "other", "evt_1")).await.is_none());
+}
+
+async fn an_event_is_judged_once(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| {
+        provider_events::insert(tx, &event("late", 9))?;
+        provider_events::insert(tx, &event("early", 1))?;
+        provider_events::insert(tx, &event("ignored", 2))
+    })
+    .await;
+    let judge = |tx: &mut Tx<'_>| {
+        let about = (&id(1), &inquiry("inq_1"));
+        provider_events::set_state(tx, "persona", "early", EventState::Applied, Some(about))
+    };
+    assert!(write(&db, judge).await);
+    assert!(!write(&db, judge).await, "judged before");
+    let ignore =
+        |tx: &mut Tx<'_>| provider_events::set_state(tx, "persona", "ignored", EventState::Ignored, None);
+    assert!(write(&db, ignore).await);
+    assert!(read(&db, |rx| provider_events::list_received(rx, 9)).await == [event("late", 9)]);
+    let early = read(&db, |rx| provider_events::find(rx, "persona", "early")).await.expect("found");
+    assert_eq!(
+        (early.state, early.tenant_id, early.verification_id),
+        (EventState::Applied, Some(id(1)), Some(inquiry("inq_1")))
+    );
+}
