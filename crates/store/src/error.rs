@@ -10,8 +10,8 @@ pub(crate) type Source = Box<dyn Error + Send + Sync>;
 /// Save for [`StoreError::OutcomeUnknown`], nothing of the closure that failed is in the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// More work waits for the database than it is allowed to hold: try again later.
-    #[error("the queue of the database is full")]
+    /// More work waits for the database than it is allowed to hold, or than it gets through: try again later.
+    #[error("the database has too much to do")]
     Busy,
     /// The database is locked, out of space or not to be reached: try again later.
     #[error("the database is not available for {doing}")]

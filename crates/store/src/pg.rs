@@ -71,8 +71,10 @@ struct Link {
 
 /// How one run of a closure ended.
 enum Attempt {
-    /// It can be answered: what it wrote is committed, or it refused and is undone.
-    Done,
+    /// What it wrote is committed.
+    Committed,
+    /// It refused, and is undone.
+    Refused,
     /// It is undone and may be run again here.
     RunAgain(StoreError),
     /// The connection broke before COMMIT was sent: it is undone and may be run again elsewhere.
@@ -82,8 +84,8 @@ enum Attempt {
 }
 
 impl Link {
-    fn serve(&mut self, mut job: Job) {
-        if job.is_wanted() {
+    fn serve(&mut self, job: Job) {
+        if let Some(mut job) = job.admit(self.patience, &self.counters) {
             let instead = self.run(&mut job).err();
             job.answer(instead, &self.counters);
         }
@@ -95,7 +97,8 @@ impl Link {
             attempts += 1;
             let attempt = self.connection(job.name)?.attempt(job);
             let error = match attempt {
-                Attempt::Done => {
+                Attempt::Refused => return Ok(()),
+                Attempt::Committed => {
                     self.counters.commits.fetch_add(u64::from(job.mode == Mode::Write), Ordering::Relaxed);
                     return Ok(());
                 }
@@ -117,7 +120,8 @@ impl Link {
 
     /// The connection, made anew if it broke. While the server was lately out of reach, an error at once.
     fn connection(&mut self, doing: &'static str) -> Result<&mut Connection, StoreError> {
-        let connection = match self.connection.take().filter(|connection| !connection.client.is_closed()) {
+        let usable = |connection: &Connection| !connection.broken && !connection.client.is_closed();
+        let connection = match self.connection.take().filter(usable) {
             Some(connection) => connection,
             None => self.connect(doing)?,
         };
@@ -145,6 +149,8 @@ impl Link {
 pub(crate) struct Connection {
     client: Client,
     prepared: HashMap<&'static str, Statement>,
+    /// It may still be inside of a transaction, and must not be used for another.
+    broken: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -172,7 +178,7 @@ impl Connection {
             (patience * 5).as_millis().max(1),
         );
         client.batch_execute(&settings).map_err(failed)?;
-        Ok(Self { client, prepared: HashMap::new() })
+        Ok(Self { client, prepared: HashMap::new(), broken: false })
     }
 
     fn check_server(&mut self) -> Result<(), StoreError> {
@@ -198,6 +204,7 @@ impl Connection {
             Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         };
         if let Err(error) = self.client.batch_execute(begin) {
+            self.broken = true;
             return failed(job.name, error).into();
         }
         let mut tx = Tx::new(Conn::Postgres(self));
@@ -210,21 +217,23 @@ impl Connection {
                 // Where this fails the connection is gone, and the transaction with it.
                 if let Err(error) = self.client.batch_execute("ROLLBACK") {
                     tracing::info!(%error, "a rollback was not heard");
+                    self.broken = true;
                 }
-                if spoiled == Some(Spoiled::RunAgain) { Attempt::RunAgain(again()) } else { Attempt::Done }
+                if spoiled == Some(Spoiled::RunAgain) { Attempt::RunAgain(again()) } else { Attempt::Refused }
             }
         }
     }
 
     fn commit(&mut self, job: &Job) -> Attempt {
-        let Err(error) = self.client.batch_execute("COMMIT") else { return Attempt::Done };
+        let Err(error) = self.client.batch_execute("COMMIT") else { return Attempt::Committed };
         let severity = error.as_db_error().and_then(postgres::error::DbError::parsed_severity);
         if severity == Some(Severity::Error) {
             // The server refused to commit, and said so: it is undone.
             return failed(job.name, error).into();
         }
+        self.broken = true;
         if job.mode == Mode::Read {
-            return Attempt::Done;
+            return Attempt::Refused;
         }
         Attempt::Failed(StoreError::OutcomeUnknown { doing: job.name, source: Some(error.into()) })
     }

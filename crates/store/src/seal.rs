@@ -111,7 +111,7 @@ impl ServerKeys {
         if lines.next() != Some(HEADER) {
             return Err(SealError::Form("does not begin as it should"));
         }
-        let (mut hash_root, mut ring) = (None, Zeroizing::new(Vec::new()));
+        let (mut hash_root, mut ring) = (None, Zeroizing::new(Vec::with_capacity(16)));
         for line in lines {
             let (word, digits) =
                 line.split_once(' ').ok_or(SealError::Form("has a line that does not read"))?;
@@ -205,7 +205,10 @@ fn create(path: &Path, chance: &mut dyn Entropy) -> io::Result<()> {
     let text = Zeroizing::new(format!("{HEADER}\nhash {}\nseal {}\n", *hex(&root), *hex(&seal)));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
+    // By chance, so that a draft which a crash left behind is in nobody's way.
+    let mut suffix = [0; 8];
+    chance.fill(&mut suffix);
+    let draft = folder.join(format!(".{name}.{:016x}", u64::from_be_bytes(suffix)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     let named = written.and_then(|()| match hard_link(&draft, path) {

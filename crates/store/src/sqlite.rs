@@ -1,7 +1,8 @@
 //! `SQLite`: one writer thread that commits in groups, and readers on threads of their own.
 
 use std::collections::VecDeque;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,14 +43,20 @@ pub(crate) fn start(
     create_private(path).map_err(|error| StoreError::unavailable("opening the file", error))?;
     let opening = |error| failed("opening the file", error).error;
     let mut connection = connect(path, settings.patience).map_err(opening)?;
+    let mode: String =
+        connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(opening)?;
+    if mode != "wal" {
+        return Err(StoreError::Unfit(format!("its folder has no shared memory: journal_mode is {mode}")));
+    }
     crate::migrate::sqlite(&mut connection)?;
-    let group = Writer { connection, queue: Arc::clone(writes), counters: Arc::clone(counters) };
+    let patience = settings.patience;
+    let group = Writer { connection, queue: Arc::clone(writes), counters: Arc::clone(counters), patience };
     let mut threads = vec![spawn("store-write", move || group.serve())?];
     for _ in 0..settings.threads.clamp(1, 16) {
         let connection = connect(path, settings.patience).map_err(opening)?;
         connection.pragma_update(None, "query_only", true).map_err(opening)?;
         let (queue, counters) = (Arc::clone(reads), Arc::clone(counters));
-        threads.push(spawn("store-read", move || serve_reads(&connection, &queue, &counters))?);
+        threads.push(spawn("store-read", move || serve_reads(&connection, &queue, patience, &counters))?);
     }
     Ok(threads)
 }
@@ -57,9 +64,12 @@ pub(crate) fn start(
 /// Makes the file readable by its owner alone; the engine gives its log files the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        made => drop(made?),
     }
+    // The name must be on the disk before anything is answered.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 /// Connects; where another process is making the same file, waits for it. The engine's own patience does not
@@ -83,7 +93,7 @@ fn connect_once(path: &Path, patience: Duration) -> rusqlite::Result<Connection>
     let connection = Connection::open(path)?;
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL: what was answered is on the disk. The checkpoint stays at its default of 1,000 pages.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -95,6 +105,7 @@ struct Writer {
     connection: Connection,
     queue: Arc<Queue<Job>>,
     counters: Arc<Counters>,
+    patience: Duration,
 }
 
 impl Writer {
@@ -116,15 +127,15 @@ impl Writer {
         }
         // The patience of the library makes a locked file an error; it must not become a loop.
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            // So that whoever waits behind them does not wait as long again, one after the other.
+            group.extend(std::iter::from_fn(|| self.queue.take_now()).take(self.queue.len()));
             self.refuse(group, |doing| StoreError::unavailable(doing, error.to_string()));
             return VecDeque::new();
         }
         let started = now();
         let mut done = VecDeque::new();
-        while let Some(mut job) = group.pop_front().or_else(|| self.next(done.len(), started)) {
-            if !job.is_wanted() {
-                continue;
-            }
+        while let Some(job) = group.pop_front().or_else(|| self.next(done.len(), started)) {
+            let Some(mut job) = job.admit(self.patience, &self.counters) else { continue };
             let failure = self.savepoint(&mut job).err();
             if failure.is_some() || self.connection.is_autocommit() {
                 self.roll_back();
@@ -208,9 +219,9 @@ impl Writer {
     }
 }
 
-fn serve_reads(connection: &Connection, queue: &Queue<Job>, counters: &Counters) {
-    while let Some(mut job) = queue.take() {
-        if job.is_wanted() {
+fn serve_reads(connection: &Connection, queue: &Queue<Job>, patience: Duration, counters: &Counters) {
+    while let Some(job) = queue.take() {
+        if let Some(mut job) = job.admit(patience, counters) {
             let failure = read(connection, &mut job).err();
             job.answer(failure.map(|error| failed("a reading transaction", error).error), counters);
         }
@@ -264,4 +275,24 @@ fn failed(doing: &'static str, error: rusqlite::Error) -> Failed {
     );
     let error = if passing { StoreError::unavailable(doing, error) } else { StoreError::other(doing, error) };
     Failed { error, spoils: Spoiled::Finally }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_as_durable_as_it_says() {
+        let folder = tempfile::tempdir().expect("folder");
+        let connection = connect(&folder.path().join("x.db"), Duration::from_secs(1)).expect("connects");
+        let pragma = |name: &str| -> String {
+            let value =
+                connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+            format!("{:?}", value.expect("a value"))
+        };
+        assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+        assert_eq!(pragma("synchronous"), "Integer(2)", "FULL");
+        assert_eq!(pragma("foreign_keys"), "Integer(1)");
+        assert_eq!(pragma("wal_autocheckpoint"), "Integer(1000)");
+    }
 }

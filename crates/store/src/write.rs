@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::clock::now;
 use crate::queue::{Queue, Refused};
 use crate::tx::{Rx, Tx};
 use crate::{StoreError, pg, sqlite};
@@ -23,7 +24,8 @@ pub struct Settings {
     pub threads: usize,
     /// How many closures may wait; one more is [`StoreError::Busy`].
     pub queue_max: usize,
-    /// How long to wait for a lock that another process holds, and for `PostgreSQL` to be reached.
+    /// How long to wait for a lock that another process holds, and for `PostgreSQL` to be reached. Whoever has
+    /// waited in the queue for twice as long is told [`StoreError::Busy`].
     pub patience: Duration,
 }
 
@@ -241,6 +243,7 @@ pub(crate) enum Mode {
 pub(crate) struct Job {
     pub name: &'static str,
     pub mode: Mode,
+    since: Instant,
     act: Act,
 }
 
@@ -287,7 +290,7 @@ impl Job {
             }
             Step::Wanted => sender.as_ref().is_some_and(|sender| !sender.is_closed()),
         };
-        (Self { name, mode, act: Box::new(act) }, answer)
+        (Self { name, mode, since: now(), act: Box::new(act) }, answer)
     }
 
     /// Runs the closure, and says whether its changes are to be kept; what it returned waits for `answer`.
@@ -299,9 +302,17 @@ impl Job {
         })
     }
 
-    /// Whether anybody still waits for the answer.
-    pub fn is_wanted(&mut self) -> bool {
-        (self.act)(Step::Wanted)
+    /// The closure, if it is still to be run: not when its caller has gone, nor when it has waited so long that
+    /// its caller must be told to come again, since otherwise a slow database would have everybody wait in line.
+    pub fn admit(mut self, patience: Duration, counters: &Counters) -> Option<Self> {
+        if !(self.act)(Step::Wanted) {
+            return None;
+        }
+        if now().duration_since(self.since) > patience * 2 {
+            self.answer(Some(StoreError::Busy), counters);
+            return None;
+        }
+        Some(self)
     }
 
     /// Hands over what the closure returned, or `instead`.
