@@ -7,7 +7,6 @@ use boundary::json::Value as Json;
 use boundary::message::Bind;
 use boundary::statement::Field;
 use domain::access::Deed;
-use domain::audit::hex;
 use domain::ids::VerificationId;
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::refusal::{Kind, Refusal};
@@ -171,9 +170,4 @@ fn already_assigned() -> Refusal {
         "key-already-assigned",
         "Key already assigned for this user and organisation",
     )
-}
-
-/// A public key as it leaves the service.
-pub fn public_key_hex(key: &CustomerKey) -> String {
-    hex(&key.public_key)
 }
