@@ -1,38 +1,846 @@
-//! Attack scripts of a captured server against a production enclave.
+//! What a captured server can try against a production enclave: it has the socket, every token, every sealed key
+//! and every ciphertext, and sends whatever it likes. No script may get one byte of plaintext, or a message that
+//! somebody else can read; after each, the untouched bundle releases.
 
 mod rig;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use boundary::Env;
+use boundary::message::{
+    Admit, Bind, Check, CheckItem, Hello, ItemOutcome, RecipientFault, Refusal, Reply, Request,
+};
+use boundary::token::{Admission, Outcome, Record, Ticket};
+use boundary::wire::Wire;
 use rig::*;
 
+/// The enclave under attack, and what its server holds.
+struct World {
+    folder: Folder,
+    enclave: Enclave,
+    client: Client,
+    provider: Provider,
+    gpg: Gpg,
+    owner: Vec<u8>,
+    thief: Vec<u8>,
+    key: UserKey,
+    spare: UserKey,
+    others: UserKey,
+    elsewhere: UserKey,
+}
+
+const OTHER: &str = "user-2";
+const ELSEWHERE: &str = "tenant-b";
+
+/// An approved session of [`USER`] with two items, and the release of them.
+#[derive(Clone)]
+struct Case {
+    session: Session,
+    admission: Vec<u8>,
+    inquiry: String,
+    stored: Vec<Stored>,
+    bundle: Bundle,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let settings =
+            Settings { extra: vec!["--recovery-limits".into(), "off".into()], ..Settings::default() };
+        let enclave = Enclave::start(&folder, &settings);
+        let gpg = Gpg::new(&folder);
+        curve25519(&gpg, "owner");
+        curve25519(&gpg, "thief");
+        let (owner, thief) = (gpg.export("owner"), gpg.export("thief"));
+        let mut client = enclave.connect();
+        let key = new_key(&mut client, TENANT, USER);
+        let spare = new_key(&mut client, TENANT, USER);
+        let others = new_key(&mut client, TENANT, OTHER);
+        let elsewhere = new_key(&mut client, ELSEWHERE, USER);
+        let provider = Provider::start();
+        Self { folder, enclave, client, provider, gpg, owner, thief, key, spare, others, elsewhere }
+    }
+
+    fn case(&mut self) -> Case {
+        let key = self.key.clone();
+        self.case_of(TENANT, USER, &key)
+    }
+
+    fn case_of(&mut self, tenant: &str, user: &str, key: &UserKey) -> Case {
+        let session = open(&mut self.client, tenant, user, None);
+        let inquiry = fresh("inq");
+        let stored: Vec<Stored> = (0..2)
+            .map(|_| store(&mut self.client, key, tenant, user, Some(&session), &fresh("backup")))
+            .collect();
+        let admission = approve(&mut self.client, &mut self.provider, &session, &inquiry);
+        let bundle = Bundle::new(
+            &mut self.client,
+            Env::Production,
+            tenant,
+            user,
+            &session,
+            std::slice::from_ref(&admission),
+            &inquiry,
+            &self.owner,
+            &stored,
+        );
+        Case { session, admission, inquiry, stored, bundle }
+    }
+
+    /// The release gives nothing.
+    fn gives_nothing(&mut self, bundle: &Bundle, why: &str) {
+        match bundle.send(&mut self.client) {
+            Reply::Refused(_) => {}
+            Reply::Released(released) => {
+                let nothing = released.items.iter().all(|item| *item == ItemOutcome::Failed);
+                assert!(nothing && released.delivery == 0, "{why}: something was released");
+            }
+            other => panic!("{why}: {other:?}"),
+        }
+    }
+
+    fn refuses(&mut self, bundle: &Bundle, refusal: &Refusal, why: &str) {
+        assert_eq!(bundle.send(&mut self.client), Reply::Refused(refusal.clone()), "{why}");
+    }
+
+    fn proof_fails(&mut self, bundle: &Bundle, why: &str) {
+        self.refuses(bundle, &Refusal::ProofFailed, why);
+    }
+
+    /// One item fails and the other goes out.
+    fn only_fails(&mut self, bundle: &Bundle, at: usize, why: &str) {
+        let released = expect!(bundle.send(&mut self.client), Released);
+        for (n, item) in released.items.iter().enumerate() {
+            assert_eq!(*item == ItemOutcome::Failed, n == at, "{why}: item {n}");
+        }
+    }
+
+    /// The untouched bundle releases every item, to the owner.
+    fn releases(&mut self, case: &Case) {
+        let released = expect!(case.bundle.send(&mut self.client), Released);
+        for (item, stored) in released.items.iter().zip(&case.stored) {
+            assert_eq!(self.gpg.decrypt(message(item)), stored.plaintext);
+        }
+    }
+
+    fn admit(&mut self, session: &Session, event: &Signed) -> Reply {
+        self.client.call(&admit_request(session, event, &[]))
+    }
+
+    fn open(&mut self) -> Session {
+        open(&mut self.client, TENANT, USER, None)
+    }
+
+    fn unauthentic(&mut self, session: &Session, more: &str) {
+        let event = self.provider.sign(&session.id, more);
+        assert_eq!(self.admit(session, &event), Reply::Refused(Refusal::EventNotAuthentic), "{more}");
+    }
+}
+
+fn fresh(kind: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{kind}-{:04}", NEXT.fetch_add(1, Ordering::SeqCst))
+}
+
+/// A token's encoding without its MAC.
+fn bare(token: &[u8]) -> &[u8] {
+    &token[..token.len() - 32]
+}
+
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[at] ^= 1;
+    bytes
+}
+
+type Script = (&'static str, fn(&mut World));
+
+const SCRIPTS: &[Script] = &[
+    ("invent a session", |world| {
+        let case = world.case();
+        let mut ticket = case.session.ticket();
+        ticket.session_id = [1; 16];
+        for mac in [vec![], vec![0; 32], case.session.ticket[case.session.ticket.len() - 32..].to_vec()] {
+            let mut bundle = case.bundle.clone();
+            bundle.ticket = [ticket.to_bytes(), mac].concat();
+            world.proof_fails(&bundle, "invented");
+        }
+        world.releases(&case);
+    }),
+    ("flip every byte of the ticket", |world| {
+        let case = world.case();
+        for at in 0..case.bundle.ticket.len() {
+            let mut bundle = case.bundle.clone();
+            bundle.ticket = flipped(&bundle.ticket, at);
+            world.proof_fails(&bundle, "ticket");
+        }
+        world.releases(&case);
+    }),
+    ("flip every byte of the admission", |world| {
+        let case = world.case();
+        for at in 0..case.admission.len() {
+            let mut bundle = case.bundle.clone();
+            bundle.admissions[0] = flipped(&case.admission, at);
+            world.proof_fails(&bundle, "admission");
+        }
+        world.releases(&case);
+    }),
+    ("flip every byte of a record", |world| {
+        let mut case = world.case();
+        case.stored.truncate(1);
+        case.bundle.items.truncate(1);
+        case.bundle.intent.items.truncate(1);
+        for at in 0..case.bundle.items[0].record.len() {
+            let mut bundle = case.bundle.clone();
+            bundle.items[0].record = flipped(&bundle.items[0].record, at);
+            world.gives_nothing(&bundle, "record");
+        }
+        world.releases(&case);
+    }),
+    ("pass one kind of token as another", |world| {
+        let case = world.case();
+        let record = case.bundle.items[0].record.clone();
+        for token in [&case.session.ticket, &record] {
+            let mut bundle = case.bundle.clone();
+            bundle.admissions[0] = token.clone();
+            world.proof_fails(&bundle, "as admission");
+        }
+        let mut bundle = case.bundle.clone();
+        bundle.ticket = case.admission.clone();
+        world.proof_fails(&bundle, "as ticket");
+        world.releases(&case);
+    }),
+    ("forge an admission", |world| {
+        let case = world.case();
+        let session = world.open();
+        let real = Admission::from_bytes(bare(&case.admission)).unwrap();
+        let forged = Admission { session_id: session.ticket().session_id, ..real }.to_bytes();
+        let mut bundle = case.bundle.clone();
+        bundle.ticket = session.ticket.clone();
+        bundle.intent.session_nonce = hex(&session.ticket().nonce);
+        bundle.admissions = vec![[forged.as_slice(), &case.admission[forged.len()..]].concat()];
+        world.proof_fails(&bundle, "forged");
+        world.releases(&case);
+    }),
+    ("bring no admission, or another session's", |world| {
+        let (case, other) = (world.case(), world.case());
+        for admissions in
+            [vec![], vec![other.admission.clone()], vec![other.admission.clone(), case.admission.clone()]]
+        {
+            let mut bundle = case.bundle.clone();
+            bundle.admissions = admissions;
+            world.proof_fails(&bundle, "admissions");
+        }
+        world.releases(&case);
+        world.releases(&other);
+    }),
+    ("use a session that nobody approved", |world| {
+        let case = world.case();
+        let session = world.open();
+        let mut bundle = case.bundle.clone();
+        bundle.ticket = session.ticket.clone();
+        bundle.intent.session_nonce = hex(&session.ticket().nonce);
+        world.proof_fails(&bundle, "unapproved");
+        world.releases(&case);
+    }),
+    ("name another user", |world| {
+        let case = world.case();
+        let mut bundle = case.bundle.clone();
+        bundle.user = OTHER.into();
+        world.proof_fails(&bundle, "user");
+        bundle.intent.user_tag = hex(&user_tag(TENANT, OTHER));
+        world.proof_fails(&bundle, "user and tag");
+        let mut bundle = case.bundle.clone();
+        bundle.intent.user_tag = hex(&user_tag(TENANT, OTHER));
+        world.proof_fails(&bundle, "tag");
+        world.releases(&case);
+    }),
+    ("take another user's items with one's own session", |world| {
+        let others = world.others.clone();
+        let (mine, theirs) = (world.case(), world.case_of(TENANT, OTHER, &others));
+        let mut bundle = mine.bundle.clone();
+        bundle.items = theirs.bundle.items.clone();
+        bundle.intent.items = theirs.bundle.intent.items.clone();
+        world.gives_nothing(&bundle, "their items");
+        bundle.admissions.push(theirs.admission.clone());
+        world.gives_nothing(&bundle, "their items and admission");
+        world.releases(&mine);
+        world.releases(&theirs);
+    }),
+    ("take another user's ciphertext under one's own key and record", |world| {
+        let others = world.others.clone();
+        let (mine, theirs) = (world.case(), world.case_of(TENANT, OTHER, &others));
+        let mut bundle = mine.bundle.clone();
+        bundle.items[0].ciphertext = theirs.bundle.items[0].ciphertext.clone();
+        bundle.items[0].checksum = theirs.bundle.items[0].checksum;
+        world.only_fails(&bundle, 0, "their ciphertext");
+        world.releases(&theirs);
+    }),
+    ("bring another user's key", |world| {
+        let mine = world.case();
+        let mut bundle = mine.bundle.clone();
+        bundle.items[0].key = world.others.sealed.clone();
+        world.only_fails(&bundle, 0, "their key");
+        world.releases(&mine);
+    }),
+    ("bring a pool key", |world| {
+        let mine = world.case();
+        let mut bundle = mine.bundle.clone();
+        bundle.items[0].key = world.key.pool.sealed.clone();
+        world.only_fails(&bundle, 0, "pool key");
+        world.releases(&mine);
+    }),
+    ("rewrite whose key it is", |world| {
+        let mine = world.case();
+        let tag = user_tag(TENANT, OTHER);
+        let sealed = world.others.sealed.clone();
+        let at = sealed.windows(32).position(|window| window == tag).expect("the tag is in plain");
+        let mut bundle = mine.bundle.clone();
+        bundle.items[0].key = sealed.clone();
+        bundle.items[0].key[at..at + 32].copy_from_slice(&user_tag(TENANT, USER));
+        world.only_fails(&bundle, 0, "rewritten key");
+        world.releases(&mine);
+    }),
+    ("mix tenants", |world| {
+        let elsewhere = world.elsewhere.clone();
+        let (here, there) = (world.case(), world.case_of(ELSEWHERE, USER, &elsewhere));
+        let mut bundle = there.bundle.clone();
+        bundle.items = here.bundle.items.clone();
+        bundle.intent.items = here.bundle.intent.items.clone();
+        bundle.admissions.push(here.admission.clone());
+        world.gives_nothing(&bundle, "items from here, session from there");
+        let mut bundle = here.bundle.clone();
+        bundle.intent.tenant_id = ELSEWHERE.into();
+        world.proof_fails(&bundle, "tenant in the intent");
+        let mut bundle = here.bundle.clone();
+        bundle.admissions = vec![there.admission.clone()];
+        world.proof_fails(&bundle, "admission from there");
+        world.releases(&here);
+        world.releases(&there);
+    }),
+    ("bring tokens of a sandbox enclave with the same root key", |world| {
+        let case = world.case();
+        let folder = Folder::new();
+        std::fs::create_dir_all(folder.path("state")).unwrap();
+        std::fs::copy(world.folder.path("state/root.key"), folder.path("state/root.key")).unwrap();
+        let sandbox = Enclave::start(&folder, &Settings { env: Env::Sandbox, ..Settings::default() });
+        let mut client = sandbox.connect();
+        assert_eq!(
+            world.client.call(&Request::Hello(Hello { env: Env::Sandbox })),
+            Reply::Refused(Refusal::Malformed)
+        );
+        let session = open(&mut client, TENANT, USER, None);
+        let admission = approve(&mut client, &mut world.provider, &session, &case.inquiry);
+        let mut bundle = case.bundle.clone();
+        bundle.admissions = vec![admission.clone()];
+        world.proof_fails(&bundle, "sandbox admission");
+        bundle.ticket = session.ticket.clone();
+        bundle.intent.session_nonce = hex(&session.ticket().nonce);
+        world.proof_fails(&bundle, "sandbox ticket and admission");
+        let key = new_key(&mut client, TENANT, USER);
+        let mut bundle = case.bundle.clone();
+        bundle.items[0].key = key.sealed;
+        bundle.intent.env = Env::Sandbox;
+        world.proof_fails(&bundle, "sandbox intent");
+        bundle.intent.env = Env::Production;
+        world.only_fails(&bundle, 0, "sandbox key");
+        world.releases(&case);
+    }),
+    ("receive with one's own OpenPGP key", |world| {
+        let case = world.case();
+        let mut bundle = case.bundle.clone();
+        bundle.certificate = world.thief.clone();
+        world.proof_fails(&bundle, "another certificate than the intent's");
+        world.releases(&case);
+        let thief = world.thief.clone();
+        let stolen = Bundle::new(
+            &mut world.client,
+            Env::Production,
+            TENANT,
+            USER,
+            &case.session,
+            std::slice::from_ref(&case.admission),
+            &case.inquiry,
+            &thief,
+            &case.stored,
+        );
+        world.refuses(&stolen, &Refusal::SessionUsed, "second delivery to another");
+        world.releases(&case);
+    }),
+    ("ask for a fourth delivery", |world| {
+        let case = world.case();
+        for delivery in 1..=3 {
+            let released = expect!(case.bundle.send(&mut world.client), Released);
+            assert_eq!(released.delivery, delivery);
+        }
+        world.refuses(&case.bundle, &Refusal::SessionUsed, "fourth");
+    }),
+    ("take other items with a second delivery", |world| {
+        let case = world.case();
+        world.releases(&case);
+        let mut bundle = case.bundle.clone();
+        bundle.items.pop();
+        bundle.intent.items.pop();
+        world.refuses(&bundle, &Refusal::SessionUsed, "fewer");
+        let key = world.key.clone();
+        let more = store(&mut world.client, &key, TENANT, USER, Some(&case.session), &fresh("backup"));
+        let stored = [case.stored.as_slice(), &[more]].concat();
+        let owner = world.owner.clone();
+        let bundle = Bundle::new(
+            &mut world.client,
+            Env::Production,
+            TENANT,
+            USER,
+            &case.session,
+            std::slice::from_ref(&case.admission),
+            &case.inquiry,
+            &owner,
+            &stored,
+        );
+        world.refuses(&bundle, &Refusal::SessionUsed, "more");
+        world.releases(&case);
+    }),
+    ("receive where the session names a fingerprint", |world| {
+        let fingerprint = world.gpg.fingerprint("owner");
+        let session = open(&mut world.client, TENANT, USER, Some(&fingerprint));
+        let key = world.key.clone();
+        let stored = vec![store(&mut world.client, &key, TENANT, USER, Some(&session), &fresh("backup"))];
+        let inquiry = fresh("inq");
+        let admission = approve(&mut world.client, &mut world.provider, &session, &inquiry);
+        let mut bundle_for = |certificate: &[u8]| {
+            let admissions = std::slice::from_ref(&admission);
+            let env = Env::Production;
+            Bundle::new(
+                &mut world.client,
+                env,
+                TENANT,
+                USER,
+                &session,
+                admissions,
+                &inquiry,
+                certificate,
+                &stored,
+            )
+        };
+        let (good, bad) = (bundle_for(&world.owner), bundle_for(&world.thief));
+        world.refuses(&bad, &Refusal::Recipient(RecipientFault::OtherFingerprint), "thief");
+        world.releases(&Case { session: session.clone(), admission, inquiry, stored, bundle: good });
+    }),
+    ("replay an event in another session", |world| {
+        let (first, second) = (world.open(), world.open());
+        let event = world.provider.sign(&first.id, "");
+        assert!(expect!(world.admit(&first, &event), Admitted).admission.is_some());
+        assert_eq!(world.admit(&second, &event), Reply::Refused(Refusal::EventNotAuthentic));
+        let one_id = r#""event":"evt_shared""#;
+        let event = world.provider.sign(&first.id, one_id);
+        expect!(world.admit(&first, &event), Admitted);
+        world.unauthentic(&second, one_id);
+        let case = world.case();
+        world.releases(&case);
+    }),
+    ("sign an event with a wrong, an old or an empty secret", |world| {
+        let session = world.open();
+        for secret in ["old", "empty", "unheard of"] {
+            world.unauthentic(&session, &format!(r#""secrets":["{secret}"]"#));
+        }
+        world.unauthentic(&session, r#""secrets":[]"#);
+        let mut event = world.provider.sign(&session.id, "");
+        event.signature.clear();
+        assert_eq!(world.admit(&session, &event), Reply::Refused(Refusal::EventNotAuthentic));
+        let event = world.provider.sign(&session.id, r#""secrets":["old","next"]"#);
+        assert!(expect!(world.admit(&session, &event), Admitted).admission.is_some());
+    }),
+    ("alter a signed body", |world| {
+        let session = world.open();
+        world.unauthentic(&session, r#""reserialise":true"#);
+        let event = world.provider.sign(&session.id, r#""name":"inquiry.declined""#);
+        let body =
+            String::from_utf8(event.body.clone()).unwrap().replace("declined", "approved").into_bytes();
+        let altered = Signed { body, ..event };
+        assert_eq!(world.admit(&session, &altered), Reply::Refused(Refusal::EventNotAuthentic));
+        let event = world.provider.sign(&session.id, "");
+        let cut = Signed { body: event.body[..event.body.len() - 1].to_vec(), ..event };
+        assert_eq!(world.admit(&session, &cut), Reply::Refused(Refusal::EventNotAuthentic));
+    }),
+    ("sign an event ahead of time", |world| {
+        let session = world.open();
+        world.unauthentic(&session, r#""skew":400"#);
+        for at_ms in [now_ms() + 400_000, now_ms() - 400_000, 0] {
+            world.unauthentic(&session, &format!(r#""at_ms":{at_ms}"#));
+        }
+        let event = world.provider.sign(&session.id, r#""skew":-864000"#);
+        assert!(expect!(world.admit(&session, &event), Admitted).admission.is_some(), "late is not forged");
+    }),
+    ("send a duplicate name past the reader", |world| {
+        let session = world.open();
+        world.unauthentic(
+            &session,
+            r#""replace":["\"status\": \"approved\"","\"status\": \"declined\", \"status\": \"approved\""]"#,
+        );
+    }),
+    ("pass off another outcome as an approval", |world| {
+        let session = world.open();
+        for name in
+            ["declined", "failed", "marked-for-review", "completed", "created", "expired", "transitioned"]
+        {
+            let event = world.provider.sign(&session.id, &format!(r#""name":"inquiry.{name}""#));
+            assert_eq!(expect!(world.admit(&session, &event), Admitted).admission, None, "{name}");
+        }
+        let event = world.provider.sign(&session.id, r#""status":"declined""#);
+        assert_eq!(expect!(world.admit(&session, &event), Admitted).admission, None);
+        let event = world.provider.sign(&session.id, r#""name":"verification.passed""#);
+        let admitted = expect!(world.admit(&session, &event), Admitted);
+        assert_eq!((admitted.admission, admitted.verification_id.as_str()), (None, "inq_1"));
+    }),
+    ("bring an event of another template, kind or provider", |world| {
+        let session = world.open();
+        world.unauthentic(&session, r#""template":"itmpl_other""#);
+        world.unauthentic(&session, r#""type":"account""#);
+        world.unauthentic(&session, r#""name":"account.created","status":"x""#);
+        let event = world.provider.sign("", "");
+        assert_eq!(world.admit(&session, &event), Reply::Refused(Refusal::EventNotAuthentic));
+        let event = world.provider.sign(&session.id, "");
+        let request = Request::Admit(Admit {
+            ticket: session.ticket.clone(),
+            provider: "nobody".into(),
+            body: event.body.clone(),
+            signature: event.signature.clone(),
+            earlier: vec![],
+        });
+        assert_eq!(world.client.call(&request), Reply::Refused(Refusal::EventNotAuthentic));
+    }),
+    ("move an approval by a second one", |world| {
+        let session = world.open();
+        let at_ms = now_ms() - 200_000;
+        let event = world.provider.sign(&session.id, &format!(r#""inquiry":"inq_a","at_ms":{at_ms}"#));
+        let first = expect!(world.admit(&session, &event), Admitted);
+        let event = world.provider.sign(&session.id, r#""inquiry":"inq_b""#);
+        let second = expect!(world.admit(&session, &event), Admitted);
+        assert_eq!((second.event_at_ms, &second.verification_id), (at_ms, &"inq_a".to_owned()));
+        assert_eq!(first.admission, second.admission);
+    }),
+    ("pass the check as oneself for the victim", |world| {
+        let case = world.case();
+        let session = world.open();
+        let thief = r#""person":{"name-first":"Mallory"},"inquiry":"inq_m""#;
+        let event = world.provider.sign(&session.id, thief);
+        let request = admit_request(&session, &event, std::slice::from_ref(&case.admission));
+        let admitted = expect!(world.client.call(&request), Admitted);
+        assert!(admitted.identity_differs);
+        let sealed = admitted.admission.unwrap();
+        assert_eq!(Admission::from_bytes(bare(&sealed)).unwrap().outcome, Outcome::IdentityDiffers);
+        let mut bundle = case.bundle.clone();
+        bundle.ticket = session.ticket.clone();
+        bundle.intent.session_nonce = hex(&session.ticket().nonce);
+        bundle.intent.verification_id = "inq_m".into();
+        bundle.admissions = vec![sealed, case.admission.clone()];
+        world.proof_fails(&bundle, "differs");
+        // The server keeps the victim's admissions to itself, so that the thief seems to be the first.
+        let session = world.open();
+        let event = world.provider.sign(&session.id, thief);
+        let sealed = expect!(world.admit(&session, &event), Admitted).admission.unwrap();
+        bundle.ticket = session.ticket.clone();
+        bundle.intent.session_nonce = hex(&session.ticket().nonce);
+        bundle.admissions = vec![sealed, case.admission.clone()];
+        world.gives_nothing(&bundle, "another person than the items'");
+        world.releases(&case);
+    }),
+    ("pass the check as nobody", |world| {
+        let session = world.open();
+        let event = world.provider.sign(&session.id, r#""nobody":true"#);
+        let admitted = expect!(world.admit(&session, &event), Admitted);
+        assert!(admitted.identity_differs);
+        let outcome = Admission::from_bytes(bare(&admitted.admission.unwrap())).unwrap().outcome;
+        assert_eq!(outcome, Outcome::IdentityDiffers);
+    }),
+    ("use another user's admissions as the baseline", |world| {
+        let others = world.others.clone();
+        let theirs = world.case_of(TENANT, OTHER, &others);
+        let session = world.open();
+        let event = world.provider.sign(&session.id, "");
+        let request = admit_request(&session, &event, &[theirs.admission]);
+        assert_eq!(world.client.call(&request), Reply::Refused(Refusal::SealBroken));
+    }),
+    ("release what was stored under a session that was not approved", |world| {
+        let mut case = world.case();
+        let unapproved = world.open();
+        let key = world.key.clone();
+        let id = fresh("backup");
+        case.stored.push(store(&mut world.client, &key, TENANT, USER, Some(&unapproved), &id));
+        let stray = fresh("backup");
+        case.stored.push(store(&mut world.client, &key, TENANT, USER, None, &stray));
+        let owner = world.owner.clone();
+        let bundle = Bundle::new(
+            &mut world.client,
+            Env::Production,
+            TENANT,
+            USER,
+            &case.session,
+            std::slice::from_ref(&case.admission),
+            &case.inquiry,
+            &owner,
+            &case.stored,
+        );
+        let released = expect!(bundle.send(&mut world.client), Released);
+        let failed: Vec<bool> = released.items.iter().map(|item| *item == ItemOutcome::Failed).collect();
+        assert_eq!(failed, [false, false, true, true]);
+    }),
+    ("bind a key twice", |world| {
+        let request = |user: &str| Request::Bind(bind_request(&world.key.pool, TENANT, user));
+        for user in [USER, OTHER] {
+            assert_eq!(world.client.call(&request(user)), Reply::Refused(Refusal::AlreadyBound));
+        }
+        let bound = Bind { sealed: world.key.sealed.clone(), ..bind_request(&world.key.pool, TENANT, OTHER) };
+        assert_eq!(world.client.call(&Request::Bind(bound)), Reply::Refused(Refusal::AlreadyBound));
+        let make =
+            Request::Generate(boundary::message::Generate { key_type: boundary::message::KeyType::Ed25519 });
+        let pool = expect!(world.client.call(&make), Generated);
+        let socket = world.enclave.socket.clone();
+        let won: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|n| {
+                    let (pool, socket) = (&pool, &socket);
+                    scope.spawn(move || {
+                        let request = Request::Bind(bind_request(pool, TENANT, &format!("racer-{n}")));
+                        matches!(Client::connect(socket).call(&request), Reply::Bound(_))
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+        });
+        assert_eq!(won, 1);
+    }),
+    ("use the record of one key with another", |world| {
+        let case = world.case();
+        let spare = world.spare.clone();
+        let twin =
+            store(&mut world.client, &spare, TENANT, USER, Some(&case.session), &case.stored[0].backup_id);
+        let mut bundle = case.bundle.clone();
+        bundle.items[0].record = twin.item.record.clone();
+        world.only_fails(&bundle, 0, "record of the other key");
+        let mut bundle = case.bundle.clone();
+        bundle.items[0].key = spare.sealed.clone();
+        world.only_fails(&bundle, 0, "key of the other record");
+        world.releases(&case);
+    }),
+    ("change a ciphertext, a checksum or a name", |world| {
+        let case = world.case();
+        let mut bundle = case.bundle.clone();
+        bundle.items[0].ciphertext[7] ^= 1;
+        world.only_fails(&bundle, 0, "ciphertext");
+        let mut bundle = case.bundle.clone();
+        bundle.items[1].checksum[0] ^= 1;
+        world.only_fails(&bundle, 1, "checksum");
+        world.releases(&case);
+        let case = world.case();
+        let mut bundle = case.bundle.clone();
+        bundle.items[0].item_key.push('x');
+        world.only_fails(&bundle, 0, "item key");
+        let mut bundle = case.bundle.clone();
+        bundle.items.swap(0, 1);
+        world.gives_nothing_but_used(&bundle);
+    }),
+    ("decrypt a foreign ciphertext by naming it in the intent", |world| {
+        let case = world.case();
+        let mut bundle = case.bundle.clone();
+        bundle.items[0].ciphertext = encrypt(&world.key.pool.public_key, b"what nobody checked");
+        bundle.items[0].checksum = sha256(b"what nobody checked");
+        let forged = Stored { item: bundle.items[0].clone(), ..case.stored[0].clone() };
+        bundle.intent.items[0].record_digest = hex(&forged.digest(TENANT, USER));
+        world.only_fails(&bundle, 0, "no record of it");
+    }),
+    ("bend the intent", |world| {
+        let case = world.case();
+        let other = world.case();
+        let bends: [fn(&mut Bundle, &Case); 11] = [
+            |bundle, other| bundle.intent.session_nonce = other.bundle.intent.session_nonce.clone(),
+            |bundle, _| bundle.intent.session_nonce.clear(),
+            |bundle, _| bundle.intent.policy_hash = hex(&[0; 32]),
+            |bundle, _| bundle.intent.policy_version = 1,
+            |bundle, other| bundle.intent.verification_id = other.inquiry.clone(),
+            |bundle, _| bundle.intent.expires_at_ms = now_ms() - 1,
+            |bundle, _| bundle.intent.not_before_ms = now_ms() + 60_000,
+            |bundle, _| bundle.intent.env = Env::Sandbox,
+            |bundle, _| bundle.intent.items.reverse(),
+            |bundle, _| drop(bundle.intent.items.pop()),
+            |bundle, _| bundle.intent.items.clear(),
+        ];
+        for (n, bend) in bends.iter().enumerate() {
+            let mut bundle = case.bundle.clone();
+            bend(&mut bundle, &other);
+            world.proof_fails(&bundle, &format!("bend {n}"));
+        }
+        let recipients: [fn(&mut Bundle); 3] = [
+            |bundle| bundle.intent.recipient.openpgp_fpr = "0".repeat(40),
+            |bundle| bundle.intent.recipient.enc_subkey_fpr = "0".repeat(40),
+            |bundle| bundle.intent.recipient.cert_sha256 = "0".repeat(64),
+        ];
+        for (n, bend) in recipients.iter().enumerate() {
+            let mut bundle = case.bundle.clone();
+            bend(&mut bundle);
+            world.proof_fails(&bundle, &format!("recipient {n}"));
+        }
+        world.releases(&case);
+        world.releases(&other);
+    }),
+    ("send an intent that is not canonical", |world| {
+        let case = world.case();
+        let good = case.bundle.request();
+        let text = String::from_utf8(good.intent.clone()).unwrap();
+        let repeated = {
+            let mut bundle = case.bundle.clone();
+            bundle.intent.items[1] = bundle.intent.items[0].clone();
+            bundle.intent.to_canonical()
+        };
+        for bad in [
+            format!(" {text}"),
+            format!("{text}\n"),
+            text.replacen('{', r#"{"a":1,"#, 1),
+            text.replacen(r#""v":1"#, r#""v":2"#, 1),
+            text.replacen("plaintext", "private_key", 1),
+            text.replacen("retail", "partner", 1),
+            repeated,
+            String::new(),
+        ] {
+            let request = boundary::message::Release { intent: bad.into_bytes(), ..good.clone() };
+            let reply = world.client.call(&Request::Release(request));
+            assert_eq!(reply, Reply::Refused(Refusal::ProofFailed));
+        }
+        world.releases(&case);
+    }),
+    ("check with another user's ticket or key", |world| {
+        let theirs = open(&mut world.client, TENANT, OTHER, None);
+        let item = check_item(&world.key, "backup-x", b"sample");
+        let (key, others) = (world.key.clone(), world.others.clone());
+        for (key, session) in [(&key, Some(&theirs)), (&others, None)] {
+            let reply = world.client.call(&check_request(key, TENANT, USER, session, vec![item.clone()]));
+            assert_eq!(reply, Reply::Refused(Refusal::SealBroken));
+        }
+        let pool = UserKey { sealed: key.pool.sealed.clone(), ..key };
+        let reply = world.client.call(&check_request(&pool, TENANT, USER, None, vec![item]));
+        assert_eq!(reply, Reply::Refused(Refusal::SealBroken));
+    }),
+    ("check too much, or nothing", |world| {
+        let item = check_item(&world.key, "backup-x", b"sample");
+        let key = world.key.clone();
+        for count in [0, 4] {
+            let items: Vec<CheckItem> = vec![item.clone(); count];
+            let reply = world.client.call(&check_request(&key, TENANT, USER, None, items));
+            assert_eq!(reply, Reply::Refused(Refusal::Malformed));
+        }
+        let Request::Check(check) = check_request(&key, TENANT, USER, None, vec![item]) else {
+            unreachable!()
+        };
+        let nameless = Check { credential_id: String::new(), ..check };
+        assert_eq!(world.client.call(&Request::Check(nameless)), Reply::Refused(Refusal::Malformed));
+    }),
+    ("forge a record of an item that was never checked", |world| {
+        let case = world.case();
+        let real = Record::from_bytes(bare(&case.bundle.items[0].record)).unwrap();
+        let mut bundle = case.bundle.clone();
+        let forged = Record { checked_at_ms: real.checked_at_ms + 1, ..real }.to_bytes();
+        let mac = &case.bundle.items[0].record[forged.len()..];
+        bundle.items[0].record = [forged.as_slice(), mac].concat();
+        world.only_fails(&bundle, 0, "forged record");
+        world.releases(&case);
+    }),
+    ("adopt a batch nobody signed", |world| {
+        let adopt = boundary::message::Adopt { batch: vec![1], signature: vec![0; 64] };
+        assert_eq!(world.client.call(&Request::Adopt(adopt)), Reply::Refused(Refusal::SealBroken));
+    }),
+    ("send garbage", |world| {
+        use std::io::{Read, Write};
+        for bytes in [vec![0xff; 64], vec![0, 0, 0, 0], vec![0, 0, 0, 2, 1, 99], vec![0, 0, 0, 2, 9, 1]] {
+            let mut client = world.enclave.connect();
+            client.0.write_all(&bytes).unwrap();
+            client.0.shutdown(std::net::Shutdown::Write).unwrap();
+            let refused = boundary::wire::frame(&Reply::Refused(Refusal::Malformed));
+            let mut reply = vec![0; refused.len()];
+            client.0.read_exact(&mut reply).unwrap();
+            assert_eq!(reply, refused);
+        }
+        let case = world.case();
+        world.releases(&case);
+    }),
+];
+
+impl World {
+    /// Every item fails; the session may have been used by an earlier part of the script.
+    fn gives_nothing_but_used(&mut self, bundle: &Bundle) {
+        match bundle.send(&mut self.client) {
+            Reply::Refused(Refusal::SessionUsed) => {}
+            Reply::Released(released) => assert_eq!(released.delivery, 0),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
-fn end_to_end() {
+fn no_script_gets_plaintext() {
+    let mut world = World::new();
+    for (name, script) in SCRIPTS {
+        eprintln!("attack: {name}");
+        script(&mut world);
+    }
+    println!("figure: attack_scripts {} scripts", SCRIPTS.len());
+    assert!(SCRIPTS.len() >= 25);
+}
+
+#[test]
+fn recoveries_of_a_user_are_limited() {
     let folder = Folder::new();
     let enclave = Enclave::start(&folder, &Settings::default());
+    let mut client = enclave.connect();
     let gpg = Gpg::new(&folder);
     curve25519(&gpg, "owner");
     let mut provider = Provider::start();
-    let mut client = enclave.connect();
-    let welcome = expect!(
-        client.call(&boundary::message::Request::Hello(boundary::message::Hello { env: enclave.env })),
-        Welcome
-    );
-    eprintln!("{:?}", welcome.protections);
     let key = new_key(&mut client, TENANT, USER);
-    let session = open(&mut client, TENANT, USER, None);
-    let stored = store(&mut client, &key, TENANT, USER, Some(&session), "backup-1");
-    let admission = approve(&mut client, &mut provider, &session, "inq_1");
-    let bundle = Bundle::new(
-        &mut client,
-        enclave.env,
-        TENANT,
-        USER,
-        &session,
-        &[admission],
-        "inq_1",
-        &gpg.export("owner"),
-        std::slice::from_ref(&stored),
+    let mut recover = |stored: Option<&Stored>, earlier: Option<&Vec<u8>>| {
+        let session = open(&mut client, TENANT, USER, None);
+        let admission = approve(&mut client, &mut provider, &session, "inq_1");
+        let own;
+        let stored = match stored {
+            Some(stored) => stored,
+            None => {
+                own = store(&mut client, &key, TENANT, USER, Some(&session), "backup-1");
+                &own
+            }
+        };
+        let admissions: Vec<Vec<u8>> = std::iter::once(&admission).chain(earlier).cloned().collect();
+        let bundle = Bundle::new(
+            &mut client,
+            Env::Production,
+            TENANT,
+            USER,
+            &session,
+            &admissions,
+            "inq_1",
+            &gpg.export("owner"),
+            std::slice::from_ref(stored),
+        );
+        (bundle.send(&mut client), stored.clone(), admission, bundle)
+    };
+    let (reply, stored, admission, first) = recover(None, None);
+    assert_eq!(expect!(reply, Released).delivery, 1);
+    for _ in 2..=5 {
+        assert_eq!(expect!(recover(Some(&stored), Some(&admission)).0, Released).delivery, 1);
+    }
+    let refused = recover(Some(&stored), Some(&admission)).0;
+    assert!(
+        matches!(refused, Reply::Refused(Refusal::RecoveryLimit(seconds)) if seconds > 86_000),
+        "{refused:?}"
     );
-    let released = expect!(bundle.send(&mut client), Released);
-    assert_eq!(released.delivery, 1);
-    assert_eq!(gpg.decrypt(message(&released.items[0])), stored.plaintext);
+    assert_eq!(
+        expect!(first.send(&mut enclave.connect()), Released).delivery,
+        2,
+        "a second delivery is no recovery"
+    );
+    let ticket = Ticket::from_bytes(bare(&first.ticket)).unwrap();
+    assert_eq!(ticket.tenant_id, TENANT);
+    let recall = Request::Recall(boundary::message::Recall { ticket: first.ticket.clone() });
+    let recalled = expect!(enclave.call(&recall), Recalled);
+    assert_eq!(
+        recalled.deliveries.iter().map(|delivery| delivery.items_released).collect::<Vec<_>>(),
+        [Some(1); 2]
+    );
 }

@@ -278,14 +278,26 @@ impl Gpg {
         self.fingerprint(name)
     }
 
-    pub fn fingerprint(&self, name: &str) -> String {
-        let listing = run(self.command().args(["--with-colons", "--list-keys", name])).stdout;
+    /// GnuPG looks for a part of a name, unless told that it is all of one.
+    fn exactly(name: &str) -> String {
+        let is_fingerprint = name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_fingerprint || name.starts_with("hostile") { name.to_owned() } else { format!("={name}") }
+    }
+
+    /// Of the primary key, then of each subkey.
+    pub fn fingerprints(&self, name: &str) -> Vec<String> {
+        let listing = run(self.command().args(["--with-colons", "--list-keys", &Self::exactly(name)])).stdout;
         let listing = String::from_utf8(listing).unwrap();
-        listing.lines().find(|line| line.starts_with("fpr:")).unwrap().split(':').nth(9).unwrap().to_owned()
+        let lines = listing.lines().filter(|line| line.starts_with("fpr:"));
+        lines.map(|line| line.split(':').nth(9).unwrap().to_owned()).collect()
+    }
+
+    pub fn fingerprint(&self, name: &str) -> String {
+        self.fingerprints(name).remove(0)
     }
 
     pub fn export(&self, name: &str) -> Vec<u8> {
-        run(self.command().args(["--armor", "--export", name])).stdout
+        run(self.command().args(["--armor", "--export", &Self::exactly(name)])).stdout
     }
 
     pub fn decrypt(&self, message: &[u8]) -> Vec<u8> {
@@ -295,11 +307,12 @@ impl Gpg {
     }
 }
 
+/// What people mostly have.
+pub const CURVE25519: &str = "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\n\
+    Subkey-Type: ecdh\nSubkey-Curve: cv25519\nSubkey-Usage: encrypt";
+
 pub fn curve25519(gpg: &Gpg, name: &str) -> String {
-    gpg.generate(
-        name,
-        "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nSubkey-Type: ecdh\nSubkey-Curve: cv25519\nSubkey-Usage: encrypt",
-    )
+    gpg.generate(name, CURVE25519)
 }
 
 pub fn encrypt(public_key: &[u8], plaintext: &[u8]) -> Vec<u8> {
