@@ -1,1 +1,96 @@
-fn main() {}
+//! The command: the front door to the service, its sandbox and its tools.
+//!
+//! One file per sub-command; logic only for arguments and output. What is done is done in the libraries.
+
+mod edge;
+mod enclave;
+mod failure;
+mod page;
+mod sandbox;
+mod serve;
+mod shutdown;
+mod tour;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A key-recovery service that you run yourself.
+///
+/// It keeps encrypted backups of wallet secrets and gives them back to the person they belong to, and to
+/// nobody else. Begin with: holdfast sandbox --tour
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sandbox(sandbox::Args),
+    Serve(serve::Args),
+    Enclave(enclave::Args),
+}
+
+fn main() -> ExitCode {
+    let started = edge::instant();
+    match Cli::parse().command {
+        Command::Sandbox(args) => sandbox::run(&args, started),
+        Command::Serve(args) => serve::run(&args),
+        Command::Enclave(args) => enclave::run(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_sandbox_needs_no_word_and_takes_all() {
+        let Command::Sandbox(args) = parse("holdfast sandbox").unwrap() else { panic!() };
+        assert_eq!(
+            (args.listen, args.tour, args.once, args.fresh, args.json),
+            (None, false, false, false, false)
+        );
+        let line =
+            "holdfast sandbox --tour --once --fresh --json --listen 127.0.0.1:0 --data-dir d --credentials c";
+        let Command::Sandbox(args) = parse(line).unwrap() else { panic!() };
+        assert_eq!(args.listen, Some(([127, 0, 0, 1], 0).into()));
+        assert!(args.tour && args.once && args.fresh && args.json);
+        assert_eq!((args.data_dir, args.credentials), (Some("d".into()), Some("c".into())));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, word) in [
+            ("holdfast", "Usage"),
+            ("holdfast sandbox --listen 8090", "--listen"),
+            ("holdfast sandbox --port 1", "--port"),
+            ("holdfast serve", "--config"),
+            ("holdfast dance", "dance"),
+        ] {
+            let text = parse(line).unwrap_err().to_string();
+            assert!(text.contains(word), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_enclave_gets_its_arguments_as_they_are() {
+        let Command::Enclave(args) = parse("holdfast enclave serve --socket s --unknown -x").unwrap() else {
+            panic!()
+        };
+        assert_eq!(args.rest, ["serve", "--socket", "s", "--unknown", "-x"]);
+    }
+}

@@ -1,0 +1,182 @@
+//! The offline enclave of a sandbox: a process that makes COLD keys and ends, as it would in a ceremony.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use server::running::{PoolDepth, Service};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+use super::enclave_process::own_program;
+use super::folders::{Folders, make_private_dir, write_private};
+use crate::failure::{Doing as _, Failure};
+
+/// With fewer keys of a kind than this, more are made.
+const READY_MIN: u64 = 8;
+/// How many are then there.
+const READY_TARGET: u64 = 12;
+/// How many RSA keys the first start waits for: each takes most of a second.
+const FIRST_RSA: u64 = 2;
+/// How often the stock is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The wait after a failure.
+const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// How many keys to make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Order {
+    rsa: u64,
+    secp256k1: u64,
+    ed25519: u64,
+}
+
+/// Makes the first keys, and carries over by what the offline enclave is known.
+pub async fn first_batch(folders: &Folders, progress: impl Fn(&str)) -> Result<(), Failure> {
+    let known = folders.cold_state().join("offline.pub");
+    if !known.exists() || !folders.offline_key().exists() {
+        let order = Order { rsa: FIRST_RSA, secp256k1: READY_TARGET, ed25519: READY_TARGET };
+        make_batch(folders, order, progress).await?;
+        let key = std::fs::read(&known).doing(|| "the offline enclave left no public key")?;
+        write_private(&folders.offline_key(), &key)?;
+    }
+    Ok(())
+}
+
+/// Takes the batches that lie ready into the pool. One that cannot be taken stays for the next time.
+pub async fn adopt_waiting(folders: &Folders, service: &Service) -> Result<(), Failure> {
+    for path in waiting(&folders.cold_outgoing())? {
+        let file = std::fs::read(&path).doing(|| format!("cannot read the batch {}", path.display()))?;
+        let count = service.adopt_batch(&file).await.doing(|| format!("{} is not taken", path.display()))?;
+        tracing::info!("{count} COLD keys adopted");
+        // Taken again after a crash just here, it would add nothing.
+        std::fs::remove_file(&path).doing(|| format!("cannot remove the batch {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Keeps the stock of COLD keys, for as long as the sandbox runs.
+pub async fn keep_stocked(folders: &Folders, service: &Service) {
+    loop {
+        let wait = match restock(folders, service).await {
+            Ok(()) => LOOK_EVERY,
+            Err(failure) => {
+                tracing::error!("{failure}");
+                WAIT_AFTER_FAILURE
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn restock(folders: &Folders, service: &Service) -> Result<(), Failure> {
+    adopt_waiting(folders, service).await?;
+    let pool = service.pool().await.doing(|| "cannot count the keys in stock")?;
+    let order = order_for(&pool);
+    if order != Order::default() {
+        make_batch(folders, order, |_| {}).await?;
+        adopt_waiting(folders, service).await?;
+    }
+    Ok(())
+}
+
+fn order_for(pool: &[PoolDepth]) -> Order {
+    let missing = |key_type: &str| {
+        let of_kind = |depth: &&PoolDepth| depth.environment == "COLD" && depth.key_type == key_type;
+        let ready: u64 = pool.iter().filter(of_kind).map(|depth| depth.ready).sum();
+        if ready < READY_MIN { READY_TARGET - ready } else { 0 }
+    };
+    Order { rsa: missing("rsa4096"), secp256k1: missing("secp256k1"), ed25519: missing("ed25519") }
+}
+
+async fn make_batch(folders: &Folders, order: Order, progress: impl Fn(&str)) -> Result<(), Failure> {
+    let outgoing = folders.cold_outgoing();
+    make_private_dir(&outgoing)?;
+    make_private_dir(&folders.cold_state())?;
+    let mut child = Command::new(own_program()?)
+        .args(["enclave", "batch", "--env", "sandbox", "--state"])
+        .arg(folders.cold_state())
+        .arg("--out")
+        .arg(next_file(&outgoing)?)
+        .args(["--rsa", &order.rsa.to_string()])
+        .args(["--secp256k1", &order.secp256k1.to_string()])
+        .args(["--ed25519", &order.ed25519.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .doing(|| "cannot start the offline enclave")?;
+    let mut last = String::new();
+    if let Some(stderr) = child.stderr.take() {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            progress(&line);
+            last = line;
+        }
+    }
+    let status = child.wait().await.doing(|| "cannot wait for the offline enclave")?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("the offline enclave made no COLD keys ({status}): {last}")))
+    }
+}
+
+fn waiting(outgoing: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let doing = || format!("cannot read {}", outgoing.display());
+    if !outgoing.exists() {
+        return Ok(Vec::new());
+    }
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(outgoing).doing(doing)? {
+        let path = entry.doing(doing)?.path();
+        // Half-written files have other names.
+        if path.extension().is_some_and(|extension| extension == "batch") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// A name that no waiting batch has.
+fn next_file(outgoing: &Path) -> Result<PathBuf, Failure> {
+    let last = waiting(outgoing)?.pop();
+    let number = last.and_then(|path| path.file_stem()?.to_str()?.parse::<u32>().ok()).unwrap_or(0);
+    Ok(outgoing.join(format!("{:06}.batch", number + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn depth(environment: &'static str, key_type: &'static str, ready: u64) -> PoolDepth {
+        PoolDepth { environment, key_type, ready, target: 0 }
+    }
+
+    #[test]
+    fn what_is_low_is_filled_up() {
+        let all = Order { rsa: READY_TARGET, secp256k1: READY_TARGET, ed25519: READY_TARGET };
+        assert_eq!(order_for(&[]), all);
+        let pool = [
+            depth("HOT", "rsa4096", 1),
+            depth("COLD", "rsa4096", READY_MIN - 1),
+            depth("COLD", "secp256k1", READY_MIN),
+            depth("COLD", "ed25519", 0),
+        ];
+        assert_eq!(order_for(&pool), Order { rsa: 5, secp256k1: 0, ed25519: READY_TARGET });
+    }
+
+    #[test]
+    fn batches_have_names_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = next_file(folder.path()).unwrap();
+        assert_eq!(first, folder.path().join("000001.batch"));
+        std::fs::write(&first, "x").unwrap();
+        std::fs::write(folder.path().join("000009.half"), "x").unwrap();
+        assert_eq!(next_file(folder.path()).unwrap(), folder.path().join("000002.batch"));
+        assert_eq!(waiting(folder.path()).unwrap(), [first]);
+    }
+}

@@ -1,0 +1,45 @@
+//! The tour: two stories over real HTTP, with every call and every answer.
+
+mod exchange;
+mod partner;
+mod retail;
+mod search;
+mod stage;
+
+use api::sandbox::Credentials;
+
+use self::stage::Stage;
+use crate::edge::random_hex;
+use crate::failure::Failure;
+use crate::page::Page;
+use crate::sandbox::full_key_of;
+
+/// What the user of the stories wants to keep: never a real wallet's words.
+const MNEMONIC: &str = "lunar orchard velvet copper thunder maple gentle harbour pixel walnut ribbon summit";
+
+/// Plays both stories; the first step that fails ends the tour.
+pub async fn run(page: Page, credentials: &Credentials) -> Result<(), Failure> {
+    let stage = Stage::new(page, retail::STEPS + partner::STEPS);
+    // A name of its own for each tour, so that every tour begins at the beginning.
+    let user = format!("ada-{}", random_hex(3)?);
+    let played = play(&stage, credentials, &user).await;
+    match played {
+        Ok(()) => {
+            stage.curtain(&format!("The tour is over: {} steps, all as they should be.", stage.played()));
+            Ok(())
+        }
+        Err(failure) => Err(stage.broken(&failure)),
+    }
+}
+
+async fn play(stage: &Stage, credentials: &Credentials, user: &str) -> Result<(), Failure> {
+    let base = &credentials.base_url;
+    let key_of = |kind: &str| {
+        full_key_of(&credentials.tenants, kind)
+            .ok_or_else(|| Failure::new(format!("the sandbox has no {kind} tenant; start it with --fresh")))
+    };
+    let wallet = stage.client(base, key_of("retail")?)?;
+    retail::play(stage, &wallet, user, credentials.data_dir.as_ref()).await?;
+    let partner = stage.client(base, key_of("partner")?)?;
+    partner::play(stage, &partner, user).await
+}

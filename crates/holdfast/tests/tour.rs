@@ -1,0 +1,181 @@
+//! The real program, as a newcomer meets it: it starts, tells its stories, and leaves nothing behind.
+
+#![expect(clippy::panic, reason = "a test may stop at once, in what its functions share too")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
+
+/// A sandbox that stays up until it is told to end.
+struct Sandbox {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    said: Vec<String>,
+}
+
+impl Sandbox {
+    fn start(data_dir: &Path, more: &[&str]) -> Self {
+        let mut child = command(data_dir, more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the program starts");
+        let lines = BufReader::new(child.stdout.take().expect("it has an output")).lines();
+        let mut sandbox = Self { child, lines, said: Vec::new() };
+        sandbox.read_until("Ctrl-C");
+        sandbox
+    }
+
+    fn read_until(&mut self, word: &str) {
+        for line in self.lines.by_ref() {
+            let line = line.expect("text");
+            self.said.push(line);
+            if self.said.last().is_some_and(|line| line.contains(word)) {
+                return;
+            }
+        }
+        panic!("it ended before it said {word:?}: {:#?}", self.said);
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill runs").success());
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Whatever failed: nothing stays behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(data_dir: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(more);
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The command lines of all processes that name this folder.
+fn processes_on(data_dir: &Path) -> Vec<String> {
+    let name = data_dir.display().to_string();
+    let line_of = |pid: PathBuf| Some(text(&fs::read(pid.join("cmdline")).ok()?).replace('\0', " "));
+    let all = fs::read_dir("/proc").expect("processes can be listed");
+    let lines = all.filter_map(|entry| line_of(entry.ok()?.path()));
+    lines.filter(|line| line.contains(&name)).collect()
+}
+
+fn wait_until_gone(data_dir: &Path) {
+    for _ in 0..100 {
+        if processes_on(data_dir).is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("still running: {:#?}", processes_on(data_dir));
+}
+
+#[test]
+fn the_tour_goes_well_and_leaves_nothing_running() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("sandbox");
+    let Output { status, stdout, stderr } =
+        command(&data_dir, &["--tour", "--once"]).output().expect("the program runs");
+    let (stdout, stderr) = (text(&stdout), text(&stderr));
+    assert!(status.success(), "{status}\n{stdout}\n{stderr}");
+    for words in ["Story one", "Story two", "byte for byte", "The tour is over"] {
+        assert!(stdout.contains(words), "{words:?} is missing in\n{stdout}");
+    }
+    assert!(!stdout.contains('\x1b'), "colours where no terminal is");
+    assert_eq!(processes_on(&data_dir), Vec::<String>::new());
+
+    // Again on the same folder: the stories begin at their beginning.
+    let again = command(&data_dir, &["--tour", "--once", "--json"]).output().expect("the program runs");
+    assert!(again.status.success(), "{}", text(&again.stdout));
+    let last = text(&again.stdout).lines().rev().find(|line| line.contains("tour-ended")).map(str::to_owned);
+    let last: serde_json::Value = serde_json::from_str(&last.expect("an ended tour")).expect("JSON");
+    assert_eq!(last["ok"], true);
+}
+
+#[test]
+fn pasted_lines_work_and_the_end_is_clean() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("sandbox");
+    let credentials = folder.path().join("credentials.json");
+    let mut sandbox = Sandbox::start(&data_dir, &["--credentials", &credentials.display().to_string()]);
+
+    assert_eq!(fs::metadata(&credentials).expect("a file").permissions().mode() & 0o777, 0o600);
+    let written: api::sandbox::Credentials =
+        serde_json::from_slice(&fs::read(&credentials).expect("a file")).expect("the contract's shape");
+    let kinds: Vec<_> = written.tenants.iter().map(|tenant| tenant.kind.as_str()).collect();
+    assert_eq!(kinds, ["retail", "partner", "institution"]);
+
+    let is_call = |line: &&String| line.starts_with("curl ") || line.starts_with("V=$(");
+    let pasted: Vec<String> = sandbox.said.iter().filter(is_call).cloned().collect();
+    assert!(pasted.len() >= 6, "{pasted:#?}");
+    let shell = Command::new("sh").args(["-c", &pasted.join("\n")]).current_dir(folder.path()).output();
+    let answers = text(&shell.expect("a shell").stdout);
+    for words in ["\"approved\"", "\"signed_payload\"", "\"key.", "assignment-sig"] {
+        assert!(answers.contains(words), "{words} is missing in\n{answers}\nof\n{pasted:#?}");
+    }
+    assert!(!answers.contains("\"error\":"), "{answers}");
+    assert!(folder.path().join("holdfast-openapi.json").exists());
+
+    let second = command(&data_dir, &["--once"]).output().expect("the program runs");
+    assert!(!second.status.success());
+    assert!(text(&second.stderr).contains("another sandbox"), "{}", text(&second.stderr));
+
+    sandbox.signal("-TERM");
+    assert!(sandbox.child.wait().expect("an end").success());
+    assert_eq!(processes_on(&data_dir), Vec::<String>::new());
+}
+
+#[test]
+fn when_the_sandbox_is_killed_its_enclave_ends_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("sandbox");
+    let mut sandbox = Sandbox::start(&data_dir, &[]);
+    assert!(processes_on(&data_dir).iter().any(|line| line.contains("enclave serve")));
+    sandbox.child.kill().expect("it can be killed");
+    sandbox.child.wait().expect("an end");
+    wait_until_gone(&data_dir);
+    // What a kill left behind does not keep the next one from starting.
+    let next = command(&data_dir, &["--once"]).output().expect("the program runs");
+    assert!(next.status.success(), "{}", text(&next.stderr));
+}
+
+#[test]
+fn an_enclave_that_dies_is_started_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("sandbox");
+    let mut sandbox = Sandbox::start(&data_dir, &[]);
+    let pid = pid_of_enclave(&data_dir);
+    assert!(Command::new("kill").args(["-KILL", &pid]).status().expect("kill runs").success());
+    sandbox.read_until("started again");
+    assert_ne!(pid_of_enclave(&data_dir), pid);
+    sandbox.signal("-INT");
+    assert!(sandbox.child.wait().expect("an end").success());
+    assert_eq!(processes_on(&data_dir), Vec::<String>::new());
+}
+
+fn pid_of_enclave(data_dir: &Path) -> String {
+    let name = data_dir.display().to_string();
+    let is_it = |pid: &PathBuf| {
+        let line = text(&fs::read(pid.join("cmdline")).unwrap_or_default());
+        line.contains(&name) && line.contains("enclave\0serve")
+    };
+    let mut pids = fs::read_dir("/proc").expect("processes can be listed").filter_map(Result::ok);
+    let pid = pids.find_map(|entry| Some(entry.path()).filter(is_it)).expect("an enclave");
+    text(pid.file_name().expect("a number").as_encoded_bytes())
+}
