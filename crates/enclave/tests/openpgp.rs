@@ -129,10 +129,18 @@ fn the_table_of_certificates() {
     assert!(inspect(&mut client_of(&enclave), &gpg.export("secp256k1")).is_err());
 
     // Made in the past, so that they have expired by now.
-    gpg.generate("expired", &format!("{CURVE25519}\nCreation-Date: 20200101T000000\nExpire-Date: 20210101T000000"));
+    gpg.generate(
+        "expired",
+        &format!("{CURVE25519}\nCreation-Date: 20200101T000000\nExpire-Date: 20210101T000000"),
+    );
     is("expired", &gpg.export("expired"), Some(Expired));
     run(gpg.command().args(["--quick-set-expire", &gpg.fingerprint("expired"), "0"]));
-    run(gpg.command().args(["--quick-set-expire", &gpg.fingerprint("expired"), "0", &gpg.fingerprints("expired")[1]]));
+    run(gpg.command().args([
+        "--quick-set-expire",
+        &gpg.fingerprint("expired"),
+        "0",
+        &gpg.fingerprints("expired")[1],
+    ]));
     is("expiry extended", &gpg.export("expired"), None);
 
     gpg.generate("old-subkey", "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign");
