@@ -12,11 +12,40 @@ use crate::time::Timestamp;
 #[error("not a well-formed id")]
 pub struct NotAnId;
 
+/// Keeps ids in the order in which they were minted, also within a millisecond and when the clock goes back:
+/// a 12-bit counter where a `UUIDv7` may have one (RFC 9562 §6.2, method 1).
+#[derive(Debug, Default)]
+pub struct Order {
+    last_ms: i64,
+    count: u16,
+}
+
+impl Order {
+    /// The millisecond and the count of the next id.
+    fn next(&mut self, now: Timestamp) -> (i64, u16) {
+        if now.ms() > self.last_ms {
+            (self.last_ms, self.count) = (now.ms(), 0);
+        } else if self.count == 0xfff {
+            (self.last_ms, self.count) = (self.last_ms + 1, 0);
+        } else {
+            self.count += 1;
+        }
+        (self.last_ms, self.count)
+    }
+}
+
 /// The 36 characters of a `UUIDv7` born at `now`.
 fn mint(now: Timestamp, chance: &mut dyn Entropy) -> String {
+    let mut count = [0; 2];
+    chance.fill(&mut count);
+    assemble(now.ms(), u16::from_be_bytes(count), chance)
+}
+
+fn assemble(ms: i64, count: u16, chance: &mut dyn Entropy) -> String {
     let mut bytes = [0; 16];
-    chance.fill(&mut bytes[6..]);
-    bytes[..6].copy_from_slice(&now.ms().to_be_bytes()[2..]);
+    bytes[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
+    bytes[6..8].copy_from_slice(&count.to_be_bytes());
+    chance.fill(&mut bytes[8..]);
     bytes[6] = 0x70 | bytes[6] & 0x0f;
     bytes[8] = 0x80 | bytes[8] & 0x3f;
     hyphenate(&bytes)
@@ -53,6 +82,12 @@ macro_rules! ids {
             /// A new id, born at `now`.
             pub fn new(now: Timestamp, chance: &mut dyn Entropy) -> Self {
                 Self(mint(now, chance))
+            }
+
+            /// A new id, born at `now` and ordered after all that the same `order` gave.
+            pub fn in_order(order: &mut Order, now: Timestamp, chance: &mut dyn Entropy) -> Self {
+                let (ms, count) = order.next(now);
+                Self(assemble(ms, count, chance))
             }
 
             /// The 36 characters.
@@ -146,6 +181,15 @@ mod tests {
         let id = KeyId::new(Timestamp::from_ms(0x0123_4567_89ab), &mut Ones);
         assert_eq!(id.as_str(), "01234567-89ab-7fff-bfff-ffffffffffff");
         assert_eq!(id.as_str().parse(), Ok(id));
+    }
+
+    #[test]
+    fn ordered_ids_ascend_within_a_millisecond_and_when_the_clock_goes_back() {
+        let mut order = Order::default();
+        let instants = (0..5_000).map(|_| 1_000).chain([999, 1_000, 1_001, 1_500]);
+        let ids: Vec<_> =
+            instants.map(|ms| EntryId::in_order(&mut order, Timestamp::from_ms(ms), &mut Ones)).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

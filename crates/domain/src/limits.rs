@@ -31,7 +31,9 @@ pub const PUBLIC_KEY_HEX_CHARS: std::ops::RangeInclusive<usize> = 32..=4096;
 
 /// Data backups a user may hold: as many as one release carries, so that nothing is stored that cannot come
 /// back.
-pub const DATA_BACKUPS_PER_USER_MAX: i64 = boundary::message::RELEASE_ITEMS_MAX as i64;
+pub const DATA_BACKUPS_PER_USER_MAX: u32 = 1_000;
+
+const _: () = assert!(DATA_BACKUPS_PER_USER_MAX as usize <= boundary::message::RELEASE_ITEMS_MAX);
 
 /// Entries on a page.
 pub const PAGE_MAX: u32 = 200;
@@ -40,7 +42,7 @@ pub const PAGE_MAX: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
 
 /// An inquiry that nobody finishes expires after this.
-pub const INQUIRY_LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const INQUIRY_LIFE: Duration = Duration::from_hours(24);
 
 /// Recovery is open for this long after an approval.
 pub const RECOVERY_WINDOW: Duration = Duration::from_secs(boundary::policy::RETAIL_WINDOW_S.unsigned_abs());
@@ -55,7 +57,7 @@ pub const DELIVERIES_MAX: i64 = 3;
 pub const POOL_LEASE_KEYS: u32 = 8;
 
 /// How long a lease of pool keys lasts; what is left of it then returns to the pool.
-pub const POOL_LEASE: Duration = Duration::from_secs(60);
+pub const POOL_LEASE: Duration = Duration::from_mins(1);
 
 /// What a caller is told to wait when the pool is dry: about one RSA-4096 pair's time.
 pub const POOL_RETRY_AFTER_S: u32 = 2;

@@ -52,7 +52,7 @@ words! {
 }
 
 impl InquiryState {
-    /// Its place in CREATED < PENDING < COMPLETED < NEEDS_REVIEW < the four final states.
+    /// Its place in the order of the declaration; the four final states share the last.
     const fn rank(self) -> u8 {
         match self {
             Self::Created => 0,

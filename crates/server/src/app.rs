@@ -14,6 +14,7 @@ use crate::edge::chance::SystemChance;
 use crate::edge::clock::Clock;
 use crate::edge::enclave::{CallError, Enclave};
 use crate::edge::identity::simulated::Simulator;
+use crate::edge::minter::Minter;
 use crate::flows::{Ctx, Error};
 use crate::pool::PoolLease;
 use crate::turns::Turns;
@@ -34,6 +35,8 @@ pub struct App {
     pub pool: PoolLease,
     /// The name under which this process leases.
     pub instance: String,
+    /// Where the ids of log entries and events come from.
+    pub minter: Minter,
     /// Turns of rival calls.
     pub turns: Turns,
     /// What exists only in a sandbox.
@@ -82,6 +85,7 @@ impl App {
             clock: parts.clock,
             pool: PoolLease::new(&parts.instance),
             instance: parts.instance,
+            minter: Minter::default(),
             turns: Turns::default(),
             sandbox: parts.sandbox,
             welcome: OnceCell::new(),

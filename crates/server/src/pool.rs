@@ -13,12 +13,15 @@ use store::{Db, StoreError};
 
 use crate::flows::Error;
 
-type Shelf = (KeyEnvironment, KeyType);
+type KeyKind = (KeyEnvironment, KeyType);
 
-/// Keys on lease, by kind, with the instant until which each is ours.
+/// The keys of one kind, each with the instant until which it is ours.
+type Shelf = Vec<(PoolKey, Timestamp)>;
+
+/// Keys on lease, by kind.
 pub struct PoolLease {
     owner: String,
-    shelves: Mutex<HashMap<Shelf, Vec<(PoolKey, Timestamp)>>>,
+    shelves: Mutex<HashMap<KeyKind, Shelf>>,
 }
 
 impl PoolLease {
@@ -61,9 +64,9 @@ impl PoolLease {
         shelves.entry((key.key_environment, key.key_type)).or_default().push((key, now + POOL_LEASE / 2));
     }
 
-    fn pop(&self, shelf: Shelf, now: Timestamp) -> Option<PoolKey> {
+    fn pop(&self, kind: KeyKind, now: Timestamp) -> Option<PoolKey> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let keys = shelves.get_mut(&shelf)?;
+        let keys = shelves.get_mut(&kind)?;
         // The last quarter of a lease is not used, so that a key is never handed out while it lapses.
         keys.retain(|(_, lease_until)| now + POOL_LEASE / 4 < *lease_until);
         keys.pop().map(|(key, _)| key)

@@ -8,10 +8,8 @@ pub struct SystemChance;
 
 impl Entropy for SystemChance {
     #[expect(clippy::disallowed_methods, reason = "this is the edge that everybody else gets chance from")]
-    #[expect(clippy::panic, reason = "without randomness every id and token would be guessable: stop")]
+    // Without randomness every id and token would be guessable: stop.
     fn fill(&mut self, target: &mut [u8]) {
-        if aws_lc_rs::rand::fill(target).is_err() {
-            panic!("the operating system gives no randomness");
-        }
+        aws_lc_rs::rand::fill(target).expect("the operating system gives no randomness");
     }
 }

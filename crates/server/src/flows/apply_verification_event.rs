@@ -100,9 +100,9 @@ async fn admit(app: &App, raw: ProviderEvent, now: Timestamp, request_id: &str) 
     };
     for _ in 0..TRIES {
         let step = step(inquiry, &admitted, &raw.provider, now, request_id);
-        let (owner, env, chance, judged) = (tenant.clone(), app.env, app.chance(), raw.clone());
+        let (owner, env, minter, judged) = (tenant.clone(), app.env, app.minter.clone(), raw.clone());
         let done = app.db.write("apply_event", move |tx| {
-            let done = step.write(tx, &owner, env, chance)?;
+            let done = step.write(tx, &owner, env, &minter)?;
             if done {
                 let about = Some((&owner, &step.inquiry.verification.id));
                 provider_events::set_state(tx, &judged.provider, &judged.id, EventState::Applied, about)?;

@@ -137,7 +137,7 @@ pub(super) async fn bind_and_file(
         verification_id: key.verification_id.clone(),
         ..ctx.entry(app, "key.assigned")
     };
-    let event = event(app.chance(), ctx.now, "key.assigned", key_data(&key, user));
+    let event = event(&app.minter, ctx.now, "key.assigned", key_data(&key, user));
     let (tenant, env, filed, owner) =
         (ctx.principal.tenant.clone(), app.env, key.clone(), app.instance.clone());
     app.db

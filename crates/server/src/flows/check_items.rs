@@ -20,7 +20,7 @@ use crate::edge::enclave::CallError;
 /// One item, as it came.
 pub(super) struct Item {
     /// Its name; none outside the retail path.
-    pub item_key: Option<String>,
+    pub name: Option<String>,
     /// The RSA-OAEP ciphertext.
     pub ciphertext: Vec<u8>,
     /// SHA-256 of the plaintext.
@@ -30,7 +30,7 @@ pub(super) struct Item {
 /// The session that items are stored under.
 pub(super) struct Session<'a> {
     pub verification_id: &'a VerificationId,
-    pub session_id: &'a str,
+    pub id: &'a str,
     pub ticket: &'a [u8],
 }
 
@@ -107,7 +107,9 @@ pub(super) async fn check_items(
         }
     }
     let new = rows.iter().filter(|row| row.is_new).count();
-    if new > 0 && held.saturating_add(i64::try_from(new).unwrap_or(i64::MAX)) > DATA_BACKUPS_PER_USER_MAX {
+    if new > 0
+        && held.saturating_add(i64::try_from(new).unwrap_or(i64::MAX)) > i64::from(DATA_BACKUPS_PER_USER_MAX)
+    {
         let text = format!(
             "a user may hold {DATA_BACKUPS_PER_USER_MAX} backups: more could not be recovered at once"
         );
@@ -168,7 +170,7 @@ fn row(
     let verification = session.map(|session| session.verification_id.clone());
     let tag = app.keys.repeat_tag(&[
         key.id.as_str().as_bytes(),
-        item.item_key.as_deref().unwrap_or_default().as_bytes(),
+        item.name.as_deref().unwrap_or_default().as_bytes(),
         verification.as_ref().map_or("", VerificationId::as_str).as_bytes(),
         &item.ciphertext,
         &item.checksum,
@@ -181,8 +183,8 @@ fn row(
         state: BackupState::Confirmed,
         check_state: CheckState::UnverifiedCold,
         verification_id: verification,
-        session_id: session.map(|session| session.session_id.to_owned()),
-        item_key: item.item_key,
+        session_id: session.map(|session| session.id.to_owned()),
+        item_key: item.name,
         data_size: i64::try_from(item.ciphertext.len()).unwrap_or(i64::MAX),
         ciphertext: Some(item.ciphertext),
         record: None,

@@ -3,6 +3,7 @@
 use boundary::json::Value as Json;
 use boundary::message::Recall;
 use domain::audit::{ActorType, Outcome as AuditOutcome};
+use domain::ids::VerificationId;
 use domain::limits::ENCLAVE_DEADLINE;
 use domain::recovery::RecoveryState;
 use domain::time::Timestamp;
@@ -46,12 +47,12 @@ pub async fn close_recoveries(app: &App, now: Timestamp) -> Result<usize, Error>
                 ("recovery_id", Json::text(recovery.id.as_str())),
                 (
                     "verification_id",
-                    Json::text_or_null(recovery.verification_id.as_ref().map(|id| id.as_str())),
+                    Json::text_or_null(recovery.verification_id.as_ref().map(VerificationId::as_str)),
                 ),
                 ("gpg_fingerprint", Json::text(&recovery.gpg_fingerprint)),
                 ("state", Json::text("released")),
             ];
-            event(app.chance(), now, "recovery.released", data)
+            event(&app.minter, now, "recovery.released", data)
         });
         let env = app.env;
         app.db
@@ -77,6 +78,6 @@ fn closing_entry(app: &App, recovery: &Recovery, state: RecoveryState, now: Time
         verification_id: recovery.verification_id.clone(),
         result: result.to_string(),
         reason: Some("by-the-enclaves-log".to_owned()),
-        ..entry(app.chance(), now, (ActorType::Service, "service"), action, "service")
+        ..entry(&app.minter, now, (ActorType::Service, "service"), action, "service")
     }
 }

@@ -38,9 +38,9 @@ pub async fn expire_inquiries(app: &App, now: Timestamp) -> Result<usize, Error>
             request_id: "service".to_owned(),
             now,
         };
-        let (env, chance) = (app.env, app.chance());
+        let (env, minter) = (app.env, app.minter.clone());
         // One that moved meanwhile is not overdue any more.
-        app.db.write("expire_inquiry", move |tx| step.write(tx, &tenant, env, chance)).await?;
+        app.db.write("expire_inquiry", move |tx| step.write(tx, &tenant, env, &minter)).await?;
     }
     Ok(count)
 }

@@ -2,7 +2,7 @@
 
 use domain::access::Deed;
 use domain::audit::{FIRST_PREV_HASH, Leaf};
-use domain::ids::TenantId;
+use domain::ids::{BackupId, KeyId, RecoveryId, TenantId, VerificationId};
 use domain::limits::{PAGE_DEFAULT, PAGE_MAX};
 use domain::refusal::Refusal;
 use store::audit::{self, AuditEntry, Filter, Hash, Sequenced};
@@ -68,10 +68,10 @@ fn leaf_hash(tenant: &TenantId, entry: &AuditEntry, seq: i64, prev: Option<&Hash
         actor_type: &entry.actor_type,
         action: &entry.action,
         objects: [
-            ("key_id", entry.key_id.as_ref().map(|id| id.as_str())),
-            ("backup_id", entry.backup_id.as_ref().map(|id| id.as_str())),
-            ("recovery_id", entry.recovery_id.as_ref().map(|id| id.as_str())),
-            ("verification_id", entry.verification_id.as_ref().map(|id| id.as_str())),
+            ("key_id", entry.key_id.as_ref().map(KeyId::as_str)),
+            ("backup_id", entry.backup_id.as_ref().map(BackupId::as_str)),
+            ("recovery_id", entry.recovery_id.as_ref().map(RecoveryId::as_str)),
+            ("verification_id", entry.verification_id.as_ref().map(VerificationId::as_str)),
             ("customer_id", entry.customer_id.as_deref()),
             ("package_id", entry.package_id.as_deref()),
         ],

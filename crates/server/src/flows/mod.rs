@@ -13,6 +13,7 @@ mod list_audit;
 mod move_inquiry;
 mod read_verification;
 mod recover_retail;
+mod release_proof;
 mod simulate_verification;
 mod start_verification;
 mod store_backup;
@@ -40,7 +41,7 @@ use boundary::message::Refusal as EnclaveRefusal;
 use domain::access::Principal;
 use domain::audit::{ActorType, Outcome};
 use domain::event::Event;
-use domain::ids::{EntryId, EventId, TenantId};
+use domain::ids::TenantId;
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::audit::AuditEntry;
@@ -48,8 +49,8 @@ use store::seal::SealError;
 use store::{StoreError, Tx};
 
 use crate::app::App;
-use crate::edge::chance::SystemChance;
 use crate::edge::enclave::CallError;
+use crate::edge::minter::Minter;
 
 /// Who acts, when, and in which call; given to every flow.
 #[derive(Clone, Debug)]
@@ -165,7 +166,7 @@ impl Ctx {
     fn entry(&self, app: &App, action: &str) -> AuditEntry {
         let principal = &self.principal;
         entry(
-            app.chance(),
+            &app.minter,
             self.now,
             (ActorType::ApiKey, principal.credential.as_str()),
             action,
@@ -176,14 +177,14 @@ impl Ctx {
 
 /// An audit entry of somebody's act.
 fn entry(
-    mut chance: SystemChance,
+    minter: &Minter,
     now: Timestamp,
     actor: (ActorType, &str),
     action: &str,
     request_id: &str,
 ) -> AuditEntry {
     AuditEntry {
-        id: EntryId::new(now, &mut chance),
+        id: minter.entry_id(now),
         time: now,
         actor: actor.1.to_owned(),
         actor_type: actor.0.to_string(),
@@ -201,8 +202,8 @@ fn entry(
 }
 
 /// An event of now.
-fn event(mut chance: SystemChance, now: Timestamp, event_type: &'static str, data: EventData) -> Event {
-    Event { id: EventId::new(now, &mut chance), event_type, created_at: now, data }
+fn event(minter: &Minter, now: Timestamp, event_type: &'static str, data: EventData) -> Event {
+    Event { id: minter.event_id(now), event_type, created_at: now, data }
 }
 
 /// The members of an event; those that do not apply are null.

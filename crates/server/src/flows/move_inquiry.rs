@@ -15,7 +15,7 @@ use store::{StoreError, Tx};
 use super::read_verification::Inquiry;
 use super::start_verification::inquiry_data;
 use super::{EventData, entry, event, tell};
-use crate::edge::chance::SystemChance;
+use crate::edge::minter::Minter;
 
 /// One step of an inquiry.
 pub(super) struct Step {
@@ -52,7 +52,7 @@ impl Step {
         tx: &mut Tx<'_>,
         tenant: &TenantId,
         env: Env,
-        chance: SystemChance,
+        minter: &Minter,
     ) -> Result<bool, StoreError> {
         let Some(event_type) = self.event_type() else { return Ok(true) };
         if !self.moves(tx, tenant)? {
@@ -60,9 +60,9 @@ impl Step {
         }
         let verification = &self.inquiry.verification;
         let state = self.next.unwrap_or(verification.state);
-        store::audit::of(tenant).append(tx, &self.entry(event_type, chance))?;
+        store::audit::of(tenant).append(tx, &self.entry(event_type, minter))?;
         let data = inquiry_data(&verification.id, &self.inquiry.user.user_identifier, state, self.now);
-        tell(tx, tenant, env, &event(chance, self.now, event_type, data))?;
+        tell(tx, tenant, env, &event(minter, self.now, event_type, data))?;
         let (settled, event_type) = match self.next {
             Some(InquiryState::Approved) => (
                 backups::of(tenant).confirm_of_verification(tx, &verification.id, self.now)?,
@@ -78,10 +78,10 @@ impl Step {
             let entry = AuditEntry {
                 backup_id: Some(backup.id.clone()),
                 key_id: Some(backup.key_id.clone()),
-                ..self.entry(event_type, chance)
+                ..self.entry(event_type, minter)
             };
             store::audit::of(tenant).append(tx, &entry)?;
-            tell(tx, tenant, env, &event(chance, self.now, event_type, self.backup_data(&backup)))?;
+            tell(tx, tenant, env, &event(minter, self.now, event_type, self.backup_data(&backup)))?;
         }
         Ok(true)
     }
@@ -113,11 +113,11 @@ impl Step {
         }
     }
 
-    fn entry(&self, action: &str, chance: SystemChance) -> AuditEntry {
+    fn entry(&self, action: &str, minter: &Minter) -> AuditEntry {
         AuditEntry {
             verification_id: Some(self.inquiry.verification.id.clone()),
             reason: self.identity_differs.then(|| "identity-differs".to_owned()),
-            ..entry(chance, self.now, (self.actor.0, &self.actor.1), action, &self.request_id)
+            ..entry(minter, self.now, (self.actor.0, &self.actor.1), action, &self.request_id)
         }
     }
 

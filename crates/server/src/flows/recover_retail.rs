@@ -4,19 +4,14 @@
 //! it. "Release intended" is committed before the enclave is asked and the outcome after, so that a crash
 //! between leaves a trace that [`super::close_recoveries`] follows up with the enclave's own log.
 
-use boundary::intent::{self, Flow, Intent};
 use boundary::json::Value as Json;
 use boundary::message::{
-    Inspect, ItemOutcome, Recipient, RecipientFault, Refusal as EnclaveRefusal, Release, ReleaseItem,
-    Released,
+    Inspect, ItemOutcome, Recipient, RecipientFault, Refusal as EnclaveRefusal, Released,
 };
-use boundary::policy::BUILT_IN_VERSION;
-use boundary::token::{Ticket, digest_preimage};
-use boundary::wire::Wire as _;
 use domain::access::Deed;
 use domain::audit::{Outcome as AuditOutcome, hex};
 use domain::ids::{BackupId, RecoveryId};
-use domain::limits::{DATA_BACKUPS_PER_USER_MAX, DELIVERIES_MAX, RECOVERY_WINDOW};
+use domain::limits::{DATA_BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::refusal::{Kind, Refusal};
 use serde_json::{Map, Value};
@@ -24,16 +19,12 @@ use store::StoreError;
 use store::audit::AuditEntry;
 use store::backups::{self, BackupWithKey};
 use store::recoveries::{self, Outcome, Recovery};
-use store::verifications;
 
-use super::check_items::checksum_place;
 use super::read_verification::{Inquiry, find_of_user};
+use super::release_proof::{build_intent, build_request, open_checksum};
 use super::{Ctx, Error, EventData, event, tell, told};
 use crate::app::App;
 use crate::edge::enclave::CallError;
-
-/// How many approved inquiries of a user are looked through for the sessions of his items.
-const SESSIONS_MAX: i64 = 1_000;
 
 /// What a retail tenant asks for.
 pub struct RecoverRetail {
@@ -83,7 +74,7 @@ async fn release(app: &App, ctx: &Ctx, inquiry: &Inquiry, certificate: &str) -> 
     let certificate = certificate.trim().as_bytes().to_vec();
     let recipient = inspect(app, inquiry, &certificate).await?;
     let (recovery, items) = intend(app, ctx, inquiry, &recipient).await?;
-    let request = request(app, ctx, inquiry, &recovery, &items, certificate).await?;
+    let request = build_request(app, ctx, inquiry, &recovery, &items, certificate).await?;
     let released = match app.enclave.release(request).await {
         Ok(released) if released.items.len() == items.len() => released,
         Ok(_) => return Err(CallError::OutOfProtocol.into()),
@@ -121,18 +112,12 @@ async fn intend(
     let (tenant, id, user) =
         (ctx.principal.tenant.clone(), inquiry.verification.id.clone(), inquiry.user.id.clone());
     let found = app.db.read("find_recovery", move |rx| {
-        match recoveries::of(&tenant).find_by_verification(rx, &id)? {
-            Some(first) => {
-                let ids: Vec<BackupId> = item_ids(&first.items);
-                let items = backups::of(&tenant).list_by_ids(rx, &ids)?;
-                Ok((Some(first), items))
-            }
-            None => {
-                let items =
-                    backups::of(&tenant).list_confirmed_data_of_user(rx, &user, DATA_BACKUPS_PER_USER_MAX)?;
-                Ok::<_, StoreError>((None, items))
-            }
-        }
+        let Some(first) = recoveries::of(&tenant).find_by_verification(rx, &id)? else {
+            let limit = DATA_BACKUPS_PER_USER_MAX.into();
+            return Ok((None, backups::of(&tenant).list_confirmed_data_of_user(rx, &user, limit)?));
+        };
+        let items = backups::of(&tenant).list_by_ids(rx, &item_ids(&first.items))?;
+        Ok::<_, StoreError>((Some(first), items))
     });
     let (first, items) = found.await?;
     if let Some(first) = first {
@@ -160,14 +145,14 @@ async fn intend(
         gpg_fingerprint: recipient.openpgp_fpr.clone(),
         subkey_fingerprint: recipient.enc_subkey_fpr.clone(),
         intent: build_intent(app, ctx, inquiry, recipient, &items)?.to_canonical().into_bytes(),
-        items: Value::from_iter(items.iter().map(|item| item.backup.id.as_str())).to_string(),
+        items: items.iter().map(|item| item.backup.id.as_str()).collect::<Value>().to_string(),
         deliveries: 0,
         created_at: ctx.now,
         updated_at: ctx.now,
     };
     let entry = recovery_entry(app, ctx, inquiry, &recovery, "recovery.requested");
     let event = event(
-        app.chance(),
+        &app.minter,
         ctx.now,
         "recovery.requested",
         recovery_data(inquiry, &recovery, &items, "requested"),
@@ -185,101 +170,6 @@ async fn intend(
         })
         .await?;
     Ok((recovery, items))
-}
-
-fn build_intent(
-    app: &App,
-    ctx: &Ctx,
-    inquiry: &Inquiry,
-    recipient: &Recipient,
-    items: &[BackupWithKey],
-) -> Result<Intent, Error> {
-    let ticket = Ticket::take(&mut inquiry.verification.ticket.as_slice())
-        .map_err(|_| Error::fault("reading a ticket"))?;
-    let mut named = Vec::new();
-    for BackupWithKey { backup, .. } in items {
-        let preimage = digest_preimage(
-            &ticket.tenant_id,
-            &ticket.user_tag,
-            backup.key_id.as_str(),
-            backup.item_key.as_deref().unwrap_or_default(),
-            backup.ciphertext.as_deref().unwrap_or_default(),
-            &open_checksum(app, backup)?,
-        );
-        named.push(intent::Item {
-            backup_id: backup.id.to_string(),
-            key_id: backup.key_id.to_string(),
-            record_digest: hex(&app.sha256(&preimage)),
-        });
-    }
-    named.sort();
-    Ok(Intent {
-        flow: Flow::Retail,
-        env: app.env,
-        tenant_id: ticket.tenant_id,
-        user_tag: hex(&ticket.user_tag),
-        verification_id: inquiry.verification.id.to_string(),
-        items: named,
-        recipient: intent::Recipient {
-            openpgp_fpr: recipient.openpgp_fpr.clone(),
-            enc_subkey_fpr: recipient.enc_subkey_fpr.clone(),
-            cert_sha256: hex(&recipient.cert_sha256),
-        },
-        policy_hash: hex(&ticket.policy_hash),
-        policy_version: BUILT_IN_VERSION,
-        requested_by: ctx.principal.credential.to_string(),
-        session_nonce: hex(&ticket.nonce),
-        not_before_ms: ctx.now.ms(),
-        expires_at_ms: (ctx.now + RECOVERY_WINDOW).ms(),
-    })
-}
-
-/// The whole proof, for the enclave: its own session, the provider's word on it and on the sessions that the
-/// items were stored under, the certificate, the items.
-async fn request(
-    app: &App,
-    ctx: &Ctx,
-    inquiry: &Inquiry,
-    recovery: &Recovery,
-    items: &[BackupWithKey],
-    certificate: Vec<u8>,
-) -> Result<Release, Error> {
-    let (tenant, user) = (ctx.principal.tenant.clone(), inquiry.user.id.clone());
-    let approved = app.db.read("list_sessions", move |rx| {
-        verifications::of(&tenant).list_approved_of_user(rx, &user, SESSIONS_MAX)
-    });
-    let mut admissions: Vec<_> = inquiry.verification.admission.iter().cloned().collect();
-    for approved in approved.await.map_err(|error: StoreError| Error::from(error))? {
-        let needed = items.iter().any(|item| item.backup.session_id.as_ref() == Some(&approved.session_id));
-        if needed && approved.id != inquiry.verification.id {
-            admissions.extend(approved.admission);
-        }
-    }
-    let recipient = Recipient {
-        openpgp_fpr: recovery.gpg_fingerprint.clone(),
-        enc_subkey_fpr: recovery.subkey_fingerprint.clone(),
-        cert_sha256: app.sha256(&certificate),
-    };
-    let intent = build_intent(app, ctx, inquiry, &recipient, items)?;
-    let mut sorted: Vec<_> = items.iter().collect();
-    sorted.sort_by(|a, b| a.backup.id.cmp(&b.backup.id));
-    let items = sorted.into_iter().map(|BackupWithKey { backup, key }| {
-        Ok(ReleaseItem {
-            item_key: backup.item_key.clone().unwrap_or_default(),
-            key: key.key_sealed.clone(),
-            ciphertext: backup.ciphertext.clone().unwrap_or_default(),
-            checksum: open_checksum(app, backup)?,
-            record: backup.record.clone().unwrap_or_default(),
-        })
-    });
-    Ok(Release {
-        intent: intent.to_canonical().into_bytes(),
-        user_identifier: inquiry.user.user_identifier.clone(),
-        ticket: inquiry.verification.ticket.clone(),
-        admissions,
-        certificate,
-        items: items.collect::<Result<_, Error>>()?,
-    })
 }
 
 /// Closes a recovery that the enclave refused; one whose end is unknown stays open.
@@ -350,7 +240,7 @@ async fn record_outcome(
         ..recovery_entry(app, ctx, inquiry, recovery, "recovery.released")
     });
     let event = out.then(|| {
-        event(app.chance(), ctx.now, "recovery.released", recovery_data(inquiry, recovery, items, "released"))
+        event(&app.minter, ctx.now, "recovery.released", recovery_data(inquiry, recovery, items, "released"))
     });
     set_outcome(app, ctx, recovery, outcome, entries.collect(), event).await
 }
@@ -430,12 +320,6 @@ fn answer(
         })
     });
     Ok(Recovered { recovery_id, items: answered.collect::<Result<_, Error>>()? })
-}
-
-fn open_checksum(app: &App, backup: &backups::Backup) -> Result<[u8; 32], Error> {
-    let sealed = backup.checksum_sealed.as_deref().unwrap_or_default();
-    let opened = app.keys.open(checksum_place(&backup.id), sealed)?;
-    opened.try_into().map_err(|_| Error::fault("reading a sealed checksum"))
 }
 
 fn item_ids(items: &str) -> Vec<BackupId> {

@@ -65,7 +65,7 @@ pub async fn start_verification(
     };
     let entry = AuditEntry { verification_id: Some(id.clone()), ..ctx.entry(app, "verification.started") };
     let data = inquiry_data(&id, &command.user_identifier, InquiryState::Created, ctx.now);
-    let event = event(app.chance(), ctx.now, InquiryState::Created.event_type(), data);
+    let event = event(&app.minter, ctx.now, InquiryState::Created.event_type(), data);
     let (tenant, env) = (ctx.principal.tenant.clone(), app.env);
     app.db
         .write("start_verification", move |tx| {

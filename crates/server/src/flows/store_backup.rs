@@ -3,6 +3,7 @@
 use boundary::json::Value as Json;
 use domain::access::Deed;
 use domain::backup::BackupState;
+use domain::ids::VerificationId;
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use domain::verification::Keeping;
@@ -15,6 +16,7 @@ use super::check_items::{Item, Session, check_items, find_key};
 use super::read_verification::{find_of_user, standing};
 use super::{Ctx, Error, EventData, event, tell};
 use crate::app::App;
+use crate::edge::minter::Minter;
 
 /// What a retail tenant stores.
 pub struct StoreBackup {
@@ -62,18 +64,18 @@ pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<
     }
     let session = Session {
         verification_id: &inquiry.verification.id,
-        session_id: &inquiry.verification.session_id,
+        id: &inquiry.verification.session_id,
         ticket: &inquiry.verification.ticket,
     };
     let items = command.items.into_iter().map(|item| Item {
-        item_key: Some(item.item_key),
+        name: Some(item.item_key),
         ciphertext: item.ciphertext,
         checksum: item.checksum,
     });
     let metadata = Value::Object(command.metadata).to_string();
     let checked = check_items(app, ctx, (&key, &user), Some(session), items.collect(), &metadata).await?;
-    let (tenant, env, id, now, chance) =
-        (ctx.principal.tenant.clone(), app.env, inquiry.verification.id, ctx.now, app.chance());
+    let (tenant, env, id, now, minter) =
+        (ctx.principal.tenant.clone(), app.env, inquiry.verification.id, ctx.now, app.minter.clone());
     let template = ctx.entry(app, "backup.stored");
     let stored = app.db.write("store_backup", move |tx| {
         // Held until the end, so that an approval or a decline at this moment comes before or after, never
@@ -85,9 +87,9 @@ pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<
         };
         let stored = checked.insert(tx, &tenant, state)?;
         for (backup, _) in stored.iter().filter(|(_, is_new)| *is_new) {
-            store::audit::of(&tenant).append(tx, &stored_entry(&template, backup, chance))?;
+            store::audit::of(&tenant).append(tx, &stored_entry(&template, backup, &minter))?;
             let data = stored_data(backup, &user.user_identifier, (&key.customer_id, &key.package_id));
-            tell(tx, &tenant, env, &event(chance, now, "backup.stored", data))?;
+            tell(tx, &tenant, env, &event(&minter, now, "backup.stored", data))?;
         }
         Ok::<_, Error>(stored)
     });
@@ -101,13 +103,9 @@ impl StoredBackup {
 }
 
 /// The audit entry of one stored backup.
-pub(super) fn stored_entry(
-    template: &AuditEntry,
-    backup: &Backup,
-    mut chance: crate::edge::chance::SystemChance,
-) -> AuditEntry {
+pub(super) fn stored_entry(template: &AuditEntry, backup: &Backup, minter: &Minter) -> AuditEntry {
     AuditEntry {
-        id: domain::ids::EntryId::new(template.time, &mut chance),
+        id: minter.entry_id(template.time),
         key_id: Some(backup.key_id.clone()),
         backup_id: Some(backup.id.clone()),
         verification_id: backup.verification_id.clone(),
@@ -126,7 +124,7 @@ pub(super) fn stored_data(
         ("key_id", Json::text(backup.key_id.to_string())),
         ("backup_type", Json::text(backup.kind.to_string())),
         ("item_key", Json::text_or_null(backup.item_key.as_deref())),
-        ("verification_id", Json::text_or_null(backup.verification_id.as_ref().map(|id| id.as_str()))),
+        ("verification_id", Json::text_or_null(backup.verification_id.as_ref().map(VerificationId::as_str))),
         ("user_identifier", Json::text(user_identifier.to_owned())),
         ("customer_id", Json::text_or_null(customer_id.as_deref())),
         ("package_id", Json::text_or_null(package_id.as_deref())),

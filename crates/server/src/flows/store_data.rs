@@ -32,10 +32,10 @@ pub async fn store_data(
 ) -> Result<(StoredBackup, CheckState), Error> {
     ctx.principal.permit(Deed::StoreData)?;
     let (key, user) = find_key(app, ctx, &command.public_key).await?;
-    let item = Item { item_key: None, ciphertext: command.ciphertext, checksum: command.checksum };
+    let item = Item { name: None, ciphertext: command.ciphertext, checksum: command.checksum };
     let metadata = Value::Object(command.metadata).to_string();
     let checked = check_items(app, ctx, (&key, &user), None, vec![item], &metadata).await?;
-    let (tenant, env, now, chance) = (ctx.principal.tenant.clone(), app.env, ctx.now, app.chance());
+    let (tenant, env, now, minter) = (ctx.principal.tenant.clone(), app.env, ctx.now, app.minter.clone());
     let template = AuditEntry {
         customer_id: key.customer_id.clone(),
         package_id: key.package_id.clone(),
@@ -44,9 +44,9 @@ pub async fn store_data(
     let stored = app.db.write("store_data", move |tx| {
         let stored = checked.insert(tx, &tenant, BackupState::Confirmed)?;
         for (backup, _) in stored.iter().filter(|(_, is_new)| *is_new) {
-            store::audit::of(&tenant).append(tx, &stored_entry(&template, backup, chance))?;
+            store::audit::of(&tenant).append(tx, &stored_entry(&template, backup, &minter))?;
             let data = stored_data(backup, &user.user_identifier, (&key.customer_id, &key.package_id));
-            tell(tx, &tenant, env, &event(chance, now, "backup.stored", data))?;
+            tell(tx, &tenant, env, &event(&minter, now, "backup.stored", data))?;
         }
         Ok::<_, StoreError>(stored)
     });
