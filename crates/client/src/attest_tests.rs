@@ -34,7 +34,7 @@ impl Signer {
         STANDARD.encode(pair.sign(&SystemRandom::new(), message).unwrap())
     }
 
-    fn sign(&self, message: &str) -> String {
+    pub(crate) fn sign(&self, message: &str) -> String {
         self.sign_as(&ECDSA_P256_SHA256_ASN1_SIGNING, message.as_bytes())
     }
 
@@ -43,7 +43,7 @@ impl Signer {
         pair.public_key().as_ref().to_vec()
     }
 
-    fn jwk(&self) -> Jwk {
+    pub(crate) fn jwk(&self) -> Jwk {
         let point = self.point();
         Jwk {
             kty: "EC".into(),

@@ -316,6 +316,7 @@ async fn read_answer(mut response: Response) -> Result<Option<String>, reqwest::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canned::{Canned, answer};
 
     fn fault_of(base: &str, credential: &str) -> Option<SetupFault> {
         match Client::new(base, credential) {
@@ -345,5 +346,70 @@ mod tests {
         assert!(Client::builder("http://example.com", "k").allow_plain_http().build().is_ok());
         assert_eq!(fault_of("https://h", "a\nb"), Some(SetupFault::Credential));
         assert!(!format!("{:?}", Client::new("https://h", "topsecret").unwrap()).contains("topsecret"));
+    }
+
+    const BUSY: &str = r#"{"message":"m","error":"Service Unavailable","code":"c","request_id":"r"}"#;
+
+    fn store_request() -> api::retail::StoreRequest {
+        api::retail::StoreRequest {
+            user_identifier: "u".into(),
+            verification_id: "v".into(),
+            public_key: "00".into(),
+            backup: Vec::new(),
+            metadata: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_error_and_not_followed() {
+        let other = Canned::with(vec![answer(200, &[], r#"{"keys":[]}"#)]).await;
+        let location = format!("location: {}/.well-known/jwks.json", other.base);
+        let server = Canned::with(vec![answer(302, &[&location], "")]).await;
+        let client = Client::new(&server.base, "k").unwrap();
+        assert!(matches!(client.jwks().await, Err(Error::Unreadable { status: 302, .. })));
+        assert_eq!((server.seen().len(), other.seen().len()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn reads_and_stores_are_tried_again_and_nothing_else_is() {
+        let busy = || answer(503, &["retry-after: 0"], BUSY);
+        let server = Canned::with(vec![busy(), answer(200, &[], r#"{"keys":[]}"#)]).await;
+        Client::new(&server.base, "k").unwrap().jwks().await.unwrap();
+        assert_eq!(server.seen().len(), 2);
+
+        // The connection breaks after the request was sent: the service may or may not have stored.
+        let stored = r#"{"backup_type":"data","metadata":{},"backup":[]}"#;
+        let server = Canned::with(vec![String::new(), answer(200, &[], stored)]).await;
+        Client::new(&server.base, "k").unwrap().store_backup(&store_request()).await.unwrap();
+        let seen = server.seen();
+        assert_eq!((seen.len(), &seen[0]), (2, &seen[1]));
+
+        let server = Canned::with(vec![busy()]).await;
+        let request = api::retail::StartRequest { user_identifier: "u".into(), gpg_fingerprint: None };
+        let error = Client::new(&server.base, "k").unwrap().start_verification(&request).await.unwrap_err();
+        assert_eq!((error.status(), error.code(), server.seen().len()), (Some(503), Some("c"), 1));
+        assert_eq!(error.retry_after(), Some(Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn what_travels_is_shown_but_for_the_credential() {
+        let shown = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let server = Canned::with(vec![answer(400, &[], BUSY), answer(502, &[], "<html>")]).await;
+        let keep = Arc::clone(&shown);
+        let client = Client::builder(&server.base, "topsecret")
+            .observer(move |exchange| keep.lock().unwrap().push(format!("{exchange:?}")))
+            .build()
+            .unwrap();
+        let request = api::retail::StartRequest { user_identifier: "u".into(), gpg_fingerprint: None };
+        client.start_verification_with(&request, "approve_inquiry").await.unwrap_err();
+        assert!(matches!(client.jwks().await, Err(Error::Unreadable { status: 502, .. })));
+
+        let shown = shown.lock().unwrap();
+        for words in ["POST", "/v1/verification/start", "approve_inquiry", "user_identifier", "400"] {
+            assert!(shown[0].contains(words), "{words}: {}", shown[0]);
+        }
+        assert!(!shown.join("").contains("topsecret"));
+        assert!(server.seen()[0].contains("authorization: Bearer topsecret"));
+        assert!(server.seen()[0].contains("x-override-status: approve_inquiry"));
     }
 }

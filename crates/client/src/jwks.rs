@@ -70,3 +70,42 @@ impl Client {
         self.attest(&Claim::of_assigned(answer), &Asked::of_assigned(request, answer)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attest::AttestationFault;
+    use crate::attest::tests::Signer;
+    use crate::canned::{Canned, answer};
+
+    fn listing(signers: &[&Signer]) -> String {
+        let keys = signers.iter().map(|signer| signer.jwk()).collect();
+        answer(200, &[], &serde_json::to_string(&Jwks { keys }).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_new_signing_key_is_learnt_once_and_a_bad_signature_stays_one() {
+        let (old, new, stranger) = (Signer::new("old"), Signer::new("new"), Signer::new("stranger"));
+        let server =
+            Canned::with(vec![listing(&[&old]), listing(&[&old, &new]), listing(&[&old, &new])]).await;
+        let client = Client::new(&server.base, "k").unwrap();
+        let public_key = "7a".repeat(32);
+        let judge = async |signer: &Signer| {
+            let signature = signer.sign(&public_key);
+            let claim = Claim {
+                public_key: &public_key,
+                signature: &signature,
+                signed_payload: None,
+                signed_fields: None,
+                kid: None,
+            };
+            client.attest(&claim, &Asked::default()).await.map(|key| key.kid().to_owned())
+        };
+        assert_eq!(judge(&old).await.unwrap(), "old");
+        assert_eq!((judge(&old).await.unwrap(), server.seen().len()), ("old".into(), 1), "kept");
+        assert_eq!((judge(&new).await.unwrap(), server.seen().len()), ("new".into(), 2), "fetched again");
+        let fault = judge(&stranger).await.unwrap_err();
+        assert!(matches!(fault, Error::Attestation(AttestationFault::Signature)), "{fault}");
+        assert_eq!(server.seen().len(), 3, "fetched again, once");
+    }
+}

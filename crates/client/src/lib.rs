@@ -26,6 +26,8 @@
 pub mod attest;
 mod audit;
 mod call;
+#[cfg(test)]
+mod canned;
 mod clock;
 pub mod encrypt;
 mod error;

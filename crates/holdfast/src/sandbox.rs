@@ -150,7 +150,7 @@ async fn start(args: &Args, page: Page, folders: &Folders) -> Result<Running, Fa
         tracing::error!("{failure}");
     }
     wait_for_keys(&service, &progress).await?;
-    progress.end();
+    drop(progress);
     let credentials = credentials_of(folders, &service).await?;
     if let Some(path) = &args.credentials {
         let text = serde_json::to_string_pretty(&credentials).doing(|| "cannot write the credentials")?;
@@ -177,7 +177,7 @@ async fn take_part(
             tour::run(page, credentials).await?;
         }
         if !args.once {
-            greeting::print_suggestions(page, credentials);
+            greeting::print_suggestions(page, credentials, args.tour);
             std::future::pending::<()>().await;
         }
         Ok(ExitCode::SUCCESS)

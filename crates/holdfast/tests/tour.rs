@@ -22,7 +22,7 @@ impl Sandbox {
     fn start(data_dir: &Path, more: &[&str]) -> Self {
         let mut child = command(data_dir, more)
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::null())
             .spawn()
             .expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("it has an output")).lines();

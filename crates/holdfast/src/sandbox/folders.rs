@@ -119,6 +119,13 @@ pub struct Socket {
     _folder: Option<tempfile::TempDir>,
 }
 
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // One that the enclave took away itself is gone already.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// Writes a file whole or not at all, readable by its owner only.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let doing = || format!("cannot write {}", path.display());

@@ -32,17 +32,19 @@ pub fn print_addresses(page: Page, credentials: &Credentials, log_file: &str) {
 }
 
 /// Prints what to try next.
-pub fn print_suggestions(page: Page, credentials: &Credentials) {
+pub fn print_suggestions(page: Page, credentials: &Credentials, is_toured: bool) {
     page.line("");
     page.line(&page.bold("  What to try next: paste these into another terminal, one after the other"));
     for suggestion in suggestions(credentials) {
         page.line("");
-        page.line(&page.dim(&format!("  # {}", suggestion.what)));
+        page.line(&page.dim(&format!("# {}", suggestion.what)));
         page.line(&suggestion.line);
     }
     page.line("");
-    page.line("  The two stories with every call and every answer:  holdfast sandbox --tour");
-    page.line("  To begin again from nothing:                       holdfast sandbox --fresh");
+    if !is_toured {
+        page.line("  To see the whole way, from a secret to its recovery:  holdfast sandbox --tour");
+    }
+    page.line("  To begin again from nothing:                          holdfast sandbox --fresh");
     page.line("");
     page.line(&format!("  Running. {} ends it, and everything that it started.", page.bold("Ctrl-C")));
 }

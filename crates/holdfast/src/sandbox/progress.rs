@@ -38,9 +38,11 @@ impl Progress {
             doing.clone_into(&mut self.last.borrow_mut());
         }
     }
+}
 
-    /// Takes the moving line away.
-    pub fn end(&self) {
+/// Takes the moving line away, whether all went well or not.
+impl Drop for Progress {
+    fn drop(&mut self) {
         if let Some(line) = &self.line {
             line.finish_and_clear();
         }

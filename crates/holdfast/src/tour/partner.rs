@@ -14,8 +14,8 @@ pub const STEPS: usize = 3;
 pub async fn play(stage: &Stage, partner: &Client, user: &str) -> Result<(), Failure> {
     stage.story(
         "Story two: a custodian keeps key material for its customers",
-        "A partner works for many organisations. Each of their users gets one key, filed under the organisation \
-         and the package it bought; people of the partner approve a release later, by a vote.",
+        "A partner works for many organisations. Each of their users gets one key, filed under the organisation and \
+         the package it bought.",
     );
     let request = AssignKeyRequest {
         user_identifier: user.to_owned(),
@@ -49,8 +49,7 @@ async fn assign(stage: &Stage, partner: &Client, request: &AssignKeyRequest) -> 
     let answer = partner.assign_key(request).await.doing(|| "no key was assigned")?;
     let key = partner.attest_assigned(request, &answer).await.doing(|| "the key is not to be trusted")?;
     stage.proved(
-        "Signed for this organisation: the key of one customer cannot be passed off as another's, not even by the \
-         service itself.",
+        "Signed for this organisation: a key that was assigned for another customer would not have passed.",
     );
     Ok(key)
 }

@@ -32,7 +32,8 @@ pub async fn play(stage: &Stage, wallet: &Client, user: &str, data_dir: &Path) -
     stage.story(
         "Story one: Ada loses her phone",
         "Ada's wallet keeps a copy of her secrets with Holdfast, so that she is not lost without her phone. Watch \
-         what travels: the service never sees a secret, and gives it back to Ada only.",
+         what travels: only ciphertext. One small guarded process, the enclave, can open it, and gives it back to \
+         Ada only.",
     );
     let belongings = Belongings {
         mnemonic: MNEMONIC.into(),
@@ -92,8 +93,9 @@ async fn verify_person(
         return Err(Failure::new(format!("the check is {}, not approved", standing.status)));
     }
     stage.proved(
-        "Approved. The provider's word was signed, and the enclave, the one process that holds keys, checked that \
-         signature itself: the API in front of it could not have made it up.",
+        "Approved. The provider's word was signed, and the enclave checked that signature itself. Here the sandbox \
+         plays the provider and signs; in production the API in front of the enclave has no such key, and cannot \
+         make an approval up.",
     );
     Ok(verification_id)
 }
@@ -126,7 +128,7 @@ async fn key_for(
     ]);
     stage.proved(
         "The signature is the enclave's, over exactly this key and these words. A key slipped in on the way would \
-         have failed here, before anything was encrypted to it.",
+         have failed here, before anything was encrypted to it. (A wallet in production also pins the signing key.)",
     );
     Ok(key)
 }
@@ -164,8 +166,8 @@ async fn store(
 fn look_on_disk(stage: &Stage, data_dir: &Path, belongings: &Belongings) -> Result<(), Failure> {
     stage.step(
         "Look at what the service holds",
-        "Let us be the thief who took the disk: search every file of the service, database, journal and log, for \
-         the two secrets.",
+        "Let us be a curious administrator: search every file of the service, database, journal and log, for the \
+         two secrets.",
     );
     let items = belongings.items();
     let searched = search(data_dir, &items.map(|(_, secret)| secret.expose()))?;
@@ -177,7 +179,10 @@ fn look_on_disk(stage: &Stage, data_dir: &Path, belongings: &Belongings) -> Resu
     if !searched.found.is_empty() {
         return Err(Failure::new(format!("a secret lies readable in {}", searched.found.join(", "))));
     }
-    stage.proved("Neither is there. The disk alone gives nothing away.");
+    stage.proved(
+        "Neither is there: what was stored is ciphertext. (The enclave's own keys lie in a folder of this sandbox; a \
+         production installation keeps them apart from the service.)",
+    );
     Ok(())
 }
 
@@ -191,7 +196,7 @@ async fn recover(
     stage.step(
         "Recover to the new phone",
         "The new phone makes an OpenPGP key of its own. The enclave decrypts each item and encrypts it to that \
-         key in one act; in between it exists nowhere else.",
+         key in one act; in between it is in the enclave's memory and nowhere else.",
     );
     let device = RecipientKey::generate().doing(|| "the new phone has no OpenPGP key")?;
     let answer =
