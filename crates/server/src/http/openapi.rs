@@ -20,24 +20,25 @@ use crate::app::App;
 ))]
 struct Head;
 
-/// Every route, and the document that describes exactly these.
-pub fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
-    let (router, mut document) = OpenApiRouter::with_openapi(Head::openapi())
+/// Every route, and the document that describes exactly these. What simulates exists in a sandbox only.
+pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
+    let mut router = OpenApiRouter::with_openapi(Head::openapi())
         .routes(routes!(verification::start))
         .routes(routes!(verification::status))
-        .routes(routes!(verification::simulate))
         .routes(routes!(retail_keys::generate))
         .routes(routes!(retail_backups::store))
         .routes(routes!(retail_backups::recover))
         .routes(routes!(partner::assign_key))
         .routes(routes!(partner::store_data))
         .routes(routes!(audit::list))
-        .routes(routes!(sandbox::damage))
         .routes(routes!(jwks::jwks))
         .routes(routes!(jwks::pem))
         .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
-        .split_for_parts();
+        .routes(routes!(health::readyz));
+    if is_sandbox {
+        router = router.routes(routes!(verification::simulate)).routes(routes!(sandbox::damage));
+    }
+    let (router, mut document) = router.split_for_parts();
     let components = document.components.get_or_insert_default();
     let header = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key")));
     components.add_security_scheme("api_key", header);
@@ -51,4 +52,35 @@ pub fn routes() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         }
     }
     (router, document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_document_is_the_served_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/openapi.json");
+        let document = routes(true).1.to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("HOLDFAST_WRITE_REFERENCE").is_some() {
+            std::fs::write(path, &document).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            document,
+            "set HOLDFAST_WRITE_REFERENCE=1 to renew"
+        );
+    }
+
+    #[test]
+    fn nothing_that_simulates_exists_in_production() {
+        let (_, document) = routes(false);
+        let simulating: Vec<_> = document
+            .paths
+            .paths
+            .keys()
+            .filter(|path| path.contains("simulate") || path.contains("sandbox"))
+            .collect();
+        assert!(simulating.is_empty(), "{simulating:?}");
+    }
 }

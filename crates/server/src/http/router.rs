@@ -15,7 +15,7 @@ use crate::app::App;
 
 /// The whole HTTP face of the service.
 pub fn router(app: &Arc<App>) -> Router {
-    let (routes, document) = openapi::routes();
+    let (routes, document) = openapi::routes(app.sandbox.is_some());
     // A document built from types always has a JSON text.
     let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     routes
