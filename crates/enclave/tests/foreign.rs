@@ -1,6 +1,8 @@
 //! Other people's implementations decide what is right: OpenSSL and Python's cryptography encrypt, OpenSSL
 //! verifies what the enclave signs.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at once")]
+
 mod rig;
 
 use std::process::Command;
@@ -14,21 +16,26 @@ use boundary::wire::Wire;
 use rig::*;
 
 struct World {
-    folder: Folder,
     client: Client,
-    // Dropped last, so that the client is answered to its end.
-    _enclave: Enclave,
+    enclave: Enclave,
+    files: Folder,
+    /// Of the enclave's state; removed last.
+    _folder: Folder,
 }
 
 impl World {
     fn new() -> Self {
         let folder = Folder::new();
         let enclave = Enclave::start(&folder, &Settings::default());
-        Self { client: enclave.connect(), folder, _enclave: enclave }
+        Self { client: enclave.connect(), enclave, files: Folder::new(), _folder: folder }
+    }
+
+    fn on(enclave: Enclave) -> Self {
+        Self { client: enclave.connect(), enclave, files: Folder::new(), _folder: Folder::new() }
     }
 
     fn file(&self, name: &str, content: &[u8]) -> std::path::PathBuf {
-        let path = self.folder.path(name);
+        let path = self.files.path(name);
         std::fs::write(&path, content).unwrap();
         path
     }
@@ -104,7 +111,7 @@ fn ciphertexts_of_other_libraries() {
     for length in [0, 1, 446] {
         let plaintext = vec![b'q'; length];
         let (der, text) = (world.file("key.der", &public_key), world.file("plain", &plaintext));
-        let out = world.folder.path("ciphertext");
+        let out = world.files.path("ciphertext");
         run(Command::new(&python).arg(script).args([&der, &text, &out]));
         let ciphertext = std::fs::read(out).unwrap();
         expect!(world.check(&key, ciphertext, &plaintext), Checked);
@@ -152,81 +159,70 @@ fn openssl_verifies_the_statement_about_a_key() {
     assert!(world.openssl_verifies(env, purpose, payload.as_bytes(), &bound.signature));
 }
 
+/// Makes a batch of one key of each kind in a state directory of its own.
+fn batch(offline: &Folder, env: &str, out: &str) -> std::process::Output {
+    let mut command = program();
+    command.args(["batch", "--env", env, "--rsa", "1", "--secp256k1", "1", "--ed25519", "1", "--state"]);
+    command.arg(offline.path("state")).arg("--out").arg(offline.path(out));
+    command.output().unwrap()
+}
+
+/// An online enclave that believes the offline one.
+fn online(folder: &Folder, offline: &Folder) -> Enclave {
+    let key = offline.path("state/offline.pub").display().to_string();
+    let extra = vec!["--offline-key".into(), key];
+    Enclave::start(folder, &Settings { env: Env::Sandbox, extra, ..Settings::default() })
+}
+
 #[test]
 fn a_batch_made_offline_is_adopted_and_bound_once() {
-    let offline = Folder::new();
-    let state = offline.path("offline");
-    let make = |env: &str, out: &str| {
-        let mut command = program();
-        command.args(["batch", "--env", env, "--rsa", "1", "--secp256k1", "1", "--ed25519", "1", "--state"]);
-        command.arg(&state).arg("--out").arg(offline.path(out));
-        command
-    };
-    assert!(
-        !make("production", "early").output().unwrap().status.success(),
-        "production is initialised on purpose"
-    );
-    let output = run(&mut make("sandbox", "batch"));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("generated 3/3"));
-    let mut file = std::fs::read(offline.path("batch")).unwrap();
+    let (offline, folder) = (Folder::new(), Folder::new());
+    assert!(!batch(&offline, "production", "early").status.success(), "production is initialised on purpose");
+    let made = batch(&offline, "sandbox", "batch");
+    assert!(String::from_utf8(made.stderr).unwrap().ends_with("generated 3/3\n"));
+    let file = std::fs::read(offline.path("batch")).unwrap();
     let mut rest = file.as_slice();
-    let (batch, signature) = (Vec::<u8>::take(&mut rest).unwrap(), Vec::<u8>::take(&mut rest).unwrap());
+    let (bytes, signature) = (Vec::<u8>::take(&mut rest).unwrap(), Vec::<u8>::take(&mut rest).unwrap());
     assert!(rest.is_empty());
-    file.clear();
 
-    let folder = Folder::new();
-    let settings = || Settings {
-        env: Env::Sandbox,
-        extra: vec!["--offline-key".into(), state.join("offline.pub").display().to_string()],
-        ..Settings::default()
-    };
-    let mut enclave = Enclave::start(&folder, &settings());
-    let mut client = enclave.connect();
-    let adopt = Request::Adopt(Adopt { batch: batch.clone(), signature: signature.clone() });
-    let adopted = |client: &mut Client| expect!(client.call(&adopt), Adopted);
-    let first = adopted(&mut client);
+    let mut world = World::on(online(&folder, &offline));
+    for (batch, signature) in [
+        ([bytes.as_slice(), &[0]].concat(), signature.clone()),
+        (bytes.clone(), vec![0; 64]),
+        (bytes.clone(), vec![]),
+    ] {
+        let reply = world.client.call(&Request::Adopt(Adopt { batch, signature }));
+        assert_eq!(reply, Reply::Refused(Refusal::SealBroken));
+    }
+    let adopt = Request::Adopt(Adopt { batch: bytes.clone(), signature });
+    let first = expect!(world.client.call(&adopt), Adopted);
+    let second = expect!(world.client.call(&adopt), Adopted);
     let names = |adopted: &Adopted| -> Vec<(String, Vec<u8>)> {
         adopted.keys.iter().map(|key| (key.key_id.clone(), key.public_key.clone())).collect()
     };
-    assert_eq!(names(&first), names(&adopted(&mut client)));
-    for (batch, signature) in [
-        ([batch.as_slice(), &[0]].concat(), signature.clone()),
-        (batch.clone(), vec![0; 64]),
-        (batch.clone(), vec![]),
-    ] {
-        let reply = client.call(&Request::Adopt(Adopt { batch, signature }));
-        assert_eq!(reply, Reply::Refused(Refusal::SealBroken));
-    }
+    assert_eq!(names(&first), names(&second));
     let key: &PoolKey = &first.keys[0];
-    let bound = expect!(client.call(&Request::Bind(bind_request(key, TENANT, USER))), Bound);
+    let bound = expect!(world.client.call(&Request::Bind(bind_request(key, TENANT, USER))), Bound);
     let signed = SignedBinding::from_bytes(&bound.binding.unwrap()).unwrap();
     let binding = Binding::from_bytes(&signed.binding).unwrap();
-    assert_eq!((binding.key_id.as_str(), binding.tenant_id.as_str()), (key.key_id.as_str(), TENANT));
+    assert_eq!((&binding.key_id, binding.tenant_id.as_str()), (&key.key_id, TENANT));
     assert_eq!(binding.user_tag, user_tag(TENANT, USER));
     assert_eq!(binding.public_key_sha256, sha256(&key.public_key));
-    let mut world = World {
-        client: enclave.connect(),
-        folder: Folder::new(),
-        _enclave: Enclave::start(&Folder::new(), &Settings { env: Env::Sandbox, ..Settings::default() }),
-    };
-    assert!(world.openssl_verifies(
-        Env::Sandbox,
-        "receipt-sig",
-        &binding_preimage(&binding),
-        &signed.signature
-    ));
+    let preimage = binding_preimage(&binding);
+    assert!(world.openssl_verifies(Env::Sandbox, "receipt-sig", &preimage, &signed.signature));
     let cold = UserKey { sealed: bound.sealed, pool: key.clone() };
     assert_eq!(world.check(&cold, vec![0; 512], b""), Reply::Refused(Refusal::WrongKeyType));
 
-    // The same key from a second adoption, after a restart too, is the same key.
-    enclave.kill();
-    let enclave = Enclave::start(&folder, &settings());
-    let mut client = enclave.connect();
-    let again = adopted(&mut client);
-    let reply = client.call(&Request::Bind(bind_request(&again.keys[0], TENANT, "user-9")));
+    // A key of the second adoption, after a restart too, is the key of the first.
+    world.enclave.kill();
+    let mut world = World::on(online(&folder, &offline));
+    let again = expect!(world.client.call(&adopt), Adopted);
+    let reply = world.client.call(&Request::Bind(bind_request(&again.keys[0], TENANT, "user-9")));
     assert_eq!(reply, Reply::Refused(Refusal::AlreadyBound));
-    expect!(client.call(&Request::Bind(bind_request(&again.keys[1], TENANT, "user-9"))), Bound);
-    // A second batch of the same offline enclave adds to what it keeps.
-    run(&mut make("sandbox", "batch2"));
-    assert_ne!(std::fs::read(offline.path("batch2")).unwrap()[4..24], batch[..20]);
+    expect!(world.client.call(&Request::Bind(bind_request(&again.keys[1], TENANT, "user-9"))), Bound);
+
+    // The offline side adds to what it keeps.
+    let kept = std::fs::metadata(offline.path("state/cold.keys")).unwrap().len();
+    assert!(batch(&offline, "sandbox", "batch2").status.success());
+    assert!(std::fs::metadata(offline.path("state/cold.keys")).unwrap().len() > kept * 3 / 2);
 }

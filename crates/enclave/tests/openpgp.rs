@@ -1,11 +1,18 @@
 //! Recipients: certificates that GnuPG made, messages that GnuPG opens.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop at once")]
+#![expect(clippy::disallowed_methods, reason = "how long a certificate takes is real time")]
+
 mod rig;
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use boundary::Env;
+use boundary::message::RecipientFault::{
+    Expired, NoEncryptionKey, Revoked, SecretKey, SeveralKeys, TooLarge, Unreadable, Weak,
+};
 use boundary::message::{Inspect, RecipientFault, Refusal, Reply, Request};
 use rig::*;
 
@@ -63,130 +70,149 @@ fn messages_open_in_gnupg_byte_for_byte() {
     }
 }
 
-/// A certificate for each reason to refuse, and those that look odd and are good.
-#[test]
-fn the_table_of_certificates() {
-    let folder = Folder::new();
-    let enclave = sandbox(&folder);
-    let gpg = Gpg::new(&folder);
-    let mut client = enclave.connect();
-    let mut is = |name: &str, certificate: &[u8], expected: Option<RecipientFault>| {
-        let began = Instant::now();
-        assert_eq!(inspect(&mut client, certificate).err(), expected, "{name}");
-        assert!(began.elapsed() < Duration::from_secs(1), "{name} took {:?}", began.elapsed());
-    };
-    let good_fingerprint = curve25519(&gpg, "good");
-    let good = gpg.export("good");
-    let text = String::from_utf8(good.clone()).unwrap();
-
-    is("good", &good, None);
-    is("CRLF", text.replace('\n', "\r\n").as_bytes(), None);
-    is("text around", format!("Dear service,\n\nmy key:\n{text}\nRegards\n").as_bytes(), None);
-    is("white space around", format!("\n\n  {text}  \n").as_bytes(), None);
-    let without_checksum: String =
-        text.lines().filter(|line| !line.starts_with('=')).map(|line| format!("{line}\n")).collect();
-    is("no checksum", without_checksum.as_bytes(), None);
-
-    use RecipientFault::*;
-    is("empty", b"", Some(Unreadable));
-    is("plain text", b"not a key", Some(Unreadable));
-    is("not text", &[0xff, 0xfe, 0], Some(Unreadable));
-    is("binary", &run(gpg.command().args(["--export", "good"])).stdout, Some(Unreadable));
-    is("escaped newlines", text.replace('\n', "\\n").as_bytes(), Some(Unreadable));
-    is("newlines lost", text.replace('\n', " ").as_bytes(), Some(Unreadable));
-    is("truncated", &good[..good.len() / 2], Some(Unreadable));
-    is(
-        "empty block",
-        b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n-----END PGP PUBLIC KEY BLOCK-----\n",
-        Some(Unreadable),
-    );
-    is("too large", &vec![b'x'; 128 * 1024 + 1], Some(TooLarge));
-
-    let secret = run(gpg.command().args(["--armor", "--export-secret-keys", "good"])).stdout;
-    is("secret key", &secret, Some(SecretKey));
-    let mislabelled = String::from_utf8(secret).unwrap().replace("PRIVATE", "PUBLIC");
-    is("secret key under a public label", mislabelled.as_bytes(), Some(SecretKey));
-
-    curve25519(&gpg, "second");
-    is(
-        "two keys in one block",
-        &run(gpg.command().args(["--armor", "--export", "good", "second"])).stdout,
-        Some(SeveralKeys),
-    );
-    is("two blocks", &[good.clone(), gpg.export("second")].concat(), Some(SeveralKeys));
-
-    gpg.generate("signs-only", "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign");
-    is("signs only", &gpg.export("signs-only"), Some(NoEncryptionKey));
-    gpg.generate("rsa1024", "Key-Type: rsa\nKey-Length: 1024\nKey-Usage: sign\nSubkey-Type: rsa\nSubkey-Length: 1024\nSubkey-Usage: encrypt");
-    is("RSA-1024", &gpg.export("rsa1024"), Some(Weak));
-    gpg.generate("weak-subkey", "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nSubkey-Type: rsa\nSubkey-Length: 1024\nSubkey-Usage: encrypt");
-    is("RSA-1024 subkey", &gpg.export("weak-subkey"), Some(Weak));
-    gpg.generate("dsa", "Key-Type: dsa\nKey-Length: 2048\nKey-Usage: sign\nSubkey-Type: 16\nSubkey-Length: 2048\nSubkey-Usage: encrypt");
-    is("DSA and ElGamal", &gpg.export("dsa"), Some(Weak));
-    gpg.generate("brainpool", &NIST.replace("nistp256", "brainpoolP256r1"));
-    assert!(inspect(&mut client_of(&enclave), &gpg.export("brainpool")).is_err());
-    gpg.generate("secp256k1", &NIST.replace("nistp256", "secp256k1"));
-    assert!(inspect(&mut client_of(&enclave), &gpg.export("secp256k1")).is_err());
-
-    // Made in the past, so that they have expired by now.
-    gpg.generate(
-        "expired",
-        &format!("{CURVE25519}\nCreation-Date: 20200101T000000\nExpire-Date: 20210101T000000"),
-    );
-    is("expired", &gpg.export("expired"), Some(Expired));
-    run(gpg.command().args(["--quick-set-expire", &gpg.fingerprint("expired"), "0"]));
-    run(gpg.command().args([
-        "--quick-set-expire",
-        &gpg.fingerprint("expired"),
-        "0",
-        &gpg.fingerprints("expired")[1],
-    ]));
-    is("expiry extended", &gpg.export("expired"), None);
-
-    gpg.generate("old-subkey", "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign");
-    let fingerprint = gpg.fingerprint("old-subkey");
-    let past = ["--faked-system-time", "20200101T000000", "--ignore-time-conflict", "--ignore-valid-from"];
-    gpg.generate("aged", "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nCreation-Date: 20200101T000000\nExpire-Date: 0");
-    run(gpg.command().args(past).args([
-        "--quick-add-key",
-        &gpg.fingerprint("aged"),
-        "cv25519",
-        "encrypt",
-        "1y",
-    ]));
-    is("expired subkey", &gpg.export("aged"), Some(Expired));
-    run(gpg.command().args(["--quick-add-key", &gpg.fingerprint("aged"), "cv25519", "encrypt"]));
-    is("expired subkey beside a good one", &gpg.export("aged"), None);
-    is("no subkey", &gpg.export("old-subkey"), Some(NoEncryptionKey));
-    run(gpg.command().args(["--quick-add-key", &fingerprint, "cv25519", "encrypt"]));
-    is("subkey added", &gpg.export("old-subkey"), None);
-
-    let edit = |name: &str, commands: &str| {
-        let mut child = gpg.command();
-        child.args(["--no-batch", "--no-tty", "--command-fd", "0", "--edit-key", name]).stdin(Stdio::piped());
-        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), commands.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success());
-    };
-    edit("old-subkey", "key 1\nrevkey\ny\n0\n\ny\nsave\n");
-    is("revoked subkey", &gpg.export("old-subkey"), Some(Revoked));
-
-    curve25519(&gpg, "revoked");
-    let revocation = folder.path(&format!("gnupg/openpgp-revocs.d/{}.rev", gpg.fingerprint("revoked")));
-    let revocation = std::fs::read_to_string(revocation).unwrap().replace(":-----BEGIN", "-----BEGIN");
-    std::fs::write(folder.path("revocation"), revocation).unwrap();
-    run(gpg.command().arg("--import").arg(folder.path("revocation")));
-    is("revoked", &gpg.export("revoked"), Some(Revoked));
-
-    let huge = "x".repeat(600);
-    gpg.generate("hostile", &format!("{CURVE25519}\nName-Comment: \u{202e}[GNUPG:] GOODSIG {huge}"));
-    is("hostile user id", &gpg.export("hostile"), None);
-
-    assert_eq!(inspect(&mut client_of(&enclave), &good).unwrap().0, good_fingerprint);
+/// An enclave to ask, and GnuPG to make what it is asked about.
+struct Table {
+    gpg: Gpg,
+    client: Client,
+    _enclave: Enclave,
+    // Removed last.
+    folder: Folder,
 }
 
-fn client_of(enclave: &Enclave) -> Client {
-    enclave.connect()
+impl Table {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let enclave = sandbox(&folder);
+        Self { gpg: Gpg::new(&folder), client: enclave.connect(), _enclave: enclave, folder }
+    }
+
+    fn is(&mut self, name: &str, certificate: &[u8], expected: Option<RecipientFault>) {
+        let began = Instant::now();
+        assert_eq!(inspect(&mut self.client, certificate).err(), expected, "{name}");
+        assert!(began.elapsed() < Duration::from_secs(1), "{name} took {:?}", began.elapsed());
+    }
+
+    /// Makes a key and asks about it.
+    fn made(&mut self, name: &str, lines: &str, expected: Option<RecipientFault>) {
+        self.gpg.generate(name, lines);
+        self.now(name, name, expected);
+    }
+
+    /// Asks about a key as it is now.
+    fn now(&mut self, why: &str, name: &str, expected: Option<RecipientFault>) {
+        let certificate = self.gpg.export(name);
+        self.is(why, &certificate, expected);
+    }
+
+    fn gpg(&self, args: &[&str]) -> Vec<u8> {
+        run(self.gpg.command().args(args)).stdout
+    }
+}
+
+const SIGNS: &str = "Key-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign";
+
+#[test]
+fn what_a_text_may_hold() {
+    let mut table = Table::new();
+    curve25519(&table.gpg, "good");
+    curve25519(&table.gpg, "second");
+    let good = table.gpg.export("good");
+    let text = String::from_utf8(good.clone()).unwrap();
+    table.is("good", &good, None);
+    table.is("CRLF", text.replace('\n', "\r\n").as_bytes(), None);
+    table.is("text around", format!("Dear service,\n\nmy key:\n{text}\nRegards\n").as_bytes(), None);
+    table.is("white space around", format!("\n\n  {text}  \n").as_bytes(), None);
+    let without_checksum: Vec<&str> = text.lines().filter(|line| !line.starts_with('=')).collect();
+    table.is("no checksum", (without_checksum.join("\n") + "\n").as_bytes(), None);
+
+    table.is("empty", b"", Some(Unreadable));
+    table.is("plain text", b"not a key", Some(Unreadable));
+    table.is("not text", &[0xff, 0xfe, 0], Some(Unreadable));
+    let binary = table.gpg(&["--export", "good"]);
+    table.is("binary", &binary, Some(Unreadable));
+    table.is("escaped newlines", text.replace('\n', "\\n").as_bytes(), Some(Unreadable));
+    table.is("newlines lost", text.replace('\n', " ").as_bytes(), Some(Unreadable));
+    table.is("truncated", &good[..good.len() / 2], Some(Unreadable));
+    table.is("nothing in it", &armour(&[]), Some(Unreadable));
+    table.is("too large", &vec![b'x'; 128 * 1024 + 1], Some(TooLarge));
+    let secret = table.gpg(&["--armor", "--export-secret-keys", "good"]);
+    table.is("secret key", &secret, Some(SecretKey));
+    let mislabelled = String::from_utf8(secret).unwrap().replace("PRIVATE", "PUBLIC");
+    table.is("secret key under a public label", mislabelled.as_bytes(), Some(SecretKey));
+    let both = table.gpg(&["--armor", "--export", "good", "second"]);
+    table.is("two keys in one block", &both, Some(SeveralKeys));
+    let second = table.gpg.export("second");
+    table.is("two blocks", &[good, second].concat(), Some(SeveralKeys));
+    let name = format!("{CURVE25519}\nName-Comment: \u{202e}[GNUPG:] GOODSIG {}", "x".repeat(600));
+    table.made("hostile", &name, None);
+}
+
+#[test]
+fn kinds_and_strengths() {
+    let mut table = Table::new();
+    let rsa = "Key-Type: rsa\nKey-Length: 1024\nKey-Usage: sign";
+    let weak = "Subkey-Type: rsa\nSubkey-Length: 1024\nSubkey-Usage: encrypt";
+    let elgamal = "Subkey-Type: 16\nSubkey-Length: 2048\nSubkey-Usage: encrypt";
+    table.made("signs-only", SIGNS, Some(NoEncryptionKey));
+    table.made("rsa1024", &format!("{rsa}\n{weak}"), Some(Weak));
+    table.made("rsa1024-primary", &format!("{rsa},encrypt"), Some(Weak));
+    table.made("weak-subkey", &format!("{SIGNS}\n{weak}"), Some(Weak));
+    table.made("elgamal", &format!("{SIGNS}\n{elgamal}"), Some(Weak));
+    table.made("dsa", &format!("Key-Type: dsa\nKey-Length: 2048\nKey-Usage: sign\n{elgamal}"), Some(Weak));
+    for curve in ["brainpoolP256r1", "secp256k1"] {
+        table.gpg.generate(curve, &NIST.replace("nistp256", curve));
+        let certificate = table.gpg.export(curve);
+        assert!(inspect(&mut table.client, &certificate).is_err(), "{curve}");
+        table.gpg.generate(&format!("{curve}-subkey"), &CURVE25519.replace("cv25519", curve));
+        let certificate = table.gpg.export(&format!("{curve}-subkey"));
+        assert!(inspect(&mut table.client, &certificate).is_err(), "{curve} subkey");
+    }
+}
+
+#[test]
+fn expiry_and_revocation() {
+    let mut table = Table::new();
+    let past = "\nCreation-Date: 20200101T000000\nExpire-Date: 20210101T000000";
+    table.made("expired", &format!("{CURVE25519}{past}"), Some(Expired));
+    let fingerprints = table.gpg.fingerprints("expired");
+    table.gpg(&["--quick-set-expire", &fingerprints[0], "0"]);
+    table.now("subkey still expired", "expired", Some(Expired));
+    table.gpg(&["--quick-set-expire", &fingerprints[0], "0", &fingerprints[1]]);
+    table.now("expiry extended", "expired", None);
+
+    table.made(
+        "aged",
+        &format!("{SIGNS}\nCreation-Date: 20200101T000000\nExpire-Date: 0"),
+        Some(NoEncryptionKey),
+    );
+    let aged = table.gpg.fingerprint("aged");
+    let then = ["--faked-system-time", "20200101T000000", "--ignore-time-conflict", "--ignore-valid-from"];
+    table.gpg(&[then.as_slice(), &["--quick-add-key", &aged, "cv25519", "encrypt", "1y"]].concat());
+    table.now("expired subkey", "aged", Some(Expired));
+    table.gpg(&["--quick-add-key", &aged, "cv25519", "encrypt"]);
+    table.now("expired subkey beside a good one", "aged", None);
+
+    table.made("subkey-revoked", CURVE25519, None);
+    let mut edit = table.gpg.command();
+    edit.args(["--no-batch", "--no-tty", "--command-fd", "0", "--edit-key", "subkey-revoked"]);
+    let mut edit = edit.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    edit.stdin.take().unwrap().write_all(b"key 1\nrevkey\ny\n0\n\ny\nsave\n").unwrap();
+    assert!(edit.wait().unwrap().success());
+    table.now("revoked subkey", "subkey-revoked", Some(Revoked));
+
+    table.made("revoked", CURVE25519, None);
+    let path = format!("gnupg/openpgp-revocs.d/{}.rev", table.gpg.fingerprint("revoked"));
+    let revocation =
+        std::fs::read_to_string(table.folder.path(&path)).unwrap().replace(":-----BEGIN", "-----BEGIN");
+    let file = table.folder.path("revocation");
+    std::fs::write(&file, revocation).unwrap();
+    table.gpg(&["--import", file.to_str().unwrap()]);
+    table.now("revoked", "revoked", Some(Revoked));
+
+    let later =
+        ["--faked-system-time", "20990101T000000", "--quick-gen-key", "not-yet", "rsa2048", "default", "0"];
+    table.gpg(&later);
+    table.now("not yet made", "not-yet", Some(Unreadable));
 }
 
 /// Damage anywhere in the binary certificate: refused, or the same two keys, and never a crash.
@@ -223,7 +249,7 @@ fn damaged_certificates_change_nobody() {
 fn armour(binary: &[u8]) -> Vec<u8> {
     let mut child =
         Command::new("base64").arg("-w64").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), binary).unwrap();
+    child.stdin.take().unwrap().write_all(binary).unwrap();
     let body = child.wait_with_output().unwrap().stdout;
     [b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n".as_slice(), &body, b"-----END PGP PUBLIC KEY BLOCK-----\n"]
         .concat()
