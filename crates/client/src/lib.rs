@@ -42,6 +42,7 @@ mod retry;
 mod secret;
 mod whole;
 
+pub use api;
 pub use attest::{AttestationFault, AttestedKey, SigningKeyPin};
 pub use audit::AuditFilter;
 pub use boundary::statement::Field;

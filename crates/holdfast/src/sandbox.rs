@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use api::sandbox::Credentials;
+use client::api::sandbox::Credentials;
 use server::config::Settings;
 use server::running::Service;
 use tracing_subscriber::EnvFilter;
@@ -168,10 +168,17 @@ async fn take_part(
     ready: Duration,
 ) -> Result<ExitCode, Failure> {
     let Running { service, enclave, credentials, .. } = running;
-    let ready = format!("ready in {:.2} s", ready.as_secs_f64());
-    page.line(&format!("{} sandbox, {}", page.bold("Holdfast"), page.green(&ready)));
+    let in_time = format!("ready in {:.2} s", ready.as_secs_f64());
+    page.line(&format!("{} sandbox, {}", page.bold("Holdfast"), page.green(&in_time)));
     greeting::print_addresses(page, credentials, &folders.log_file().display().to_string());
-    page.event("ready", ready_event(credentials, &ready)?);
+    if !service.address().ip().is_loopback() {
+        page.line("");
+        page.line(
+            "  Other machines can reach it, and a sandbox approves every identity check it is told to:",
+        );
+        page.line("  keep nothing real in it.");
+    }
+    page.event("ready", ready_event(credentials, ready)?);
     let plan = async {
         if args.tour {
             tour::run(page, credentials).await?;
@@ -195,9 +202,9 @@ async fn take_part(
     }
 }
 
-fn ready_event(credentials: &Credentials, ready: &str) -> Result<serde_json::Value, Failure> {
+fn ready_event(credentials: &Credentials, ready: Duration) -> Result<serde_json::Value, Failure> {
     let credentials = serde_json::to_value(credentials).doing(|| "cannot write the credentials")?;
-    Ok(serde_json::json!({ "ready": ready, "credentials": credentials }))
+    Ok(serde_json::json!({ "ready_ms": ready.as_millis(), "credentials": credentials }))
 }
 
 /// The address to listen on. Only the default one gives way to a free port: who names one means it.

@@ -6,7 +6,7 @@ mod retail;
 mod search;
 mod stage;
 
-use api::sandbox::Credentials;
+use client::api::sandbox::Credentials;
 
 use self::stage::Stage;
 use crate::edge::random_hex;

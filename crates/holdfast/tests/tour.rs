@@ -116,7 +116,7 @@ fn pasted_lines_work_and_the_end_is_clean() {
     let mut sandbox = Sandbox::start(&data_dir, &["--credentials", &credentials.display().to_string()]);
 
     assert_eq!(fs::metadata(&credentials).expect("a file").permissions().mode() & 0o777, 0o600);
-    let written: api::sandbox::Credentials =
+    let written: client::api::sandbox::Credentials =
         serde_json::from_slice(&fs::read(&credentials).expect("a file")).expect("the contract's shape");
     let kinds: Vec<_> = written.tenants.iter().map(|tenant| tenant.kind.as_str()).collect();
     assert_eq!(kinds, ["retail", "partner", "institution"]);

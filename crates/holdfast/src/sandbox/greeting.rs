@@ -1,6 +1,6 @@
 //! What a sandbox says when it is ready: where it is, who may call it, and what to try next.
 
-use api::sandbox::{Credentials, Tenant};
+use client::api::sandbox::{Credentials, Tenant};
 
 use crate::page::Page;
 
@@ -104,7 +104,7 @@ pub fn full_key_of<'a>(tenants: &'a [Tenant], kind: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 pub mod tests {
-    use api::sandbox::ApiKeys;
+    use client::api::sandbox::ApiKeys;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The second story: a partner assigns a key to a customer and stores material under it.
 
-use api::partner::{AssignKeyRequest, Organisation, Package, StoreDataRequest};
+use client::api::partner::{AssignKeyRequest, Organisation, Package, StoreDataRequest};
 use client::{AttestedKey, Client, Error, Field, Secret};
 
 use super::stage::Stage;

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use api::retail::{GenerateKeyRequest, RecoverRequest, RecoverResponse, SimulateRequest, StartRequest};
+use client::api::retail::{
+    GenerateKeyRequest, RecoverRequest, RecoverResponse, SimulateRequest, StartRequest,
+};
 use client::{AttestedKey, AuditFilter, Client, Error, Field, RecipientKey, Recovered, Secret};
 
 use super::MNEMONIC;
