@@ -164,6 +164,12 @@ impl Service {
         let _ = self.stop.send(true);
         let _ = self.serving.await;
         self.workers.finish().await;
+        let owner = self.app.instance.clone();
+        let released = self.app.db.write("release_lease", move |tx| store::pool::release_lease(tx, &owner));
+        if let Err::<u64, StoreError>(error) = released.await {
+            // The lease then lapses by itself.
+            tracing::warn!(%error, "the lease on the key pool could not be given back");
+        }
         self.app.db.close().await;
     }
 }

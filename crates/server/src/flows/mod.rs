@@ -42,6 +42,7 @@ use domain::access::Principal;
 use domain::audit::{ActorType, Outcome};
 use domain::event::Event;
 use domain::ids::TenantId;
+use domain::limits::UNAVAILABLE_RETRY_AFTER_S;
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::audit::AuditEntry;
@@ -109,11 +110,18 @@ impl From<Refusal> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let passing = error.is_passing();
+        let unknown = matches!(error, StoreError::OutcomeUnknown { .. });
         let fault = Fault { doing: "using the database", cause: Some(Box::new(error)) };
-        if !passing {
+        if !passing && !unknown {
             return Self::Fault(fault);
         }
         tracing::warn!(cause = fault.chain(), "the database is away");
+        if unknown {
+            let text =
+                "the database went away while this was being written: it may be done or not; repeat the call";
+            let refusal = Refusal::new(Kind::Unavailable, "outcome-unknown", text);
+            return Self::Refused(refusal.retry_after(UNAVAILABLE_RETRY_AFTER_S));
+        }
         Self::Refused(Refusal::unavailable("the database"))
     }
 }
