@@ -45,12 +45,17 @@ fn serve(args: &Args) -> Result<(), Failure> {
             () = shutdown.asked() => return Ok(()),
         };
         tracing::info!(address = %service.address(), "listening");
-        shutdown.asked().await;
+        let ended = tokio::select! {
+            () = shutdown.asked() => Ok(()),
+            () = service.broken() => {
+                Err(Failure::new("a write could not be made durable; start the service again once the disk is well".to_owned()))
+            }
+        };
         tracing::info!("ending");
         tokio::select! {
             () = service.stop() => {}
             () = shutdown.insisted() => {}
         }
-        Ok(())
+        ended
     })
 }

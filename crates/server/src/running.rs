@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::sandbox::Tenant;
 use boundary::message::Adopt;
@@ -29,6 +30,9 @@ use crate::http::router::router;
 use crate::http::serve::serve;
 use crate::sandbox_tenants;
 use crate::work::{self, Workers, pool_key};
+
+/// How often it is looked whether the database still takes writes.
+const BROKEN_LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A started service. Dropping it leaves its tasks to the runtime; [`Service::stop`] ends them in order.
 pub struct Service {
@@ -156,6 +160,14 @@ impl Service {
         sandbox_tenants::ensure(&self.app)
             .await
             .map_err(|error| StartError::of("making the sandbox's tenants", error))
+    }
+
+    /// Returns when the database could not make a commit durable: nothing more will be written, and only a new
+    /// process, which recovers what is on the disk, may go on.
+    pub async fn broken(&self) {
+        while !self.app.db.is_failed() {
+            tokio::time::sleep(BROKEN_LOOK_EVERY).await;
+        }
     }
 
     /// Stops listening, lets running calls and workers finish, closes the database.
