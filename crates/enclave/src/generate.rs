@@ -199,6 +199,15 @@ impl Generator {
     }
 }
 
+/// What a customer's device does, for the tests of others.
+#[cfg(test)]
+pub fn encrypt_for_test(public_key: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(public_key).unwrap()).unwrap();
+    let mut ciphertext = vec![0; RSA_CIPHERTEXT_BYTES];
+    public.encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut ciphertext, None).unwrap();
+    ciphertext
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,10 +225,7 @@ mod tests {
     fn an_rsa_pair_decrypts_what_was_encrypted_to_it_and_nothing_else() {
         let pair = make(KeyType::Rsa4096).unwrap();
         let key = RsaKey::read(&pair.private_half, &pair.public_key).unwrap();
-        let public =
-            OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(&pair.public_key).unwrap()).unwrap();
-        let mut ciphertext = [0; RSA_CIPHERTEXT_BYTES];
-        public.encrypt(&OAEP_SHA256_MGF1SHA256, &[9; 446], &mut ciphertext, None).unwrap();
+        let mut ciphertext = encrypt_for_test(&pair.public_key, &[9; 446]);
         assert!(key.decrypt(&ciphertext).unwrap().has_checksum(&crate::digest::sha256(&[9; 446])));
         assert!(!key.decrypt(&ciphertext).unwrap().has_checksum(&[0; 32]));
         assert!(key.decrypt(&ciphertext[1..]).is_none());

@@ -1,6 +1,5 @@
 //! `Release`: the one request through which a secret leaves, and every check before it (trust 3.5, in order).
 
-use boundary::RSA_CIPHERTEXT_BYTES;
 use boundary::intent::{Intent, Item, preimage};
 use boundary::message::{
     ItemOutcome, KeyType, Message, RELEASE_ITEMS_MAX, RecipientFault, Refusal, Release, ReleaseItem, Released,
@@ -12,7 +11,7 @@ use crate::clock::seconds_until;
 use crate::digest::{equal, hex, sha256};
 use crate::generate::RsaKey;
 use crate::openpgp::{Certificate, inspect};
-use crate::seal::{Home, open};
+use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
 use crate::service::{Enclave, note};
 use crate::session::{Token, policy_hash, user_tag};
@@ -176,53 +175,61 @@ fn within_limits(state: &State, proof: &Proof, now_ms: i64, first: bool) -> Resu
 
 /// The key of an item that may go out; none, with the step logged, for one that may not.
 fn item_key(enclave: &Enclave, proof: &Proof, item: &ReleaseItem, intended: &Item) -> Option<RsaKey> {
-    match try_item_key(enclave, proof, item, intended) {
-        Ok(key) => Some(key),
-        Err(step) => {
-            note("release", step);
-            None
-        }
+    let key = || {
+        let (facts, private_half) = open(&enclave.keyring, &item.key).map_err(|_| "8 key's seal")?;
+        let record = RecordToken::believe(&enclave.keyring, &item.record).map_err(|_| "8 record")?;
+        proof.covers(&facts, &record, item, intended)?;
+        RsaKey::read(&private_half, &facts.public_key).map_err(|_| "8 key's halves differ")
+    };
+    key().inspect_err(|step| note("release", step)).ok()
+}
+
+impl Proof {
+    /// Whether what has been proven covers this item. Several of these follow from one another as long as no
+    /// key is bound twice and no seal is broken; none relies on that.
+    fn covers(
+        &self,
+        facts: &KeyFacts,
+        record: &RecordToken,
+        item: &ReleaseItem,
+        intended: &Item,
+    ) -> Result<(), &'static str> {
+        let ensure = |holds: bool, step: &'static str| if holds { Ok(()) } else { Err(step) };
+        let (ticket, own) = (&self.ticket, &self.admissions[0]);
+        ensure(facts.tenant_id == ticket.tenant_id, "8 key is another tenant's")?;
+        ensure(facts.user_tag == Some(ticket.user_tag), "8 key is another user's")?;
+        ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), "8 key's kind")?;
+        ensure(record.tenant_id == ticket.tenant_id, "8 record is another tenant's")?;
+        ensure(record.user_tag == ticket.user_tag, "8 record is another user's")?;
+        ensure(record.backup_id == intended.backup_id, "8 record is another backup's")?;
+        ensure(record.key_id == facts.key_id, "8 record is another key's")?;
+        ensure(intended.key_id == facts.key_id, "8 intent names another key")?;
+        let digest = sha256(&digest_preimage(
+            &ticket.tenant_id,
+            &ticket.user_tag,
+            &facts.key_id,
+            &item.item_key,
+            &item.ciphertext,
+            &item.checksum,
+        ));
+        ensure(digest == record.record_digest, "8 digest is not the record's")?;
+        ensure(hex(&digest) == intended.record_digest, "8 digest is not the intent's")?;
+        let stored_under = record.session_id.ok_or("8 item was not stored under a session")?;
+        let confirmed = self.admissions.iter().any(|admission| {
+            admission.session_id == stored_under
+                && admission.outcome == Outcome::Approved
+                && admission.tenant_id == ticket.tenant_id
+                && admission.user_tag == ticket.user_tag
+                && admission.identity_tag.is_some()
+                && admission.identity_tag == own.identity_tag
+        });
+        ensure(confirmed, "5 no approval of the same person for the session the item was stored under")
     }
 }
 
-fn try_item_key(
-    enclave: &Enclave,
-    proof: &Proof,
-    item: &ReleaseItem,
-    intended: &Item,
-) -> Result<RsaKey, &'static str> {
-    let ensure = |holds: bool, step: &'static str| if holds { Ok(()) } else { Err(step) };
-    let (ticket, own) = (&proof.ticket, &proof.admissions[0]);
-    let (facts, private_half) = open(&enclave.keyring, &item.key).map_err(|_| "8 key's seal")?;
-    ensure(facts.tenant_id == ticket.tenant_id, "8 key is another tenant's")?;
-    ensure(facts.user_tag == Some(ticket.user_tag), "8 key is another user's")?;
-    ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), "8 key's kind")?;
-    let record = RecordToken::believe(&enclave.keyring, &item.record).map_err(|_| "8 record")?;
-    ensure(record.tenant_id == ticket.tenant_id, "8 record is another tenant's")?;
-    ensure(record.user_tag == ticket.user_tag, "8 record is another user's")?;
-    ensure(record.backup_id == intended.backup_id, "8 record is another backup's")?;
-    ensure(record.key_id == facts.key_id && record.key_id == intended.key_id, "8 record is another key's")?;
-    ensure(item.ciphertext.len() == RSA_CIPHERTEXT_BYTES, "8 ciphertext")?;
-    let digest = sha256(&digest_preimage(
-        &ticket.tenant_id,
-        &ticket.user_tag,
-        &facts.key_id,
-        &item.item_key,
-        &item.ciphertext,
-        &item.checksum,
-    ));
-    ensure(digest == record.record_digest && hex(&digest) == intended.record_digest, "8 digest")?;
-    let stored_under = record.session_id.ok_or("8 item was not stored under a session")?;
-    let confirmed = proof.admissions.iter().any(|admission| {
-        admission.session_id == stored_under
-            && admission.outcome == Outcome::Approved
-            && admission.tenant_id == ticket.tenant_id
-            && admission.user_tag == ticket.user_tag
-            && admission.identity_tag.is_some()
-            && admission.identity_tag == own.identity_tag
-    });
-    ensure(confirmed, "5 no approval of the same person for the session the item was stored under")?;
-    RsaKey::read(&private_half, &facts.public_key).map_err(|_| "8 key's halves differ")
+/// Decrypts an item, if its plaintext is what was checked.
+fn plaintext(item: &ReleaseItem, key: &RsaKey) -> Option<Plaintext> {
+    key.decrypt(&item.ciphertext).filter(|plaintext| plaintext.has_checksum(&item.checksum))
 }
 
 /// Decrypts, compares, encrypts to the recipient.
@@ -232,10 +239,7 @@ fn outcome(certificate: &Certificate, item: &ReleaseItem, key: Option<RsaKey>) -
         let armoured = certificate.encrypt(plaintext).ok()?;
         Some(ItemOutcome::Message(Message { armoured, plaintext_bytes }))
     };
-    key.and_then(|key| key.decrypt(&item.ciphertext))
-        .filter(|plaintext| plaintext.has_checksum(&item.checksum))
-        .and_then(encrypt)
-        .unwrap_or(ItemOutcome::Failed)
+    key.and_then(|key| plaintext(item, &key)).and_then(encrypt).unwrap_or(ItemOutcome::Failed)
 }
 
 /// Logs what goes out, and to whom, before it does.
@@ -280,6 +284,8 @@ fn items_digest(items: &[Item]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use boundary::Env;
+
     use super::*;
 
     #[test]
@@ -297,6 +303,145 @@ mod tests {
         ] {
             assert_eq!(window_open(approved, now), open, "{now}");
         }
+    }
+
+    /// A proof, and an item that it covers.
+    struct Covered {
+        proof: Proof,
+        facts: KeyFacts,
+        record: RecordToken,
+        item: ReleaseItem,
+        intended: Item,
+    }
+
+    impl Covered {
+        fn new() -> Self {
+            let (tenant, tag, key_id, session_id) = ("t".to_owned(), [1; 32], "k".to_owned(), [2; 16]);
+            let env = Env::Production;
+            let item = ReleaseItem {
+                item_key: "i".into(),
+                key: Vec::new(),
+                ciphertext: vec![3; 512],
+                checksum: [4; 32],
+                record: Vec::new(),
+            };
+            let digest = sha256(&digest_preimage(
+                &tenant,
+                &tag,
+                &key_id,
+                &item.item_key,
+                &item.ciphertext,
+                &item.checksum,
+            ));
+            let ticket = Ticket {
+                env,
+                generation: 1,
+                session_id: [5; 16],
+                nonce: [6; 32],
+                tenant_id: tenant.clone(),
+                user_tag: tag,
+                policy_hash: [7; 32],
+                opened_at_ms: 0,
+                openpgp_fingerprint: None,
+            };
+            let admission = |session_id| Admission {
+                env,
+                generation: 1,
+                session_id,
+                tenant_id: tenant.clone(),
+                user_tag: tag,
+                provider: "p".into(),
+                verification_id: "v".into(),
+                outcome: Outcome::Approved,
+                event_at_ms: 0,
+                identity_tag: Some([8; 32]),
+            };
+            let admissions = vec![admission([5; 16]), admission(session_id)];
+            let intended =
+                Item { backup_id: "b".into(), key_id: key_id.clone(), record_digest: hex(&digest) };
+            let intent =
+                Intent::from_canonical(include_bytes!("../../boundary/testdata/intent.json").trim_ascii());
+            Self {
+                proof: Proof { intent: intent.unwrap(), ticket, admissions, now_ms: 0 },
+                facts: KeyFacts {
+                    tenant_id: tenant.clone(),
+                    user_tag: Some(tag),
+                    key_id: key_id.clone(),
+                    key_type: KeyType::Rsa4096,
+                    home: Home::Hot,
+                    public_key: Vec::new(),
+                    created_at_ms: 0,
+                    serial: 0,
+                },
+                record: RecordToken {
+                    env,
+                    generation: 1,
+                    tenant_id: tenant,
+                    user_tag: tag,
+                    session_id: Some(session_id),
+                    backup_id: "b".into(),
+                    key_id,
+                    record_digest: digest,
+                    checked_at_ms: 0,
+                },
+                item,
+                intended,
+            }
+        }
+
+        fn holds(&self) -> bool {
+            self.proof.covers(&self.facts, &self.record, &self.item, &self.intended).is_ok()
+        }
+    }
+
+    #[test]
+    fn each_field_of_an_item_is_checked_by_itself() {
+        assert!(Covered::new().holds());
+        let alterations: [fn(&mut Covered); 23] = [
+            |covered| covered.facts.tenant_id = "u".into(),
+            |covered| covered.facts.user_tag = Some([0; 32]),
+            |covered| covered.facts.user_tag = None,
+            |covered| covered.facts.key_type = KeyType::Ed25519,
+            |covered| covered.facts.home = Home::Cold,
+            |covered| covered.facts.key_id = "l".into(),
+            |covered| covered.record.tenant_id = "u".into(),
+            |covered| covered.record.user_tag = [0; 32],
+            |covered| covered.record.backup_id = "c".into(),
+            |covered| covered.record.key_id = "l".into(),
+            |covered| covered.record.record_digest = [0; 32],
+            |covered| covered.record.session_id = None,
+            |covered| covered.record.session_id = Some([9; 16]),
+            |covered| covered.intended.backup_id = "c".into(),
+            |covered| covered.intended.key_id = "l".into(),
+            |covered| covered.intended.record_digest = hex(&[0; 32]),
+            |covered| covered.item.item_key = "j".into(),
+            |covered| covered.item.ciphertext[0] = 0,
+            |covered| covered.item.checksum[0] = 0,
+            |covered| covered.proof.admissions[1].outcome = Outcome::IdentityDiffers,
+            |covered| covered.proof.admissions[1].tenant_id = "u".into(),
+            |covered| covered.proof.admissions[1].user_tag = [0; 32],
+            |covered| covered.proof.admissions[1].identity_tag = Some([0; 32]),
+        ];
+        for (n, alter) in alterations.iter().enumerate() {
+            let mut covered = Covered::new();
+            alter(&mut covered);
+            assert!(!covered.holds(), "alteration {n}");
+        }
+        let mut nobody = Covered::new();
+        nobody.proof.admissions.iter_mut().for_each(|admission| admission.identity_tag = None);
+        assert!(!nobody.holds());
+    }
+
+    #[test]
+    fn a_plaintext_with_another_checksum_stays_inside() {
+        let pair = crate::generate::make(KeyType::Rsa4096).unwrap();
+        let key = RsaKey::read(&pair.private_half, &pair.public_key).unwrap();
+        let mut item = Covered::new().item;
+        item.ciphertext = crate::generate::encrypt_for_test(&pair.public_key, b"plain");
+        item.checksum = sha256(b"plain");
+        assert!(plaintext(&item, &key).is_some());
+        item.checksum = sha256(b"other");
+        assert!(plaintext(&item, &key).is_none());
     }
 
     #[test]

@@ -111,3 +111,62 @@ pub fn recall(enclave: &Enclave, request: &Recall) -> Result<Recalled, Refusal> 
     })?;
     Ok(Recalled { deliveries })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(env: Env, generation: u32) -> Ticket {
+        Ticket {
+            env,
+            generation,
+            session_id: [1; 16],
+            nonce: [2; 32],
+            tenant_id: "t".into(),
+            user_tag: [3; 32],
+            policy_hash: [4; 32],
+            opened_at_ms: 5,
+            openpgp_fingerprint: None,
+        }
+    }
+
+    #[test]
+    fn a_token_is_believed_where_and_when_it_was_made() {
+        let ring = Keyring::for_test(Env::Production);
+        let good = ticket(Env::Production, GENERATION);
+        assert_eq!(Ticket::believe(&ring, &good.issue(&ring)), Ok(good.clone()));
+        assert!(Ticket::believe(&ring, &ticket(Env::Sandbox, GENERATION).issue(&ring)).is_err());
+        assert!(Ticket::believe(&ring, &ticket(Env::Production, GENERATION + 1).issue(&ring)).is_err());
+        assert!(Ticket::believe(&ring, &good.issue(&Keyring::for_test(Env::Sandbox))).is_err());
+        let issued = good.issue(&ring);
+        for at in 0..issued.len() * 8 {
+            let mut bad = issued.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            assert!(Ticket::believe(&ring, &bad).is_err(), "bit {at}");
+        }
+        for end in 0..issued.len() {
+            assert!(Ticket::believe(&ring, &issued[..end]).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let ring = Keyring::for_test(Env::Production);
+        let macs = [&ring.ticket, &ring.admission, &ring.record, &ring.identity]
+            .map(|key| hmac::sign(key, b"same").as_ref().to_vec());
+        for (n, one) in macs.iter().enumerate() {
+            assert!(macs[n + 1..].iter().all(|other| other != one));
+            assert_ne!(ring.log_key().expose().as_slice(), one);
+        }
+        assert_ne!(ring.sealing("a").expose(), ring.sealing("b").expose());
+        assert_ne!(ring.sealing("").expose(), ring.log_key().expose());
+    }
+
+    #[test]
+    fn names_have_bounds() {
+        assert_eq!(check_names(&["a", &"x".repeat(NAME_BYTES_MAX)]), Ok(()));
+        for bad in ["", "a\0b", &"x".repeat(NAME_BYTES_MAX + 1)] {
+            assert_eq!(check_names(&["a", bad]), Err(Refusal::Malformed));
+        }
+    }
+}

@@ -225,6 +225,10 @@ fn damaged_certificates_change_nobody() {
     curve25519(&gpg, "good");
     let expected = inspect(&mut client, &gpg.export("good")).unwrap();
     let binary = run(gpg.command().args(["--export", "good"])).stdout;
+    let name = binary.windows(4).position(|window| window == b"good").unwrap();
+    let mut renamed = binary.clone();
+    renamed[name] = b'f';
+    assert_eq!(inspect(&mut client, &armour(&renamed)), Err(Unreadable), "self-signature of another name");
     let (mut refused, mut same) = (0, 0);
     for at in 0..binary.len() {
         let mut damaged = binary.clone();
