@@ -1,0 +1,6 @@
+//! The service, called over HTTP as its users call it. The modules mirror the tree of its URLs; beside them
+//! stands what is true of every call.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at once")]
+
+mod story;

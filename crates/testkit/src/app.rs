@@ -1,0 +1,336 @@
+//! A running service of a test's own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use api::sandbox::Tenant;
+use boundary::Env;
+use boundary::message::{KeyType as WireKeyType, PoolKey as WirePoolKey};
+use domain::credential::{ApiKeyText, Scope, TenantKind};
+use domain::ids::{CredentialId, TenantId};
+use domain::key::{KeyEnvironment, KeyType};
+use domain::time::Timestamp;
+use serde_json::Value;
+use server::config::Settings;
+use server::edge::chance::SystemChance;
+use server::edge::clock::Clock as _;
+use server::running::{Service, StartError};
+use store::credentials::{self, ApiCredential, Scopes};
+use store::pool::{self, PoolKey};
+use store::seal::ServerKeys;
+use store::{Db, StoreError, tenants};
+use tempfile::TempDir;
+
+use crate::actor::Actor;
+use crate::clock::MockClock;
+use crate::database::{Census, Place};
+use crate::enclave::{Enclave, Recipe};
+use crate::fixture::Fixture;
+use crate::postgres::Cluster;
+
+/// What kind of service a test wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    env: Env,
+    postgres: bool,
+    stock: bool,
+    pool_targets: [u64; 3],
+    patience: Duration,
+}
+
+/// Which of a sandbox tenant's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRole {
+    /// May do all that a tenant of its kind does.
+    Full,
+    /// The same, less the scope of its kind.
+    WithoutScope,
+    /// As the first, but expired.
+    Expired,
+}
+
+/// A running service. Nothing of it is shared with another test, and it ends with the test.
+pub struct App {
+    service: Option<Service>,
+    settings: Settings,
+    tenants: Vec<Tenant>,
+    http: reqwest::Client,
+    /// The server's clock.
+    pub clock: MockClock,
+    /// The database, past the service.
+    pub db: Db,
+    /// Where the database is.
+    pub place: Place,
+    /// What the fixture gave.
+    pub fixture: Fixture,
+    /// The enclave.
+    pub enclave: Enclave,
+    /// The database server, where there is one.
+    pub cluster: Option<Cluster>,
+    folder: TempDir,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let patience = Duration::from_secs(10);
+        Self { env: Env::Sandbox, postgres: false, stock: true, pool_targets: [0; 3], patience }
+    }
+}
+
+impl Plan {
+    /// On a private `PostgreSQL` cluster.
+    #[must_use]
+    pub fn on_postgres(self) -> Self {
+        Self { postgres: true, ..self }
+    }
+
+    /// As a production installation, with an enclave of its own and no keys in stock.
+    #[must_use]
+    pub fn production(self) -> Self {
+        Self { env: Env::Production, stock: false, ..self }
+    }
+
+    /// Without keys in stock; the service makes up to so many of each kind: RSA, secp256k1, Ed25519.
+    #[must_use]
+    pub fn with_pool(self, pool_targets: [u64; 3]) -> Self {
+        Self { stock: false, pool_targets, ..self }
+    }
+
+    /// With so much patience for a database that does not answer.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> App {
+        let folder = tempfile::Builder::new().prefix("hf-app-").tempdir().expect("a temporary folder");
+        let fixture = Fixture::copy_to(folder.path());
+        let enclave = Enclave::start(self.recipe(folder.path(), &fixture));
+        let cluster = self.postgres.then(Cluster::start);
+        let settings = self.settings(folder.path(), cluster.as_ref());
+        std::fs::create_dir_all(&settings.data_dir).expect("a folder");
+        let place = match &settings.database.engine {
+            store::Engine::Sqlite(path) => Place::Sqlite(path.clone()),
+            store::Engine::Postgres(address) => Place::Postgres(address.clone()),
+        };
+        let db = Db::open(settings.database.clone()).await.expect("a database");
+        let clock = MockClock::default();
+        if self.stock {
+            put_in_stock(&db, &fixture.hot, KeyEnvironment::Hot, clock.now()).await;
+            put_in_stock(&db, &fixture.cold, KeyEnvironment::Cold, clock.now()).await;
+        }
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let tenants = Vec::new();
+        let service = None;
+        let mut app =
+            App { service, settings, tenants, http, clock, db, place, fixture, enclave, cluster, folder };
+        app.start_service().await.expect("the service starts");
+        app
+    }
+
+    fn recipe(self, folder: &Path, fixture: &Fixture) -> Recipe {
+        let sandbox = self.env == Env::Sandbox;
+        Recipe {
+            env: self.env,
+            state: if sandbox { fixture.state.clone() } else { folder.join("production") },
+            socket: folder.join("enclave.sock"),
+            provider: sandbox.then(|| fixture.provider.clone()),
+            offline_key: sandbox.then(|| fixture.offline_key.clone()),
+            log: folder.join("enclave.log"),
+        }
+    }
+
+    fn settings(self, folder: &Path, cluster: Option<&Cluster>) -> Settings {
+        let listen = ([127, 0, 0, 1], 0).into();
+        let data = folder.join("data");
+        let mut settings = Settings::sandbox(&data, listen, &folder.join("enclave.sock"));
+        settings.environment = self.env;
+        // Given in production too, where it must make no difference.
+        settings.simulator_file = Some(folder.join("simulator.provider"));
+        settings.pool_targets = KeyType::ALL.iter().copied().zip(self.pool_targets).collect();
+        if let Some(cluster) = cluster {
+            settings.database = store::Settings::postgres(cluster.address());
+        }
+        settings.database.patience = self.patience;
+        settings
+    }
+}
+
+impl App {
+    /// A sandbox on `SQLite`.
+    pub async fn start() -> Self {
+        Plan::default().start().await
+    }
+
+    /// A sandbox on a private `PostgreSQL` cluster.
+    pub async fn on_postgres() -> Self {
+        Plan::default().on_postgres().start().await
+    }
+
+    /// A production installation.
+    pub async fn production() -> Self {
+        Plan::default().production().start().await
+    }
+
+    /// Ends the service in order.
+    pub async fn stop_service(&mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+    }
+
+    /// Starts it again, as another process would.
+    pub async fn start_service(&mut self) -> Result<(), StartError> {
+        let clock = Box::new(self.clock.clone());
+        let service = Service::start_with(self.settings.clone(), clock).await?;
+        if self.settings.environment == Env::Sandbox {
+            self.tenants = service.sandbox_tenants().await?;
+        }
+        self.service = Some(service);
+        Ok(())
+    }
+
+    /// The settings, for a start that is to go wrong.
+    pub fn settings(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// The service.
+    pub fn service(&self) -> &Service {
+        self.service.as_ref().expect("the service runs")
+    }
+
+    /// The service's folder and what the test put beside it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where it listens.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.service().address())
+    }
+
+    /// Nobody.
+    pub fn anonymous(&self) -> Actor {
+        Actor { http: self.http.clone(), base: self.base(), api_key: None, tenant: None, credential: None }
+    }
+
+    /// The retail tenant.
+    pub fn retail(&self) -> Actor {
+        self.actor(TenantKind::Retail, KeyRole::Full)
+    }
+
+    /// The partner.
+    pub fn partner(&self) -> Actor {
+        self.actor(TenantKind::Partner, KeyRole::Full)
+    }
+
+    /// The institution.
+    pub fn institution(&self) -> Actor {
+        self.actor(TenantKind::Institution, KeyRole::Full)
+    }
+
+    /// A tenant of the sandbox with one of its keys.
+    pub fn actor(&self, kind: TenantKind, role: KeyRole) -> Actor {
+        let tenant = self.tenants.iter().find(|tenant| tenant.kind == kind.as_str()).expect("a tenant");
+        let keys = &tenant.api_keys;
+        let key = match role {
+            KeyRole::Full => &keys.full,
+            KeyRole::WithoutScope => &keys.no_partner_scope,
+            KeyRole::Expired => &keys.expired,
+        };
+        self.anonymous().with_key(Some(key))
+    }
+
+    /// A tenant that is not of the sandbox, with a credential of these scopes.
+    pub async fn new_tenant(&self, kind: TenantKind, scopes: &[Scope]) -> Actor {
+        let now = self.clock.now();
+        let id = TenantId::new(now, &mut SystemChance);
+        let tenant = tenants::Tenant { id: id.clone(), name: format!("test-{id}"), kind, created_at: now };
+        let made = self.db.write("new_tenant", move |tx| tenants::insert(tx, &tenant));
+        made.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+        self.new_credential(&Actor { tenant: Some(id), ..self.anonymous() }, scopes, None).await
+    }
+
+    /// Another credential of a tenant.
+    pub async fn new_credential(&self, of: &Actor, scopes: &[Scope], expires_at: Option<Timestamp>) -> Actor {
+        let now = self.clock.now();
+        let tenant = self.tenant_of(of).await;
+        let key = ApiKeyText::new(self.settings.environment, &mut SystemChance);
+        let credential = ApiCredential {
+            id: CredentialId::new(now, &mut SystemChance),
+            name: "test".to_owned(),
+            hint: key.hint(),
+            scopes: Scopes::new(scopes),
+            expires_at,
+            revoked_at: None,
+            created_at: now,
+        };
+        let (id, owner) = (credential.id.clone(), tenant.clone());
+        let hash = self.keys().credential_hash(key.expose());
+        let made =
+            self.db.write("new_credential", move |tx| credentials::of(&owner).insert(tx, &credential, &hash));
+        made.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+        Actor { tenant: Some(tenant), credential: Some(id), ..self.anonymous() }.with_key(Some(key.expose()))
+    }
+
+    /// Revokes a credential that the test made.
+    pub async fn revoke(&self, actor: &Actor) {
+        let (tenant, now) = (self.tenant_of(actor).await, self.clock.now());
+        let id = actor.credential.clone().expect("a credential of the test");
+        let revoked =
+            self.db.write("revoke", move |tx| credentials::of(&tenant).set_revoked(tx, &id, now)).await;
+        assert!(revoked.unwrap_or_else(|error: StoreError| unreachable!("{error}")), "nothing to revoke");
+    }
+
+    /// Whose credential it is.
+    pub async fn tenant_of(&self, actor: &Actor) -> TenantId {
+        if let Some(tenant) = &actor.tenant {
+            return tenant.clone();
+        }
+        let hash = self.keys().credential_hash(actor.api_key.as_deref().expect("a credential"));
+        let found = self.db.read("tenant_of", move |rx| credentials::find_by_hash(rx, &hash)).await;
+        let found = found.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+        found.expect("a credential").tenant_id
+    }
+
+    /// The events that a tenant would be told, in order.
+    pub async fn events(&self, actor: &Actor) -> Vec<Value> {
+        let tenant = self.tenant_of(actor).await;
+        let events =
+            self.db.read("events", move |rx| store::events::of(&tenant).list_after(rx, None, 10_000));
+        let events = events.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+        events.iter().map(|event| serde_json::from_str(&event.body).expect("JSON")).collect()
+    }
+
+    /// How many rows each table has.
+    pub fn census(&self) -> Census {
+        self.place.census()
+    }
+
+    fn keys(&self) -> ServerKeys {
+        let path = self.settings.data_dir.join("server.keys");
+        ServerKeys::load_or_create(&path, &mut SystemChance).expect("the server's keys")
+    }
+}
+
+async fn put_in_stock(db: &Db, keys: &[WirePoolKey], environment: KeyEnvironment, now: Timestamp) {
+    let rows: Vec<_> = keys
+        .iter()
+        .map(|key| PoolKey {
+            key_id: key.key_id.parse().expect("an id"),
+            key_environment: environment,
+            key_type: match key.key_type {
+                WireKeyType::Rsa4096 => KeyType::Rsa4096,
+                WireKeyType::Secp256k1 => KeyType::Secp256k1,
+                WireKeyType::Ed25519 => KeyType::Ed25519,
+            },
+            public_key: key.public_key.clone(),
+            sealed: key.sealed.clone(),
+            created_at: now,
+        })
+        .collect();
+    let put = db.write("put_in_stock", move |tx| rows.iter().try_for_each(|row| pool::insert(tx, row)));
+    put.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+}

@@ -1,0 +1,103 @@
+//! Looks into the service's database past the service, and keeps it busy.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::postgres::on_own_thread;
+
+/// Where the database of a test is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A libpq address.
+    Postgres(String),
+}
+
+/// How many rows each table has.
+pub type Census = BTreeMap<String, i64>;
+
+impl Place {
+    /// Counts every row of every table.
+    pub fn census(&self) -> Census {
+        match self {
+            Self::Sqlite(path) => {
+                let connection = open(path);
+                let list = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+                let mut names = connection.prepare(list).expect("a statement");
+                let names = names.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+                let count = |name: String| {
+                    let text = format!("SELECT count(*) FROM {name}");
+                    let rows = connection.query_row(&text, [], |row| row.get(0)).expect("a count");
+                    (name, rows)
+                };
+                names.map(|name| count(name.expect("a name"))).collect()
+            }
+            Self::Postgres(address) => {
+                let counted = on_own_thread(address, |client| {
+                    let list = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+                    let names: Vec<String> =
+                        client.query(list, &[])?.into_iter().map(|row| row.get(0)).collect();
+                    let count = |name: String| {
+                        let rows = client.query_one(&format!("SELECT count(*) FROM {name}"), &[])?.get(0);
+                        Ok((name, rows))
+                    };
+                    names.into_iter().map(count).collect()
+                });
+                counted.expect("counts")
+            }
+        }
+    }
+
+    /// Runs statements past the service.
+    pub fn run(&self, statements: &str) {
+        match self {
+            Self::Sqlite(path) => open(path).execute_batch(statements).expect("runs"),
+            Self::Postgres(address) => {
+                on_own_thread(address, |client| client.batch_execute(statements)).expect("runs");
+            }
+        }
+    }
+
+    /// Keeps writers out of a `SQLite` file until the answer is dropped.
+    pub fn lock(&self) -> Lock {
+        let Self::Sqlite(path) = self else { unreachable!("only a file is locked so") };
+        let (release, released) = mpsc::channel::<()>();
+        let (told, locked) = mpsc::channel();
+        let connection = open(path);
+        let thread = thread::spawn(move || {
+            connection.execute_batch("BEGIN IMMEDIATE").expect("locks");
+            told.send(()).expect("awaited");
+            // The other end is only ever dropped.
+            let _ = released.recv();
+        });
+        locked.recv().expect("locked");
+        Lock { release: Some(release), thread: Some(thread) }
+    }
+}
+
+fn open(path: &PathBuf) -> Connection {
+    let connection = Connection::open(path).expect("opens");
+    connection.busy_timeout(Duration::from_secs(10)).expect("waits");
+    connection
+}
+
+/// See [`Place::lock`].
+pub struct Lock {
+    release: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.release.take();
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the lock ends");
+        }
+    }
+}
