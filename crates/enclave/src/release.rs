@@ -314,6 +314,21 @@ mod tests {
         intended: Item,
     }
 
+    fn admission(session_id: [u8; 16]) -> Admission {
+        Admission {
+            env: Env::Production,
+            generation: 1,
+            session_id,
+            tenant_id: "t".into(),
+            user_tag: [1; 32],
+            provider: "p".into(),
+            verification_id: "v".into(),
+            outcome: Outcome::Approved,
+            event_at_ms: 0,
+            identity_tag: Some([8; 32]),
+        }
+    }
+
     impl Covered {
         fn new() -> Self {
             let (tenant, tag, key_id, session_id) = ("t".to_owned(), [1; 32], "k".to_owned(), [2; 16]);
@@ -343,18 +358,6 @@ mod tests {
                 policy_hash: [7; 32],
                 opened_at_ms: 0,
                 openpgp_fingerprint: None,
-            };
-            let admission = |session_id| Admission {
-                env,
-                generation: 1,
-                session_id,
-                tenant_id: tenant.clone(),
-                user_tag: tag,
-                provider: "p".into(),
-                verification_id: "v".into(),
-                outcome: Outcome::Approved,
-                event_at_ms: 0,
-                identity_tag: Some([8; 32]),
             };
             let admissions = vec![admission([5; 16]), admission(session_id)];
             let intended =

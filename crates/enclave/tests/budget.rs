@@ -14,7 +14,8 @@ fn check(client: &mut Client, key: &UserKey, credential: &str, item: CheckItem) 
     client.call(&Request::Check(check))
 }
 
-/// Wrong length (three ways), not below the modulus, wrong key, wrong padding, wrong checksum.
+/// Wrong length (three ways), not below the modulus, wrong key, wrong padding, wrong checksum, wrong padding
+/// with the checksum of nothing.
 fn bad_items(key: &UserKey, other: &UserKey) -> Vec<CheckItem> {
     let good = check_item(key, "backup-1", b"sample");
     let with = |ciphertext: Vec<u8>| CheckItem { ciphertext, ..good.clone() };
@@ -28,6 +29,7 @@ fn bad_items(key: &UserKey, other: &UserKey) -> Vec<CheckItem> {
         with(check_item(other, "backup-1", b"sample").ciphertext),
         with(damaged),
         CheckItem { checksum: sha256(b"simple"), ..good.clone() },
+        CheckItem { checksum: sha256(b""), ..with(vec![0x11; 512]) },
     ]
 }
 
@@ -44,7 +46,7 @@ fn all_causes_of_failure_have_one_answer() {
     assert!(replies.iter().all(|reply| *reply == Reply::Refused(Refusal::CheckFailed).to_bytes()));
     // One bad item among good ones stops the call, wherever it stands.
     let good = check_item(&key, "backup-2", b"sample");
-    for bad in bad_items(&key, &other).into_iter().skip(4) {
+    for bad in bad_items(&key, &other).into_iter().skip(5) {
         for at in 0..3 {
             let mut items = vec![good.clone(); 2];
             items.insert(at, bad.clone());

@@ -159,6 +159,10 @@ fn kinds_and_strengths() {
     table.made("weak-subkey", &format!("{SIGNS}\n{weak}"), Some(Weak));
     table.made("elgamal", &format!("{SIGNS}\n{elgamal}"), Some(Weak));
     table.made("dsa", &format!("Key-Type: dsa\nKey-Length: 2048\nKey-Usage: sign\n{elgamal}"), Some(Weak));
+    let strong = "Key-Type: rsa\nKey-Length: 2048\nKey-Usage: sign";
+    table.made("rsa-signs-only", strong, Some(NoEncryptionKey));
+    let signing_subkey = "Subkey-Type: rsa\nSubkey-Length: 2048\nSubkey-Usage: sign";
+    table.made("rsa-subkey-signs-only", &format!("{SIGNS}\n{signing_subkey}"), Some(NoEncryptionKey));
     for curve in ["brainpoolP256r1", "secp256k1"] {
         table.gpg.generate(curve, &NIST.replace("nistp256", curve));
         let certificate = table.gpg.export(curve);
