@@ -177,4 +177,51 @@ mod tests {
         assert_eq!(budget(&state, "fresh", &[8; 32], 60), Ok(()));
         assert_eq!(budget(&state, "fresh", &[7; 32], MINUTE_MS), Ok(()));
     }
+
+    /// How long a check takes, by what is wrong with the item; the classes should not be told apart.
+    #[test]
+    #[ignore = "a measurement: run it alone, in a release build"]
+    fn duration_of_each_class() {
+        use crate::generate::{encrypt_for_test, make};
+        const ROUNDS: usize = 2_000;
+        let (mine, theirs) = (make(KeyType::Rsa4096).unwrap(), make(KeyType::Rsa4096).unwrap());
+        let key = RsaKey::read(&mine.private_half, &mine.public_key).unwrap();
+        let item = |ciphertext, checksum| CheckItem {
+            backup_id: "b".into(),
+            item_key: "i".into(),
+            ciphertext,
+            checksum,
+        };
+        let plain = [5; 200];
+        let fresh = |class: usize| {
+            let mut good = encrypt_for_test(&mine.public_key, &plain);
+            match class {
+                0 => item(good, sha256(&plain)),
+                1 => item(good, [0; 32]),
+                2 => {
+                    good[511] ^= 1;
+                    item(good, sha256(&plain))
+                }
+                3 => item(encrypt_for_test(&theirs.public_key, &plain), sha256(&plain)),
+                4 => item(good[..511].to_vec(), sha256(&plain)),
+                _ => item(vec![0xff; RSA_CIPHERTEXT_BYTES], sha256(&plain)),
+            }
+        };
+        let names = ["good", "checksum", "padding", "key", "length", "range"];
+        let mut times = vec![Vec::new(); names.len()];
+        for round in 0..ROUNDS * names.len() {
+            let class = usize::from(crate::digest::random::<1>()[0]) % names.len();
+            let items = [fresh(class)];
+            let began = std::time::Instant::now();
+            let agrees = std::hint::black_box(all_agree(&key, &items));
+            if round >= 100 {
+                times[class].push(began.elapsed().as_nanos());
+            }
+            assert_eq!(agrees, class == 0);
+        }
+        for (name, mut times) in names.iter().zip(times) {
+            times.sort_unstable();
+            println!("figure: check_{name}_median {} ns", times[times.len() / 2]);
+        }
+    }
 }
