@@ -26,7 +26,8 @@ const SECRET_BYTES_MIN: usize = 16;
 
 /// A provider, as configured.
 pub struct Provider {
-    name: String,
+    /// What requests call it.
+    pub name: String,
     secrets: Vec<hmac::Key>,
     templates: Vec<String>,
 }

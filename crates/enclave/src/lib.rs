@@ -159,7 +159,11 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let mut providers = Vec::new();
     for path in options.all("--provider") {
         let text = zeroize::Zeroizing::new(std::fs::read_to_string(path)?);
-        providers.push(evidence::Provider::parse(&text, env).map_err(io::Error::other)?);
+        let provider = evidence::Provider::parse(&text, env).map_err(io::Error::other)?;
+        if providers.iter().any(|other: &evidence::Provider| other.name == provider.name) {
+            return Err(io::Error::other("two providers have one name"));
+        }
+        providers.push(provider);
     }
     let mut offline_keys = Vec::new();
     for path in options.all("--offline-key") {

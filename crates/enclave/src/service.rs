@@ -105,7 +105,7 @@ fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
             return Ok(());
         }
         let reply = match unframe::<Request>(&body) {
-            Ok(request) => answer(enclave, &request),
+            Ok(request) => guarded(|| dispatch(enclave, &request)),
             Err(_) => Reply::Refused(Refusal::Malformed),
         };
         stream.write_all(&frame(&reply))?;
@@ -113,9 +113,8 @@ fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
 }
 
 /// One request's reply. A panic is a refusal: nothing goes out that was not logged, and the others go on.
-fn answer(enclave: &Enclave, request: &Request) -> Reply {
-    let reply =
-        catch_unwind(AssertUnwindSafe(|| dispatch(enclave, request))).unwrap_or(Err(Refusal::Crashed));
+fn guarded(answer: impl FnOnce() -> Result<Reply, Refusal>) -> Reply {
+    let reply = catch_unwind(AssertUnwindSafe(answer)).unwrap_or(Err(Refusal::Crashed));
     reply.unwrap_or_else(Reply::Refused)
 }
 
@@ -149,4 +148,15 @@ fn welcome(enclave: &Enclave, request: &Hello) -> Result<Welcome, Refusal> {
         log_sequence: enclave.ledger.sequence(),
         protections: enclave.protections.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_refusal() {
+        assert_eq!(guarded(|| Err(Refusal::KeyLocked)), Reply::Refused(Refusal::KeyLocked));
+        assert_eq!(guarded(|| panic!("in a test")), Reply::Refused(Refusal::Crashed));
+    }
 }

@@ -379,6 +379,17 @@ const SCRIPTS: &[Script] = &[
         }
         world.refuses(&case.bundle, &Refusal::SessionUsed, "fourth");
     }),
+    ("ask for eight deliveries at once", |world| {
+        let case = world.case();
+        let socket = &world.enclave.socket;
+        let replies: Vec<Reply> = std::thread::scope(|scope| {
+            let ask = || case.bundle.send(&mut Client::connect(socket));
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let used = replies.iter().filter(|reply| **reply == Reply::Refused(Refusal::SessionUsed)).count();
+        assert_eq!(used, 5);
+    }),
     ("take other items with a second delivery", |world| {
         let case = world.case();
         world.releases(&case);

@@ -124,3 +124,30 @@ fn releases_stay_counted() {
     }
     println!("figure: releases_cut_between_intent_and_end {torn} records");
 }
+
+/// The log's file may grow no further: the write fails, nobody is told that it did not, and the process ends.
+#[test]
+fn a_failed_write_ends_the_process_before_anyone_is_answered() {
+    let folder = Folder::new();
+    drop(Enclave::start(&folder, &settings()));
+    let wrapper = ["env", "--ignore-signal=XFSZ", "prlimit", "--fsize=6000"].map(str::to_owned).to_vec();
+    let mut enclave = Enclave::start(&folder, &Settings { wrapper, ..settings() });
+    let mut client = enclave.connect();
+    let make = Request::Generate(Generate { key_type: KeyType::Ed25519 });
+    let mut bound = Vec::new();
+    for _ in 0..1_000 {
+        let Some(Reply::Generated(pool)) = client.try_call(&make) else { break };
+        let Some(Reply::Bound(_)) = client.try_call(&Request::Bind(bind_request(&pool, TENANT, USER))) else {
+            break;
+        };
+        bound.push(pool);
+    }
+    assert_eq!(enclave.child.wait().unwrap().code(), Some(74));
+    assert!((10..900).contains(&bound.len()), "{}", bound.len());
+    let enclave = Enclave::start(&folder, &settings());
+    let mut client = enclave.connect();
+    for pool in &bound {
+        let reply = client.call(&Request::Bind(bind_request(pool, TENANT, "thief")));
+        assert_eq!(reply, Reply::Refused(Refusal::AlreadyBound));
+    }
+}
