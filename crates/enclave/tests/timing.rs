@@ -1,4 +1,4 @@
-//! What requests cost, over the socket, on this machine: figures, not limits.
+//! What requests cost, over the socket, on this machine: figures, not limits. Run it alone, in a release build.
 
 #![expect(clippy::disallowed_methods, reason = "a measurement is of real time")]
 
@@ -10,8 +10,10 @@ use boundary::Env;
 use boundary::message::Request;
 use rig::*;
 
+const ITEMS: usize = 20;
+const LAST: usize = ITEMS - 1;
+
 #[test]
-#[ignore = "a measurement: run it alone, in a release build"]
 fn check_and_release() {
     let folder = Folder::new();
     let enclave = Enclave::start(&folder, &Settings { env: Env::Sandbox, ..Settings::default() });
@@ -23,17 +25,17 @@ fn check_and_release() {
     let mut provider = Provider::start();
     let key = new_key(&mut client, TENANT, USER);
     let session = open(&mut client, TENANT, USER, None);
-    let requests: Vec<Request> = (0..200)
+    let requests: Vec<Request> = (0..ITEMS)
         .map(|_| check_request(&key, TENANT, USER, Some(&session), vec![check_item(&key, "b", &[7; 256])]))
         .collect();
     let began = Instant::now();
     for request in &requests {
         expect!(client.call(request), Checked);
     }
-    println!("figure: check_of_one_item {} us", began.elapsed().as_micros() / 200);
+    println!("figure: check_of_one_item {} us", began.elapsed().as_micros() / ITEMS as u128);
     for name in ["curve25519", "rsa4096"] {
         let session = open(&mut client, TENANT, USER, None);
-        let stored: Vec<Stored> = (0..200)
+        let stored: Vec<Stored> = (0..ITEMS)
             .map(|n| store(&mut client, &key, TENANT, USER, Some(&session), &format!("backup-{n:04}")))
             .collect();
         let admission = approve(&mut client, &mut provider, &session, "inq_1");
@@ -51,7 +53,7 @@ fn check_and_release() {
         );
         let began = Instant::now();
         let released = expect!(bundle.send(&mut client), Released);
-        println!("figure: release_to_{name}_of_one_item {} us", began.elapsed().as_micros() / 200);
-        assert_eq!(gpg.decrypt(message(&released.items[199])), stored[199].plaintext);
+        println!("figure: release_to_{name}_of_one_item {} us", began.elapsed().as_micros() / ITEMS as u128);
+        assert_eq!(gpg.decrypt(message(&released.items[LAST])), stored[LAST].plaintext);
     }
 }
