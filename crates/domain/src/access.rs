@@ -8,30 +8,51 @@ use crate::words::words;
 words! {
     /// Each deed of the API that needs a credential.
     Deed {
-        /// `POST /v1/verification/start`
+        /// Beginning an identity check.
         StartVerification = "start-verification",
-        /// `GET /v1/verification/status`
+        /// Asking where one stands.
         ReadVerification = "read-verification",
-        /// `POST /v1/verification/simulate`
+        /// Playing the identity provider.
         SimulateVerification = "simulate-verification",
-        /// `POST /v1/key/generate`
+        /// Making a retail customer's key.
         GenerateKey = "generate-key",
-        /// `POST /v1/backup/store`
+        /// Storing a retail customer's items.
         StoreBackup = "store-backup",
-        /// `POST /v1/backup/recover`
+        /// Getting them back.
         RecoverBackups = "recover-backups",
-        /// `POST /v1/partner/keys`
+        /// Assigning a key.
         AssignKey = "assign-key",
-        /// `POST /v1/partner/secure/data`
+        /// Storing a ciphertext under one.
         StoreData = "store-data",
-        /// `GET /v1/audit`
+        /// Reading the audit log.
         ReadAudit = "read-audit",
-        /// `POST /v1/sandbox/damage`
+        /// Rehearsing an item that fails.
         DamageBackup = "damage-backup",
     }
 }
 
 impl Deed {
+    /// The call that the deed is.
+    pub const fn route(self) -> (&'static str, &'static str) {
+        match self {
+            Self::StartVerification => ("POST", "/v1/verification/start"),
+            Self::ReadVerification => ("GET", "/v1/verification/status"),
+            Self::SimulateVerification => ("POST", "/v1/verification/simulate"),
+            Self::GenerateKey => ("POST", "/v1/key/generate"),
+            Self::StoreBackup => ("POST", "/v1/backup/store"),
+            Self::RecoverBackups => ("POST", "/v1/backup/recover"),
+            Self::AssignKey => ("POST", "/v1/partner/keys"),
+            Self::StoreData => ("POST", "/v1/partner/secure/data"),
+            Self::ReadAudit => ("GET", "/v1/audit"),
+            Self::DamageBackup => ("POST", "/v1/sandbox/damage"),
+        }
+    }
+
+    /// The deed that a call is.
+    pub fn of_route(method: &str, path: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|deed| deed.route() == (method, path))
+    }
+
     /// The scope that the deed needs: the whole of the access table.
     pub const fn scope(self) -> Scope {
         match self {

@@ -1,6 +1,7 @@
 //! One flow per deed: permitted? look up; decide in `domain`; do what is slow outside any transaction; then one
 //! write that carries state, audit entry and events together.
 
+mod admit_call;
 mod apply_verification_event;
 mod assign_key;
 mod authenticate;
@@ -20,6 +21,7 @@ mod store_backup;
 mod store_data;
 mod take_pool_key;
 
+pub use admit_call::admit_call;
 pub use apply_verification_event::{admit_waiting, apply_verification_event};
 pub use assign_key::{AssignKey, assign_key};
 pub use authenticate::authenticate;
