@@ -2,7 +2,7 @@
 
 use domain::access::Deed;
 use domain::ids::BackupId;
-use domain::refusal::Refusal;
+use domain::refusal::{Kind, Refusal};
 use store::audit::AuditEntry;
 use store::backups;
 
@@ -24,7 +24,10 @@ pub async fn damage_backup(app: &App, ctx: &Ctx, id: &str) -> Result<(), Error> 
             if let Some(last) = ciphertext.last_mut() {
                 *last ^= 1;
             }
-            backups::of(&tenant).set_damaged(tx, &id, &ciphertext, now)?;
+            if !backups::of(&tenant).set_damaged(tx, &id, &ciphertext, now)? {
+                let text = "only a confirmed backup can be damaged: no other is recovered";
+                return Err(Refusal::new(Kind::Conflict, "backup-state", text).into());
+            }
             Ok(store::audit::of(&tenant).append(tx, &entry)?)
         })
         .await

@@ -10,7 +10,7 @@ use boundary::message::{
 };
 use domain::access::Deed;
 use domain::audit::{Outcome as AuditOutcome, hex};
-use domain::ids::{BackupId, RecoveryId};
+use domain::ids::{BackupId, RecoveryId, VerificationId};
 use domain::limits::{DATA_BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::refusal::{Kind, Refusal};
@@ -58,13 +58,21 @@ pub struct RecoveredItem {
     pub message: Option<(Vec<u8>, u32)>,
 }
 
-/// Releases everything the user has stored and confirmed. Refusals of it are recorded too.
+/// Releases everything the user has stored and confirmed. Every refusal of it is recorded too.
 pub async fn recover_retail(app: &App, ctx: &Ctx, command: RecoverRetail) -> Result<Recovered, Error> {
-    ctx.principal.permit(Deed::RecoverBackups)?;
-    let inquiry = find_of_user(app, ctx, &command.verification_id, &command.user_identifier).await?;
-    let released = release(app, ctx, &inquiry, &command.certificate).await;
+    let found = match ctx.principal.permit(Deed::RecoverBackups) {
+        Ok(()) => find_of_user(app, ctx, &command.verification_id, &command.user_identifier).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    let (about, released) = match found {
+        Ok(inquiry) => {
+            let released = release(app, ctx, &inquiry, &command.certificate).await;
+            (Some(inquiry.verification.id), released)
+        }
+        Err(error) => (None, Err(error)),
+    };
     if let Err(Error::Refused(refusal)) = &released {
-        record_refusal(app, ctx, &inquiry, refusal).await?;
+        record_refusal(app, ctx, about, refusal).await?;
     }
     released
 }
@@ -268,9 +276,15 @@ async fn set_outcome(
         .map_err(|error: StoreError| error.into())
 }
 
-async fn record_refusal(app: &App, ctx: &Ctx, inquiry: &Inquiry, refusal: &Refusal) -> Result<(), Error> {
+/// `about` is the inquiry, where the caller's tenant has such a one for that user.
+async fn record_refusal(
+    app: &App,
+    ctx: &Ctx,
+    about: Option<VerificationId>,
+    refusal: &Refusal,
+) -> Result<(), Error> {
     let entry = AuditEntry {
-        verification_id: Some(inquiry.verification.id.clone()),
+        verification_id: about,
         result: AuditOutcome::Refused.to_string(),
         reason: Some(refusal.code.to_owned()),
         ..ctx.entry(app, "recovery.refused")

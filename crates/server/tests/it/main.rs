@@ -3,4 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at once")]
 
+mod bodies;
+mod credentials;
+mod paths;
+mod routes;
 mod story;
+mod v1;

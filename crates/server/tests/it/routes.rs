@@ -1,0 +1,68 @@
+//! Every operation that needs a credential.
+
+use domain::credential::Scope;
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{Actor, Answer};
+
+/// An operation, with a body that is right in form.
+pub struct Operation {
+    /// GET or POST.
+    pub method: Method,
+    /// With its query.
+    pub path: &'static str,
+    /// Of a POST.
+    pub body: Value,
+    /// What a credential needs for it.
+    pub scope: Scope,
+}
+
+impl Operation {
+    /// Calls it.
+    pub async fn by(&self, actor: &Actor) -> Answer {
+        let call = actor.call(&self.method, self.path);
+        let call = if self.body.is_null() { call } else { call.json(&self.body) };
+        call.send().await
+    }
+}
+
+/// All of them.
+pub fn operations() -> Vec<Operation> {
+    let (user, verification, hex) =
+        ("user-1", "inq_0000000000000000000000000000000000000000", "ab".repeat(32));
+    let item = json!({"item_key": "seed", "item_value": "AAAA", "item_checksum": hex});
+    let get = |path, scope| Operation { method: Method::GET, path, body: Value::Null, scope };
+    let post = |path, body, scope| Operation { method: Method::POST, path, body, scope };
+    vec![
+        get("/v1/verification/status?verification_id=inq_0", Scope::Retail),
+        get("/v1/audit", Scope::Audit),
+        post("/v1/verification/start", json!({"user_identifier": user}), Scope::Retail),
+        post(
+            "/v1/verification/simulate",
+            json!({"verification_id": verification, "action": "approve_inquiry"}),
+            Scope::Retail,
+        ),
+        post(
+            "/v1/key/generate",
+            json!({"user_identifier": user, "verification_id": verification}),
+            Scope::Retail,
+        ),
+        post(
+            "/v1/backup/store",
+            json!({"user_identifier": user, "verification_id": verification, "public_key": hex, "backup": [item]}),
+            Scope::Retail,
+        ),
+        post(
+            "/v1/backup/recover",
+            json!({"user_identifier": user, "verification_id": verification, "gpg_public_key": "none"}),
+            Scope::Retail,
+        ),
+        post("/v1/partner/keys", testkit::assign_body(user, "customer-1"), Scope::Partner),
+        post(
+            "/v1/partner/secure/data",
+            json!({"public_key": hex, "data": "AAAA", "checksum": hex}),
+            Scope::Partner,
+        ),
+        post("/v1/sandbox/damage", json!({"backup_id": "0"}), Scope::Sandbox),
+    ]
+}

@@ -1,0 +1,5 @@
+//! `/v1/verification`.
+
+mod ids;
+mod simulate;
+mod start;
