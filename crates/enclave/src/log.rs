@@ -417,6 +417,21 @@ mod tests {
     }
 
     #[test]
+    fn without_space_nothing_is_decided() {
+        let (dir, ..) = folder("space", 0);
+        let ledger = Ledger::open(&dir, key()).unwrap();
+        let mut core = ledger.lock();
+        // Space cannot be taken through a descriptor that may only read.
+        let file = File::open(dir.join(FILE)).unwrap();
+        let mut turn = Turn { core: &mut core, file: &file, now_ms: 1 };
+        assert_eq!(turn.record(Record::Bound(0)), Err(Refusal::LogUnavailable));
+        assert!(!turn.state().is_bound(0) && core.pending.is_empty());
+        drop(core);
+        ledger.decide(|turn| turn.record(Record::Bound(0))).unwrap();
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn serials_are_never_given_twice() {
         let (dir, ..) = folder("serials", 0);
         let mut last = None;
