@@ -1,0 +1,54 @@
+//! Kills the real server and the real enclave at any moment, again and again, and holds them to everything that
+//! they acknowledged.
+//!
+//! `HOLDFAST_SEED` repeats the choices of a run (not the moments at which two processes meet),
+//! `HOLDFAST_ROUNDS` sets the number of rounds, `HOLDFAST_CAMPAIGN=1` makes it a long one.
+
+#![expect(clippy::panic, reason = "a test may stop at once, in what its functions share too")]
+
+mod rig {
+    pub mod audit_log;
+    pub mod book;
+    pub mod campaign;
+    pub mod chance;
+    pub mod check;
+    pub mod closing;
+    pub mod cluster;
+    pub mod fixture;
+    pub mod group;
+    pub mod installation;
+    pub mod load;
+    pub mod rows;
+}
+
+use crate::rig::campaign::{Campaign, Engine};
+use crate::rig::chance;
+use crate::rig::group::now;
+
+#[test]
+fn kill_loop_sqlite() {
+    run(Engine::Sqlite, rounds(40, 300));
+}
+
+#[test]
+fn kill_loop_postgres() {
+    run(Engine::Postgres, rounds(10, 100));
+}
+
+fn rounds(usual: usize, campaign: usize) -> usize {
+    let asked = std::env::var("HOLDFAST_ROUNDS").ok().map(|text| text.parse().expect("a number of rounds"));
+    let is_campaign = std::env::var("HOLDFAST_CAMPAIGN").is_ok_and(|word| word == "1");
+    asked.unwrap_or(if is_campaign { campaign } else { usual })
+}
+
+fn run(engine: Engine, rounds: usize) {
+    let seed = chance::seed();
+    println!("kill loop on {engine:?}: HOLDFAST_SEED={seed} repeats its choices");
+    let begun = now();
+    let mut campaign = Campaign::begin(engine, seed);
+    for round in 1..=rounds {
+        campaign.guarded(seed, round, |campaign| campaign.round(round, rounds));
+    }
+    campaign.guarded(seed, rounds, Campaign::finish);
+    campaign.print_figures(rounds, now().duration_since(begun));
+}
