@@ -14,11 +14,14 @@ mod rig {
     pub mod check;
     pub mod closing;
     pub mod cluster;
+    pub mod draw;
     pub mod fixture;
     pub mod group;
+    pub mod hex;
     pub mod installation;
     pub mod load;
     pub mod rows;
+    pub mod stock;
 }
 
 use crate::rig::campaign::{Campaign, Engine};

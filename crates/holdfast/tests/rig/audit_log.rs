@@ -9,7 +9,7 @@ use client::{AuditFilter, Client, Error};
 use serde_json::Value;
 
 use crate::rig::book::Act;
-use crate::rig::rows::hex;
+use crate::rig::hex::hex;
 
 /// What of the log has been read.
 pub struct AuditLog {

@@ -9,28 +9,12 @@ impl Chance {
         Self(seed)
     }
 
-    /// Chance for somebody who draws at his own pace.
-    pub fn fork(&mut self) -> Self {
-        Self(self.next())
-    }
-
-    /// Any number from 0 to below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        let end = u64::try_from(end.max(1)).expect("a number of things");
-        usize::try_from(self.next() % end).expect("below a number of things")
-    }
-
-    /// True in `of_hundred` cases of a hundred.
-    pub fn percent(&mut self, of_hundred: usize) -> bool {
-        self.below(100) < of_hundred
-    }
-
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let words = (0..length.div_ceil(8)).flat_map(|_| self.next().to_le_bytes());
         words.take(length).collect()
     }
 
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,7 +1,6 @@
 //! Reads back what was acknowledged, and repeats what was not answered.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,11 +9,9 @@ use client::{Client, Error, RecipientKey, Recovered};
 
 use crate::rig::audit_log::AuditLog;
 use crate::rig::book::{Act, Assigned, Assignment, Book, Interrupted, Partner, User};
-use crate::rig::rows::{Rows, hex};
-
-/// How long a dry pool is waited for.
-const STOCK_TRIES: u32 = 600;
-const STOCK_PAUSE: Duration = Duration::from_millis(100);
+use crate::rig::hex::hex;
+use crate::rig::rows::Rows;
+use crate::rig::stock::in_stock;
 
 /// Ends a recovery: everything that had been acknowledged before it must be in it, byte for byte.
 pub async fn finish_recovery(client: &Client, user: &mut User) -> Result<Vec<Act>, Error> {
@@ -103,20 +100,6 @@ pub async fn settle_partner(client: &Client, partner: &mut Partner) -> Result<Ve
         stored.backup_id = Some(answer.backup_id);
     }
     Ok(acts)
-}
-
-/// Makes a call that takes a key from the pool, and waits when the pool is dry.
-pub async fn in_stock<T, F>(call: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    for _ in 0..STOCK_TRIES {
-        match call().await {
-            Err(error) if error.code() == Some("pool-empty") => tokio::time::sleep(STOCK_PAUSE).await,
-            answer => return answer,
-        }
-    }
-    call().await
 }
 
 /// A key that was assigned is not assigned again.

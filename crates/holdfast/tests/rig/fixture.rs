@@ -13,8 +13,9 @@ use client::api::sandbox::{Credentials, Tenant};
 
 use crate::rig::chance::Chance;
 use crate::rig::group::{PROGRAM, wait_for};
+use crate::rig::hex::hex;
 use crate::rig::installation::{Installation, Setup, data_dir};
-use crate::rig::rows::{Rows, hex};
+use crate::rig::rows::Rows;
 
 /// How many RSA keys lie in the pool.
 pub const RSA_KEYS: u64 = 80;

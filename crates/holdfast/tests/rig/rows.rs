@@ -8,6 +8,8 @@ use postgres::{Client, NoTls, SimpleQueryMessage};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::rig::hex::hex;
+
 /// Where the rows are.
 #[derive(Clone, Debug)]
 pub enum Rows {
@@ -92,10 +94,4 @@ fn postgres_rows(address: &str, sql: &str) -> Vec<Vec<String>> {
         _ => None,
     });
     rows.collect()
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from_digit(digit.into(), 16).expect("a digit")).collect()
 }

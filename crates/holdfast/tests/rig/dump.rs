@@ -1,0 +1,54 @@
+//! Memory dumps of running processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Dumps the memory of a process into a file of that folder; an error is what the program said.
+pub fn dump(pid: u32, folder: &Path, name: &str) -> Result<PathBuf, String> {
+    ensure_gcore();
+    let prefix = folder.join(name);
+    let Output { status, stdout, stderr } =
+        Command::new("gcore").arg("-o").arg(&prefix).arg(pid.to_string()).output().expect("gcore runs");
+    let path = folder.join(format!("{name}.{pid}"));
+    if status.success() && path.exists() {
+        return Ok(path);
+    }
+    Err([stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
+}
+
+/// The online enclave among the children of a sandbox.
+pub fn enclave_of(sandbox: u32) -> u32 {
+    let is_child = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        parent.is_some_and(|parent| parent.trim() == sandbox.to_string())
+            && String::from_utf8_lossy(&line).contains("enclave\0serve")
+    };
+    let entries = fs::read_dir("/proc").expect("processes can be listed").filter_map(Result::ok);
+    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(is_child).expect("an enclave")
+}
+
+/// The files that a process holds open, those with no name any more among them.
+pub fn open_files(pid: u32) -> Vec<PathBuf> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("its files can be listed");
+    let links = links.filter_map(|link| Some(link.ok()?.path()));
+    links.filter(|link| fs::metadata(link).is_ok_and(|metadata| metadata.is_file())).collect()
+}
+
+/// This test does not pass without a look into memory.
+fn ensure_gcore() {
+    if runs("gcore") {
+        return;
+    }
+    let install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq gdb";
+    let _ = Command::new("sh").args(["-c", install]).output();
+    assert!(runs("gcore"), "gcore is missing and could not be installed: install gdb");
+}
+
+fn runs(program: &str) -> bool {
+    // Without arguments it says how it is used, and fails.
+    Command::new(program).output().is_ok()
+}
