@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 /// One act.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
-    /// Its place in the tenant's log, from 1, without gaps.
+    /// Whose log it is.
+    pub tenant: String,
+    /// Its place in that log, from 1, without gaps.
     pub seq: i64,
     /// When, RFC 3339.
     pub time: String,

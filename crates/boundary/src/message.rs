@@ -331,9 +331,6 @@ wire_struct! {
         pub body: Vec<u8>,
         /// The signature header, as it came.
         pub signature: String,
-        /// Admissions of the same user's earlier sessions: the first approved one is the baseline of his
-        /// identity.
-        pub earlier: Vec<Vec<u8>>,
     }
 
     /// What the event proves.

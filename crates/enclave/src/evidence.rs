@@ -14,7 +14,7 @@ use crate::digest::{hex, sha256, unhex};
 use crate::root::Keyring;
 use crate::service::{Enclave, note};
 use crate::session::{GENERATION, Token};
-use crate::state::{Event, Record, SESSION_LIFE_MS};
+use crate::state::{Event, Identity, Record, SESSION_LIFE_MS};
 
 /// How far a provider's clock may be ahead of ours, or behind at a session's opening.
 const SKEW_MS: i64 = 300_000;
@@ -74,7 +74,6 @@ pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
         return Err(Refusal::Malformed);
     }
     let ticket = Ticket::believe(&enclave.keyring, &request.ticket)?;
-    let baseline = baseline(enclave, &ticket, &request.earlier)?;
     let provider = enclave
         .providers
         .iter()
@@ -100,28 +99,7 @@ pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
     if now_ms > ticket.opened_at_ms + SESSION_LIFE_MS {
         return Err(refuse("session is forgotten"));
     }
-    let fresh = event.approves().then(|| verdict(enclave, &ticket, request, &event, baseline));
-    keep(enclave, &ticket, request, event, fresh)
-}
-
-/// The identity that the user proved first, by the admissions of his earlier sessions.
-fn baseline(enclave: &Enclave, ticket: &Ticket, earlier: &[Vec<u8>]) -> Result<Option<[u8; 32]>, Refusal> {
-    let mut first: Option<(i64, [u8; 32])> = None;
-    for bytes in earlier {
-        let admission = Admission::believe(&enclave.keyring, bytes)?;
-        if admission.tenant_id != ticket.tenant_id || admission.user_tag != ticket.user_tag {
-            return Err(Refusal::SealBroken);
-        }
-        if admission.outcome != Outcome::Approved || admission.session_id == ticket.session_id {
-            continue;
-        }
-        if let Some(tag) = admission.identity_tag
-            && first.is_none_or(|(at_ms, _)| admission.event_at_ms < at_ms)
-        {
-            first = Some((admission.event_at_ms, tag));
-        }
-    }
-    Ok(first.map(|(_, tag)| tag))
+    keep(enclave, &ticket, request, event)
 }
 
 /// What an approval proves. An event that names no person proves nobody's identity: what would be stored under
@@ -149,17 +127,19 @@ fn verdict(
     }
 }
 
-/// Remembers the event, and the session's first verdict for good.
+/// Remembers the event, the session's first verdict and the user's first identity, each for good.
+///
+/// The identity is remembered here and not shown by the server: a server that kept the owner's checks to itself
+/// could have another person approved in his place, and what it holds of his checked again as that person's.
 fn keep(
     enclave: &Enclave,
     ticket: &Ticket,
     request: &Admit,
     event: ProviderEvent,
-    fresh: Option<Admission>,
 ) -> Result<Admitted, Refusal> {
     let session_id = ticket.session_id;
     let digest = sha256(&[request.provider.as_bytes(), b"\0", event.id.as_bytes()].concat());
-    let approves = fresh.is_some();
+    let approves = event.approves();
     let kept = enclave.ledger.decide(|turn| {
         let known = turn.state().events.get(&digest).copied();
         if known.is_some_and(|known| known != session_id) {
@@ -167,7 +147,17 @@ fn keep(
             return Err(Refusal::EventNotAuthentic);
         }
         let earlier = turn.state().sessions.get(&session_id).and_then(|session| session.admission.clone());
-        let admission = earlier.or_else(|| fresh.map(|fresh| fresh.issue(&enclave.keyring)));
+        let admission = match earlier {
+            None if approves => {
+                let baseline = turn.state().identities.get(&ticket.user_tag).copied();
+                let fresh = verdict(enclave, ticket, request, &event, baseline);
+                if let (None, Some(identity_tag)) = (baseline, fresh.identity_tag) {
+                    turn.record(Record::Identity(Identity { user_tag: ticket.user_tag, identity_tag }))?;
+                }
+                Some(fresh.issue(&enclave.keyring))
+            }
+            earlier => earlier,
+        };
         if known.is_none() {
             turn.record(Record::Event(Event {
                 digest,

@@ -50,7 +50,13 @@ const USAGE: &str = "usage:
 
 /// Runs one of the enclave's commands; `args` are those after the program's name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    match start(args) {
+    let args: Vec<OsString> = args.collect();
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        // Nobody reads standard output any more: nothing to be done about it.
+        let _ = writeln!(io::stdout(), "{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match start(args.into_iter()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("enclave: {error}");

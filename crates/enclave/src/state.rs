@@ -35,6 +35,8 @@ wire_enum! {
         8 = Intended(Intended),
         /// RELEASED: something goes out.
         9 = Delivered(Delivered),
+        /// A user was approved for the first time, as this person.
+        10 = Identity(Identity),
     }
 }
 
@@ -83,6 +85,15 @@ wire_struct! {
         pub opened_at_ms: i64,
         /// The session's verdict, when this event brought the first.
         pub admission: Option<Vec<u8>>,
+    }
+
+    /// Who a user is.
+    #[derive(Clone)]
+    pub struct Identity {
+        /// The user.
+        pub user_tag: [u8; 32],
+        /// Keyed hash of the person.
+        pub identity_tag: [u8; 32],
     }
 
     /// An intended delivery.
@@ -164,6 +175,8 @@ pub struct State {
     pub credentials: HashMap<[u8; 32], VecDeque<i64>>,
     /// Sessions that an event or a release has touched.
     pub sessions: HashMap<[u8; 16], Session>,
+    /// The person that each user was when he was first approved.
+    pub identities: HashMap<[u8; 32], [u8; 32]>,
     /// Which session an event was believed for.
     pub events: HashMap<[u8; 32], [u8; 16]>,
     /// Instants of sessions that released something within a day, by user.
@@ -223,6 +236,9 @@ impl State {
                 session.deliveries.push((at_ms, intended, None));
             }
             Record::Delivered(end) => self.deliver(at_ms, end),
+            Record::Identity(first) => {
+                self.identities.entry(first.user_tag).or_insert(first.identity_tag);
+            }
         }
     }
 
@@ -247,6 +263,9 @@ impl State {
             (self.highest_ms, Record::BoundBits(self.bound.clone())),
         ];
         out.extend(self.batches.values().map(|batch| (self.highest_ms, Record::Adopted(batch.clone()))));
+        for (&user_tag, &identity_tag) in &self.identities {
+            out.push((self.highest_ms, Record::Identity(Identity { user_tag, identity_tag })));
+        }
         for (key_id, failures) in &self.failures {
             let recent = failures.recent.iter().copied().collect();
             let all = Failures { key_id: key_id.clone(), life: failures.life, recent };
@@ -341,6 +360,8 @@ mod tests {
             failed("a"),
             Record::Event(event([1; 32], None)),
             Record::Event(event([2; 32], Some(vec![7]))),
+            Record::Identity(Identity { user_tag: [2; 32], identity_tag: [11; 32] }),
+            Record::Identity(Identity { user_tag: [2; 32], identity_tag: [12; 32] }),
             Record::Intended(intended.clone()),
             Record::Delivered(end),
             Record::Intended(intended),
@@ -355,7 +376,7 @@ mod tests {
             again.apply(at, record);
         }
         for state in [&state, &again] {
-            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (9, 266, 1));
+            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (11, 266, 1));
             assert!(
                 state.is_bound(0) && state.is_bound(77) && !state.is_bound(1) && !state.is_bound(u64::MAX)
             );
@@ -364,6 +385,7 @@ mod tests {
             assert_eq!((session.admission.as_deref(), session.events.len()), (Some([7].as_slice()), 2));
             assert_eq!((session.deliveries.len(), session.released().count()), (2, 1));
             assert_eq!(state.events.len(), 2);
+            assert_eq!(state.identities[&[2; 32]], [11; 32], "the first counts");
             assert_eq!((state.recoveries[&[2; 32]].len(), state.releases["t"].len()), (1, 1));
         }
         assert!(again.to_records(SESSION_LIFE_MS + DAY_MS + 2).len() < again.to_records(10).len());

@@ -52,9 +52,7 @@ struct Case {
 impl World {
     fn new() -> Self {
         let folder = Folder::new();
-        let settings =
-            Settings { extra: vec!["--recovery-limits".into(), "off".into()], ..Settings::default() };
-        let enclave = Enclave::start(&folder, &settings);
+        let enclave = Enclave::start(&folder, &unlimited());
         let gpg = Gpg::new(&folder);
         curve25519(&gpg, "owner");
         curve25519(&gpg, "thief");
@@ -138,7 +136,7 @@ impl World {
     }
 
     fn admit(&mut self, session: &Session, event: &Signed) -> Reply {
-        self.client.call(&admit_request(session, event, &[]))
+        self.client.call(&admit_request(session, event))
     }
 
     fn open(&mut self) -> Session {
@@ -149,6 +147,11 @@ impl World {
         let event = self.provider.sign(&session.id, more);
         assert_eq!(self.admit(session, &event), Reply::Refused(Refusal::EventNotAuthentic), "{more}");
     }
+}
+
+/// Scripts recover more often than a person may.
+fn unlimited() -> Settings {
+    Settings { extra: vec!["--recovery-limits".into(), "off".into()], ..Settings::default() }
 }
 
 fn fresh(kind: &str) -> String {

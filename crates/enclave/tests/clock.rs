@@ -105,6 +105,6 @@ fn an_approval_of_yesterday_opens_nothing_today() {
     let event = provider.sign(&session.id, "");
     drop(enclave);
     let enclave = machine.start(91 * 86_400);
-    let reply = enclave.call(&admit_request(&session, &event, &[]));
+    let reply = enclave.call(&admit_request(&session, &event));
     assert_eq!(reply, Reply::Refused(Refusal::EventNotAuthentic));
 }

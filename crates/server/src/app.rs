@@ -1,13 +1,17 @@
 //! What every flow has at hand.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use boundary::Env;
 use boundary::message::{Hello, Welcome};
 use domain::ids::UserId;
+use domain::time::Timestamp;
 use store::seal::ServerKeys;
 use store::users::{self, User};
 use store::{Db, StoreError};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::config::Settings;
 use crate::edge::chance::SystemChance;
@@ -18,6 +22,9 @@ use crate::edge::minter::Minter;
 use crate::flows::{Ctx, Error};
 use crate::pool::PoolLease;
 use crate::turns::Turns;
+
+/// How long the enclave's public face is believed to be as it was.
+const WELCOME_AGE_MAX: Duration = Duration::from_mins(1);
 
 /// The service's parts.
 pub struct App {
@@ -41,7 +48,7 @@ pub struct App {
     pub turns: Turns,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
-    welcome: OnceCell<Welcome>,
+    welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
 }
 
 /// What exists only in a sandbox. Production settings cannot make one.
@@ -88,7 +95,7 @@ impl App {
             minter: Minter::default(),
             turns: Turns::default(),
             sandbox: parts.sandbox,
-            welcome: OnceCell::new(),
+            welcome: Mutex::default(),
         }
     }
 
@@ -107,9 +114,24 @@ impl App {
         out
     }
 
-    /// The enclave's public face, asked for once.
-    pub async fn welcome(&self) -> Result<&Welcome, CallError> {
-        self.welcome.get_or_try_init(|| self.enclave.hello(Hello { env: self.env })).await
+    /// The enclave's public face, at most [`WELCOME_AGE_MAX`] old; with the enclave away, as it was last seen.
+    pub async fn welcome(&self) -> Result<Arc<Welcome>, CallError> {
+        let now = self.clock.now();
+        let mut seen = self.welcome.lock().await;
+        if let Some((at, welcome)) = &*seen
+            && now < *at + WELCOME_AGE_MAX
+        {
+            return Ok(Arc::clone(welcome));
+        }
+        match (self.enclave.hello(Hello { env: self.env }).await, &*seen) {
+            (Ok(welcome), _) => {
+                let welcome = Arc::new(welcome);
+                *seen = Some((now, Arc::clone(&welcome)));
+                Ok(welcome)
+            }
+            (Err(CallError::Away(_)), Some((_, welcome))) => Ok(Arc::clone(welcome)),
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// The tenant's user of this name, made if there is none.

@@ -152,6 +152,7 @@ static LIST_CONFIRMED_DATA: Sql = sql!(
     "backups.list_confirmed_data_of_user",
     with_key!(),
     "WHERE b.tenant_id = $1 AND b.user_id = $2 AND b.state = 'confirmed' AND b.kind = 'data' ",
+    "AND b.session_id IS NOT NULL ",
     "ORDER BY b.stored_at DESC, b.id DESC LIMIT $3"
 );
 static COUNT_OF_USER: Sql = sql!(
@@ -223,7 +224,7 @@ impl Backups<'_> {
         Ok(by_birth(tx.list(&DELETE_UNCONFIRMED, &[self.tenant, verification, &now])?))
     }
 
-    /// The confirmed data of a user with its keys, newest first.
+    /// The confirmed data that a user stored under identity checks, with its keys, newest first.
     pub fn list_confirmed_data_of_user(
         self,
         rx: &mut Rx<'_>,

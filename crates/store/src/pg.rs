@@ -15,7 +15,7 @@ use postgres::{Client, NoTls, Statement};
 
 use crate::clock::now;
 use crate::column::Arg;
-use crate::error::StoreError;
+use crate::error::{Source, StoreError};
 use crate::queue::Queue;
 use crate::sql::Sql;
 use crate::tls::Address;
@@ -283,8 +283,21 @@ fn failed(doing: &'static str, error: postgres::Error) -> Failed {
         None => Spoiled::Finally,
     };
     let passing = spoils != Spoiled::Finally || error.code().is_some_and(is_passing);
-    let error = if passing { StoreError::unavailable(doing, error) } else { StoreError::other(doing, error) };
+    let source = without_detail(error);
+    let error =
+        if passing { StoreError::unavailable(doing, source) } else { StoreError::other(doing, source) };
     Failed { error, spoils }
+}
+
+/// The server's own words less their detail, which may quote values of a row.
+fn without_detail(error: postgres::Error) -> Source {
+    match error.as_db_error() {
+        None => error.into(),
+        Some(said) => {
+            let constraint = said.constraint().map(|name| format!(", constraint {name}")).unwrap_or_default();
+            format!("{} ({}{constraint})", said.message(), said.code().code()).into()
+        }
+    }
 }
 
 fn spoils(code: &SqlState) -> Spoiled {

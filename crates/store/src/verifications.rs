@@ -43,6 +43,15 @@ row! {
     }
 }
 
+/// What proves an approval.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// When, by the provider's clock; its windows count from here.
+    pub approved_at: Timestamp,
+    /// What the enclave sealed about it.
+    pub admission: Vec<u8>,
+}
+
 macro_rules! columns {
     () => {
         "id, user_id, provider, session_id, ticket, state, gpg_fingerprint, admission, created_at, updated_at, \
@@ -72,7 +81,7 @@ static SET_STATE: Sql = sql!(
 );
 static SET_APPROVED: Sql = sql!(
     "verifications.set_approved",
-    "UPDATE verifications SET state = 'APPROVED', approved_at = $4, updated_at = $4, admission = $5 ",
+    "UPDATE verifications SET state = 'APPROVED', approved_at = $4, admission = $5, updated_at = $6 ",
     "WHERE tenant_id = $1 AND id = $2 AND state = $3"
 );
 static SET_WINDOW_CLOSED: Sql = sql!(
@@ -166,10 +175,13 @@ impl Verifications<'_> {
         tx: &mut Tx<'_>,
         id: &VerificationId,
         from: InquiryState,
-        approved_at: Timestamp,
-        admission: &[u8],
+        approval: &Approval,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(tx.exec(&SET_APPROVED, &[self.tenant, id, &from, &approved_at, &admission])? == 1)
+        Ok(tx.exec(
+            &SET_APPROVED,
+            &[self.tenant, id, &from, &approval.approved_at, &approval.admission, &now],
+        )? == 1)
     }
 
     /// Ends the windows of an approved inquiry; false when it is not approved or they were ended before.

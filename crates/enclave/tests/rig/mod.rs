@@ -378,19 +378,18 @@ pub fn open(client: &mut Client, tenant: &str, user: &str, fingerprint: Option<&
     Session { id: opened.session_id, ticket: opened.ticket }
 }
 
-pub fn admit_request(session: &Session, event: &Signed, earlier: &[Vec<u8>]) -> Request {
+pub fn admit_request(session: &Session, event: &Signed) -> Request {
     Request::Admit(Admit {
         ticket: session.ticket.clone(),
         provider: "idp".into(),
         body: event.body.clone(),
         signature: event.signature.clone(),
-        earlier: earlier.to_vec(),
     })
 }
 
 pub fn approve(client: &mut Client, provider: &mut Provider, session: &Session, inquiry: &str) -> Vec<u8> {
     let event = provider.sign(&session.id, &format!("\"inquiry\":\"{inquiry}\""));
-    let admitted = expect!(client.call(&admit_request(session, &event, &[])), Admitted);
+    let admitted = expect!(client.call(&admit_request(session, &event)), Admitted);
     assert!(!admitted.identity_differs);
     admitted.admission.expect("an approval has an admission")
 }

@@ -1,12 +1,9 @@
 //! Lets a call through, or records that its credential may not make it.
 
 use domain::access::{Deed, Principal};
-use domain::audit::Outcome;
 use domain::time::Timestamp;
-use store::StoreError;
-use store::audit::AuditEntry;
 
-use super::{Ctx, Error};
+use super::{Ctx, Error, record_refused};
 use crate::app::App;
 
 /// The context of a call, if the credential may do this deed. Asked before the call's body is looked at, so that
@@ -22,13 +19,6 @@ pub async fn admit_call(
     let ctx = Ctx { principal, now, request_id };
     let Err(refusal) = ctx.principal.permit(deed) else { return Ok(ctx) };
     let action = if deed == Deed::RecoverBackups { "recovery.refused" } else { "access.refused" };
-    let entry = AuditEntry {
-        result: Outcome::Refused.to_string(),
-        reason: Some(refusal.code.to_owned()),
-        ..ctx.entry(app, action)
-    };
-    let tenant = ctx.principal.tenant;
-    let recorded = app.db.write("record_refusal", move |tx| store::audit::of(&tenant).append(tx, &entry));
-    recorded.await.map_err(|error: StoreError| Error::from(error))?;
+    record_refused(app, &ctx, ctx.entry(app, action), refusal.code).await?;
     Err(refusal.into())
 }

@@ -7,11 +7,11 @@ use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use store::provider_events::{self, EventState, ProviderEvent};
-use store::verifications;
+use store::verifications::{self, Approval};
 use store::{OfTenant, StoreError};
 
 use super::Error;
-use super::move_inquiry::{Approval, Step};
+use super::move_inquiry::Step;
 use super::read_verification::Inquiry;
 use crate::app::App;
 use crate::edge::enclave::CallError;
@@ -19,9 +19,6 @@ use crate::edge::identity::SignedEvent;
 
 /// How often a transition is tried again when another event of the same inquiry comes first.
 const TRIES: u32 = 5;
-
-/// How many earlier approvals of the user are shown to the enclave; the oldest of them is the baseline.
-const EARLIER_MAX: i64 = 100;
 
 /// How many waiting events are admitted at a time.
 const WAITING_MAX: i64 = 100;
@@ -71,19 +68,11 @@ async fn admit(app: &App, raw: ProviderEvent, now: Timestamp, request_id: &str) 
         set_aside(app, raw).await?;
         return Err(Refusal::not_found().into());
     };
-    let (owner, user) = (tenant.clone(), inquiry.user.id.clone());
-    let earlier = app
-        .db
-        .read("list_admissions", move |rx| {
-            verifications::of(&owner).list_approved_of_user(rx, &user, EARLIER_MAX)
-        })
-        .await?;
     let asked = Admit {
         ticket: inquiry.verification.ticket.clone(),
         provider: raw.provider.clone(),
         body: raw.body.clone(),
         signature: raw.signature.clone(),
-        earlier: earlier.into_iter().filter_map(|approved| approved.admission).collect(),
     };
     let admitted = match app.enclave.admit(asked).await {
         Ok(admitted) => admitted,

@@ -47,7 +47,7 @@ struct Row {
     is_new: bool,
 }
 
-/// The tenant's active RSA key of these bytes, and its user.
+/// The tenant's key of these bytes, and its user.
 pub(super) async fn find_key(app: &App, ctx: &Ctx, public_key: &[u8]) -> Result<(CustomerKey, User), Error> {
     let (tenant, digest) = (ctx.principal.tenant.clone(), app.sha256(public_key));
     let found = app.db.read("find_key", move |rx| {
@@ -55,18 +55,14 @@ pub(super) async fn find_key(app: &App, ctx: &Ctx, public_key: &[u8]) -> Result<
         let user = users::of(&tenant).find(rx, &key.user_id)?;
         Ok::<_, StoreError>(user.map(|user| (key, user)))
     });
-    let (key, user) = found.await?.ok_or_else(Refusal::not_found)?;
-    takes_stores(&key)?;
-    if key.key_type != KeyType::Rsa4096 {
-        return Err(
-            Refusal::field("public_key", "is not an RSA key: data is stored under RSA keys only").into()
-        );
-    }
-    Ok((key, user))
+    Ok(found.await?.ok_or_else(Refusal::not_found)?)
 }
 
-/// Whether the key's state lets it take new backups.
-fn takes_stores(key: &CustomerKey) -> Result<(), Refusal> {
+/// Whether the key's kind and state let it take new data.
+pub(super) fn takes_data(key: &CustomerKey) -> Result<(), Refusal> {
+    if key.key_type != KeyType::Rsa4096 {
+        return Err(Refusal::field("public_key", "is not an RSA key: data is stored under RSA keys only"));
+    }
     let refuse = |code, text: &str| Err(Refusal::new(Kind::Conflict, code, text));
     match key.state {
         KeyState::Active => Ok(()),

@@ -1,9 +1,7 @@
 //! Closes recoveries that a crash left open, by the enclave's own log.
 
-use boundary::json::Value as Json;
 use boundary::message::Recall;
 use domain::audit::{ActorType, Outcome as AuditOutcome};
-use domain::ids::VerificationId;
 use domain::limits::ENCLAVE_DEADLINE;
 use domain::recovery::RecoveryState;
 use domain::time::Timestamp;
@@ -11,6 +9,8 @@ use store::audit::AuditEntry;
 use store::recoveries::{self, Outcome, Recovery};
 use store::{OfTenant, StoreError, verifications};
 
+use super::read_verification::Inquiry;
+use super::recover_retail::recovery_data;
 use super::{Error, entry, event, tell};
 use crate::app::App;
 
@@ -23,19 +23,25 @@ pub async fn close_recoveries(app: &App, now: Timestamp) -> Result<usize, Error>
     let settled_by = now - ENCLAVE_DEADLINE * 2;
     let open = app.db.read("list_open_recoveries", move |rx| {
         let open = recoveries::list_in_state(rx, RecoveryState::Releasing, settled_by, PAGE)?;
-        let with_ticket = open.into_iter().map(|OfTenant { tenant_id, row }| {
+        let with_inquiry = open.into_iter().map(|OfTenant { tenant_id, row }| {
             let found = row.verification_id.as_ref().map(|id| verifications::of(&tenant_id).find(rx, id));
-            let ticket = found.transpose()?.flatten().map(|verification| verification.ticket);
-            Ok((tenant_id, row, ticket.unwrap_or_default()))
+            // A retail recovery always has its inquiry; foreign keys guard it.
+            let missing = StoreError::NotOne { statement: "the inquiry of a recovery", rows: 0 };
+            let inquiry = Inquiry::of(rx, &tenant_id, found.transpose()?.flatten().ok_or(missing)?)?;
+            Ok((tenant_id, row, inquiry))
         });
-        with_ticket.collect::<Result<Vec<_>, StoreError>>()
+        with_inquiry.collect::<Result<Vec<_>, StoreError>>()
     });
     let open = open.await?;
     let count = open.len();
-    for (tenant, recovery, ticket) in open {
-        let recalled = app.enclave.recall(Recall { ticket }).await?;
-        // Intended and not recorded as released may still have gone out: it counts as a delivery.
-        let deliveries = i64::try_from(recalled.deliveries.len()).unwrap_or(i64::MAX);
+    for (tenant, recovery, inquiry) in open {
+        let recalled = app.enclave.recall(Recall { ticket: inquiry.verification.ticket.clone() }).await?;
+        // What was intended and not logged as released did not go out: the enclave logs it before it answers.
+        let out = recalled
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.items_released.is_some_and(|items| items > 0));
+        let deliveries = i64::try_from(out.count()).unwrap_or(i64::MAX);
         let state = if deliveries > 0 { RecoveryState::Released } else { RecoveryState::Failed };
         let (was, becomes) = (
             Outcome { state: recovery.state, deliveries: recovery.deliveries },
@@ -43,15 +49,7 @@ pub async fn close_recoveries(app: &App, now: Timestamp) -> Result<usize, Error>
         );
         let entry = closing_entry(app, &recovery, state, now);
         let event = (state == RecoveryState::Released).then(|| {
-            let data = vec![
-                ("recovery_id", Json::text(recovery.id.as_str())),
-                (
-                    "verification_id",
-                    Json::text_or_null(recovery.verification_id.as_ref().map(VerificationId::as_str)),
-                ),
-                ("gpg_fingerprint", Json::text(&recovery.gpg_fingerprint)),
-                ("state", Json::text("released")),
-            ];
+            let data = recovery_data(&inquiry, &recovery, "released");
             event(&app.minter, now, "recovery.released", data)
         });
         let env = app.env;

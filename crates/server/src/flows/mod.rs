@@ -185,6 +185,14 @@ impl Ctx {
     }
 }
 
+/// Writes into the log that the caller's act was refused, in a transaction of its own: there is no other.
+async fn record_refused(app: &App, ctx: &Ctx, entry: AuditEntry, reason: &str) -> Result<(), Error> {
+    let entry = AuditEntry { result: Outcome::Refused.to_string(), reason: Some(reason.to_owned()), ..entry };
+    let tenant = ctx.principal.tenant.clone();
+    let recorded = app.db.write("record_refused", move |tx| store::audit::of(&tenant).append(tx, &entry));
+    recorded.await.map_err(|error: StoreError| error.into())
+}
+
 /// An audit entry of somebody's act.
 fn entry(
     minter: &Minter,

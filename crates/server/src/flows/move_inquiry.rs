@@ -9,7 +9,7 @@ use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use store::audit::AuditEntry;
 use store::backups::{self, Changed};
-use store::verifications;
+use store::verifications::{self, Approval};
 use store::{StoreError, Tx};
 
 use super::read_verification::Inquiry;
@@ -35,14 +35,6 @@ pub(super) struct Step {
     pub request_id: String,
     /// When.
     pub now: Timestamp,
-}
-
-/// The proof of an approval.
-pub(super) struct Approval {
-    /// When, by the provider's clock.
-    pub approved_at: Timestamp,
-    /// What the enclave sealed about it.
-    pub admission: Vec<u8>,
 }
 
 impl Step {
@@ -104,8 +96,8 @@ impl Step {
                 tx,
                 &verification.id,
                 verification.state,
-                approval.approved_at,
-                &approval.admission,
+                approval,
+                self.now,
             ),
             (Some(next), None) => {
                 verifications::of(tenant).set_state(tx, &verification.id, verification.state, next, self.now)

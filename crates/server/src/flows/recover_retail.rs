@@ -10,7 +10,7 @@ use boundary::message::{
 };
 use domain::access::Deed;
 use domain::audit::{Outcome as AuditOutcome, hex};
-use domain::ids::{BackupId, RecoveryId, VerificationId};
+use domain::ids::{BackupId, RecoveryId};
 use domain::limits::{DATA_BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::refusal::{Kind, Refusal};
@@ -22,7 +22,7 @@ use store::recoveries::{self, Outcome, Recovery};
 
 use super::read_verification::{Inquiry, find_of_user};
 use super::release_proof::{build_intent, build_request, open_checksum};
-use super::{Ctx, Error, EventData, event, tell, told};
+use super::{Ctx, Error, EventData, event, record_refused, tell, told};
 use crate::app::App;
 use crate::edge::enclave::CallError;
 
@@ -72,7 +72,8 @@ pub async fn recover_retail(app: &App, ctx: &Ctx, command: RecoverRetail) -> Res
         Err(error) => (None, Err(error)),
     };
     if let Err(Error::Refused(refusal)) = &released {
-        record_refusal(app, ctx, about, refusal).await?;
+        let entry = AuditEntry { verification_id: about, ..ctx.entry(app, "recovery.refused") };
+        record_refused(app, ctx, entry, refusal.code).await?;
     }
     released
 }
@@ -132,7 +133,9 @@ async fn intend(
         let same = first.gpg_fingerprint == recipient.openpgp_fpr
             && first.subkey_fingerprint == recipient.enc_subkey_fpr;
         if !same {
-            record_alarm(app, ctx, inquiry, &first).await?;
+            // Somebody may be putting in a key of his own.
+            let alarm = recovery_entry(app, ctx, inquiry, &first, "recovery.alarm");
+            record_refused(app, ctx, alarm, "other-fingerprint").await?;
         }
         return if same && first.deliveries < DELIVERIES_MAX {
             Ok((first, items))
@@ -159,12 +162,8 @@ async fn intend(
         updated_at: ctx.now,
     };
     let entry = recovery_entry(app, ctx, inquiry, &recovery, "recovery.requested");
-    let event = event(
-        &app.minter,
-        ctx.now,
-        "recovery.requested",
-        recovery_data(inquiry, &recovery, &items, "requested"),
-    );
+    let event =
+        event(&app.minter, ctx.now, "recovery.requested", recovery_data(inquiry, &recovery, "requested"));
     let (tenant, env, row) = (ctx.principal.tenant.clone(), app.env, recovery.clone());
     app.db
         .write("intend_release", move |tx| {
@@ -248,7 +247,7 @@ async fn record_outcome(
         ..recovery_entry(app, ctx, inquiry, recovery, "recovery.released")
     });
     let event = out.then(|| {
-        event(&app.minter, ctx.now, "recovery.released", recovery_data(inquiry, recovery, items, "released"))
+        event(&app.minter, ctx.now, "recovery.released", recovery_data(inquiry, recovery, "released"))
     });
     set_outcome(app, ctx, recovery, outcome, entries.collect(), event).await
 }
@@ -274,38 +273,6 @@ async fn set_outcome(
         })
         .await
         .map_err(|error: StoreError| error.into())
-}
-
-/// `about` is the inquiry, where the caller's tenant has such a one for that user.
-async fn record_refusal(
-    app: &App,
-    ctx: &Ctx,
-    about: Option<VerificationId>,
-    refusal: &Refusal,
-) -> Result<(), Error> {
-    let entry = AuditEntry {
-        verification_id: about,
-        result: AuditOutcome::Refused.to_string(),
-        reason: Some(refusal.code.to_owned()),
-        ..ctx.entry(app, "recovery.refused")
-    };
-    append(app, ctx, entry).await
-}
-
-async fn append(app: &App, ctx: &Ctx, entry: AuditEntry) -> Result<(), Error> {
-    let tenant = ctx.principal.tenant.clone();
-    let recorded = app.db.write("record_refusal", move |tx| store::audit::of(&tenant).append(tx, &entry));
-    recorded.await.map_err(|error: StoreError| error.into())
-}
-
-/// Another OpenPGP key than the first: somebody may be putting in his own.
-async fn record_alarm(app: &App, ctx: &Ctx, inquiry: &Inquiry, first: &Recovery) -> Result<(), Error> {
-    let entry = AuditEntry {
-        result: AuditOutcome::Refused.to_string(),
-        reason: Some("other-fingerprint".to_owned()),
-        ..recovery_entry(app, ctx, inquiry, first, "recovery.alarm")
-    };
-    append(app, ctx, entry).await
 }
 
 /// The caller's answer: the items newest first, as they were found, each with its end.
@@ -349,8 +316,9 @@ fn recovery_entry(app: &App, ctx: &Ctx, inquiry: &Inquiry, recovery: &Recovery, 
     }
 }
 
-fn recovery_data(inquiry: &Inquiry, recovery: &Recovery, items: &[BackupWithKey], state: &str) -> EventData {
-    let ids = items.iter().map(|item| Json::text(item.backup.id.as_str())).collect();
+/// The data of a recovery's event.
+pub(super) fn recovery_data(inquiry: &Inquiry, recovery: &Recovery, state: &str) -> EventData {
+    let ids = item_ids(&recovery.items).iter().map(|id| Json::text(id.as_str())).collect();
     vec![
         ("recovery_id", Json::text(recovery.id.to_string())),
         ("backup_ids", Json::List(ids)),

@@ -12,7 +12,7 @@ use store::audit::AuditEntry;
 use store::verifications::{self, Verification};
 
 use super::simulate_verification::play;
-use super::{Ctx, Error, EventData, event, tell};
+use super::{Ctx, Error, EventData, event, record_refused, tell};
 use crate::app::App;
 use crate::edge::identity::simulated;
 
@@ -36,6 +36,7 @@ pub async fn start_verification(
     let sandbox = match &app.sandbox {
         Some(sandbox) => sandbox,
         None if command.override_status.is_some() => {
+            record_refused(app, ctx, ctx.entry(app, "verification.refused"), "sandbox-only").await?;
             let text = "`x-override-status` works in a sandbox only";
             return Err(Refusal::new(Kind::Invalid, "sandbox-only", text).into());
         }

@@ -12,7 +12,7 @@ use store::audit::AuditEntry;
 use store::backups::Backup;
 use store::verifications;
 
-use super::check_items::{Item, Session, check_items, find_key};
+use super::check_items::{Item, Session, check_items, find_key, takes_data};
 use super::read_verification::{find_of_user, standing};
 use super::{Ctx, Error, EventData, event, tell};
 use crate::app::App;
@@ -62,6 +62,7 @@ pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<
     if user.id != inquiry.user.id || key.key_environment != domain::key::KeyEnvironment::Hot {
         return Err(Refusal::not_found().into());
     }
+    takes_data(&key)?;
     let session = Session {
         verification_id: &inquiry.verification.id,
         id: &inquiry.verification.session_id,

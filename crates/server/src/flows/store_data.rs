@@ -1,12 +1,15 @@
 //! Stores one ciphertext under an assigned key (contract 5.2).
 
+use boundary::RSA_CIPHERTEXT_BYTES;
 use domain::access::Deed;
 use domain::backup::{BackupState, CheckState};
+use domain::key::KeyEnvironment;
+use domain::refusal::Refusal;
 use serde_json::{Map, Value};
 use store::StoreError;
 use store::audit::AuditEntry;
 
-use super::check_items::{Item, check_items, find_key};
+use super::check_items::{Item, check_items, find_key, takes_data};
 use super::store_backup::{StoredBackup, stored_data, stored_entry};
 use super::{Ctx, Error, event, tell};
 use crate::app::App;
@@ -32,6 +35,12 @@ pub async fn store_data(
 ) -> Result<(StoredBackup, CheckState), Error> {
     ctx.principal.permit(Deed::StoreData)?;
     let (key, user) = find_key(app, ctx, &command.public_key).await?;
+    takes_data(&key)?;
+    // Nothing can open it before the next ceremony, but what cannot be a ciphertext of this key shows now.
+    if key.key_environment == KeyEnvironment::Cold && command.ciphertext.len() != RSA_CIPHERTEXT_BYTES {
+        let text = format!("must be one RSA-4096 ciphertext: {RSA_CIPHERTEXT_BYTES} bytes");
+        return Err(Refusal::field("data", text).into());
+    }
     let item = Item { name: None, ciphertext: command.ciphertext, checksum: command.checksum };
     let metadata = Value::Object(command.metadata).to_string();
     let checked = check_items(app, ctx, (&key, &user), None, vec![item], &metadata).await?;

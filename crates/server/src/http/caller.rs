@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use domain::access::Deed;
+use domain::access::{Deed, Principal};
+use domain::time::Timestamp;
 
 use super::error::Failure;
 use super::request_id::RequestId;
@@ -20,21 +22,27 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
         let now = app.clock.now();
-        let principal = flows::authenticate(app, credential(parts), now).await?;
+        let principal = authenticate(app, parts, now).await?;
         let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let deed = Deed::of_route(parts.method.as_str(), path);
+        // What may be got may be asked for without its body (RFC 9110 §9.3.2).
+        let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
+        let deed = Deed::of_route(method, path);
         let deed = deed.ok_or_else(|| Error::fault("finding a route in the access table"))?;
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         Ok(Self(flows::admit_call(app, principal, deed, now, request_id).await?))
     }
 }
 
-/// `X-API-Key`, or else the bearer value.
-fn credential(parts: &Parts) -> &str {
+/// The principal of `X-API-Key`, or else of the bearer value: either is enough.
+async fn authenticate(app: &App, parts: &Parts, now: Timestamp) -> Result<Principal, Error> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = || {
         let (scheme, value) = header(AUTHORIZATION.as_str())?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| value.trim())
     };
-    header("x-api-key").or_else(bearer).unwrap_or("")
+    let api_key = flows::authenticate(app, header("x-api-key").unwrap_or(""), now).await;
+    match (&api_key, bearer()) {
+        (Err(Error::Refused(_)), Some(bearer)) => flows::authenticate(app, bearer, now).await,
+        _ => api_key,
+    }
 }

@@ -22,8 +22,13 @@ use crate::flows::Error;
 pub enum Failure {
     /// A rule says no.
     Refused(Refusal),
-    /// Something broke; the log has it.
-    Internal,
+    /// Something broke: for the log, never for the caller.
+    Internal {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause and its causes.
+        cause: String,
+    },
 }
 
 impl From<Refusal> for Failure {
@@ -36,10 +41,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused(refusal) => Self::Refused(refusal),
-            Error::Fault(fault) => {
-                tracing::error!(doing = fault.doing, cause = fault.chain(), "a call failed inside");
-                Self::Internal
-            }
+            Error::Fault(fault) => Self::Internal { doing: fault.doing, cause: fault.chain() },
         }
     }
 }
@@ -55,7 +57,7 @@ impl IntoResponse for Failure {
 impl Failure {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(refusal) => match refusal.kind {
                 Kind::Invalid => StatusCode::BAD_REQUEST,
                 Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -82,7 +84,9 @@ impl Failure {
                 "method-not-allowed",
                 "this path does not take this method; see `Allow`",
             ),
-            StatusCode::INTERNAL_SERVER_ERROR => Some(Self::Internal),
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                Some(Self::Internal { doing: "answering", cause: "a panic; its message is above".to_owned() })
+            }
             _ => None,
         }
     }
@@ -91,7 +95,7 @@ impl Failure {
         let error = self.status().canonical_reason().unwrap_or_default().to_owned();
         let (message, code, fields) = match self {
             Self::Refused(refusal) => (refusal.text, refusal.code, refusal.fields),
-            Self::Internal => {
+            Self::Internal { .. } => {
                 let text = "something went wrong inside; the request id finds it in the service's log";
                 (text.to_owned(), "internal", BTreeMap::new())
             }
@@ -111,7 +115,10 @@ pub async fn render(request: Request, next: Next) -> Response {
     let status = failure.status();
     let retry_after_s = match &failure {
         Failure::Refused(refusal) => refusal.retry_after_s,
-        Failure::Internal => None,
+        Failure::Internal { doing, cause } => {
+            tracing::error!(doing, cause, request_id = id, "a call failed inside");
+            None
+        }
     };
     let mut rendered = (status, Json(failure.body(id))).into_response();
     for (name, value) in response.headers() {

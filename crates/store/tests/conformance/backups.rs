@@ -169,7 +169,8 @@ async fn a_store_and_an_approval_at_once_leave_nothing_unconfirmed(bench: &Bench
         });
         let approve = other.write("approve", move |tx| -> Result<bool, StoreError> {
             let (name, from) = (inquiry(&approved), InquiryState::Created);
-            let won = verifications::of(&id(1)).set_approved(tx, &name, from, at(60), b"")?;
+            let won =
+                verifications::of(&id(1)).set_approved(tx, &name, from, &approval(at(60), b""), at(60))?;
             backups::of(&id(1)).confirm_of_verification(tx, &name, at(60))?;
             Ok(won)
         });

@@ -31,6 +31,11 @@ pub fn id<T: FromStr<Err: Debug>>(number: u64) -> T {
     format!("00000000-0000-7000-8000-{number:012x}").parse().expect("an id")
 }
 
+/// An approval of that instant.
+pub fn approval(approved_at: Timestamp, admission: &[u8]) -> store::verifications::Approval {
+    store::verifications::Approval { approved_at, admission: admission.to_vec() }
+}
+
 pub fn inquiry(name: &str) -> VerificationId {
     name.parse().expect("an inquiry's id")
 }

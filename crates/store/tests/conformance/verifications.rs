@@ -62,7 +62,13 @@ async fn an_approval_keeps_its_admission(bench: &Bench) {
     write(&db, |tx| verifications::of(&id(1)).insert(tx, &verification("inq_1"))).await;
     let approve = |from| {
         move |tx: &mut Tx<'_>| {
-            verifications::of(&id(1)).set_approved(tx, &inquiry("inq_1"), from, at(60), b"word")
+            verifications::of(&id(1)).set_approved(
+                tx,
+                &inquiry("inq_1"),
+                from,
+                &approval(at(60), b"word"),
+                at(61),
+            )
         }
     };
     assert!(!write(&db, approve(InquiryState::Completed)).await);
@@ -71,7 +77,7 @@ async fn an_approval_keeps_its_admission(bench: &Bench) {
     let approved = Verification {
         state: InquiryState::Approved,
         approved_at: Some(at(60)),
-        updated_at: at(60),
+        updated_at: at(61),
         admission: Some(b"word".to_vec()),
         ..verification("inq_1")
     };
@@ -87,7 +93,13 @@ async fn a_window_is_closed_once_and_only_of_an_approval(bench: &Bench) {
     let close = |tx: &mut Tx<'_>| verifications::of(&id(1)).set_window_closed(tx, &inquiry("inq_1"), at(70));
     assert!(!write(&db, close).await, "not approved");
     write(&db, |tx| {
-        verifications::of(&id(1)).set_approved(tx, &inquiry("inq_1"), InquiryState::Created, at(60), b"")
+        verifications::of(&id(1)).set_approved(
+            tx,
+            &inquiry("inq_1"),
+            InquiryState::Created,
+            &approval(at(60), b""),
+            at(60),
+        )
     })
     .await;
     assert!(write(&db, close).await);

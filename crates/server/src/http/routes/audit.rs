@@ -38,8 +38,9 @@ pub async fn list(
     params: Params,
 ) -> Result<Json<AuditPage>, Failure> {
     let (entries, more) = flows::list_audit(&app, &ctx, parse(&params)?).await?;
+    let tenant = ctx.principal.tenant.to_string();
     let next_cursor = entries.last().filter(|_| more).map(|last| cursor(last.seq));
-    Ok(Json(AuditPage { data: entries.into_iter().map(entry).collect(), next_cursor }))
+    Ok(Json(AuditPage { data: entries.into_iter().map(|row| entry(&tenant, row)).collect(), next_cursor }))
 }
 
 fn parse(params: &HashMap<String, String>) -> Result<AuditQuery, Refusal> {
@@ -67,7 +68,6 @@ fn parse(params: &HashMap<String, String>) -> Result<AuditQuery, Refusal> {
     if after_seq == Some(None) {
         fault("cursor", "must be `next_cursor` of the page before");
     }
-    // An id that is none matches nothing, as one that nobody has.
     let (key_id, backup_id) = (text("key_id").map(|id| id.parse()), text("backup_id").map(|id| id.parse()));
     if matches!(key_id, Some(Err(_))) {
         fault("key_id", "must be the id of a key");
@@ -99,9 +99,10 @@ fn read_cursor(text: &str) -> Option<i64> {
     text.strip_prefix('s')?.parse().ok().filter(|seq| *seq >= 0)
 }
 
-fn entry(row: Sequenced) -> AuditEntry {
+fn entry(tenant: &str, row: Sequenced) -> AuditEntry {
     let entry = row.entry;
     AuditEntry {
+        tenant: tenant.to_owned(),
         seq: row.seq,
         time: entry.time.rfc3339(),
         actor: entry.actor,

@@ -37,7 +37,8 @@ pub async fn jwks(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Fail
 #[utoipa::path(get, path = "/.well-known/verification-key.pem", tag = "keys",
     responses((status = 200, body = String, content_type = "application/x-pem-file"), (status = "5XX", body = ErrorBody)))]
 pub async fn pem(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Failure> {
-    let keys = &app.welcome().await.map_err(Error::from)?.signing_keys;
+    let welcome = app.welcome().await.map_err(Error::from)?;
+    let keys = &welcome.signing_keys;
     let current =
         keys.iter().filter(|key| key.purpose == "assignment-sig").max_by_key(|key| key.valid_from_ms);
     let key = current.ok_or_else(|| Error::fault("finding the assignment key"))?;
