@@ -124,7 +124,7 @@ impl Story {
 
     fn secret(&mut self, name: &str, size: usize) -> Secret {
         let bytes = self.chance.bytes(size);
-        self.secrets.push((format!("a secret of {name}"), bytes.clone()));
+        self.secrets.push((format!("a secret of {name}, {size} bytes"), bytes.clone()));
         Secret::from(bytes)
     }
 
