@@ -68,6 +68,11 @@ impl Actor {
         Self { api_key: api_key.map(str::to_owned), ..self.clone() }
     }
 
+    /// The same caller at another process of the service.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// Begins an identity check and returns its id.
     pub async fn start(&self, user: &str) -> String {
         let answer = self.post("/v1/verification/start", &json!({"user_identifier": user})).await;

@@ -191,6 +191,16 @@ impl App {
         Ok(())
     }
 
+    /// Another process of the same installation: on the same database and enclave, with a folder of its own.
+    pub async fn second_service(&mut self) -> Service {
+        let mut settings = self.settings.clone();
+        settings.data_dir = self.folder.path().join("second");
+        std::fs::create_dir_all(&settings.data_dir).expect("a folder");
+        std::fs::copy(self.settings.data_dir.join("server.keys"), settings.data_dir.join("server.keys"))
+            .expect("the same keys");
+        Service::start_with(settings, Box::new(self.clock.clone())).await.expect("a second service starts")
+    }
+
     /// The settings, for a start that is to go wrong.
     pub fn settings(&mut self) -> &mut Settings {
         &mut self.settings

@@ -27,6 +27,13 @@ pub fn openssl(folder: &Path, args: &[&str], input: &[u8]) -> Vec<u8> {
     pipe(Command::new("openssl").args(args).current_dir(folder), input)
 }
 
+/// Whether `openssl` agrees: it says so by how it ends.
+pub fn openssl_agrees(folder: &Path, args: &[&str]) -> bool {
+    let mut command = Command::new("openssl");
+    let command = command.args(args).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().expect("openssl is installed: `scripts/test` installs what is missing").success()
+}
+
 /// Runs a Python script: by `HOLDFAST_PYTHON` where it is set, which has the modules that the judges need.
 pub fn python(script: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
     let program = std::env::var_os("HOLDFAST_PYTHON").unwrap_or_else(|| {

@@ -93,6 +93,7 @@ async fn either_header_is_enough() {
 async fn every_operation_needs_its_scope_and_no_other() {
     let app = App::start().await;
     let tenant = app.new_tenant(TenantKind::Retail, &[]).await;
+    let auditor = app.new_credential(&tenant, &[Scope::Audit], None).await;
     for operation in operations() {
         let others: Vec<_> = Scope::ALL.iter().copied().filter(|scope| *scope != operation.scope).collect();
         let without = app.new_credential(&tenant, &others, None).await;
@@ -101,12 +102,20 @@ async fn every_operation_needs_its_scope_and_no_other() {
         let body = operation.by(&without).await.refused(403, "scope-missing");
         let text = body["message"].as_str().unwrap();
         assert!(text.contains(operation.scope.as_str()), "{text}");
+        // The scope is asked first: who lacks it is not told what is wrong with the call.
+        let call = without.call(&operation.method, operation.path).raw("text/plain", "{");
+        call.send().await.refused(403, "scope-missing");
         let mut after = app.census();
-        if operation.path == "/v1/backup/recover" {
-            // Every refusal of a recovery is an entry.
-            *after.get_mut("audit_entries").unwrap() -= 1;
-        }
-        assert_eq!(after, before, "{}", operation.path);
+        *after.get_mut("audit_entries").unwrap() -= 2;
+        assert_eq!(after, before, "{}: nothing but the refusals", operation.path);
+        let recovery = operation.path == "/v1/backup/recover";
+        let action = if recovery { "recovery.refused" } else { "access.refused" };
+        let refused = auditor.audit(&format!("&action={action}")).await.pop().unwrap();
+        let actor = without.credential.as_ref().unwrap().as_str();
+        assert_eq!(
+            (refused["actor"].as_str(), refused["reason"].as_str()),
+            (Some(actor), Some("scope-missing"))
+        );
         assert_ne!(operation.by(&only).await.status, 403, "{}", operation.path);
     }
 }

@@ -5,7 +5,12 @@
 
 mod bodies;
 mod credentials;
+mod events;
+mod openapi;
+mod outages;
 mod paths;
+mod production;
 mod routes;
 mod story;
 mod v1;
+mod well_known;

@@ -1,1 +1,8 @@
 //! `/v1/backup`.
+
+mod certificates;
+mod checks;
+mod deliveries;
+mod recover;
+mod repeats;
+mod store;

@@ -1,1 +1,5 @@
 //! `/v1/partner`.
+
+mod keys;
+mod secure_data;
+mod signatures;

@@ -1,0 +1,227 @@
+//! `/openapi.json`: describes every route and no other, and what calls really answer.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::device::secret;
+use testkit::{Actor, Answer, App};
+
+async fn document(app: &App) -> Value {
+    app.anonymous().get("/openapi.json").await.ok()
+}
+
+/// Each path and method of the document, with its operation.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            found.push((path.clone(), method.to_uppercase(), operation.clone()));
+        }
+    }
+    found
+}
+
+/// What a reference in the document points at.
+fn resolve<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => {
+            let target = document.pointer(reference.trim_start_matches('#'));
+            resolve(document, target.unwrap_or_else(|| unreachable!("{reference} points nowhere")))
+        }
+        None => schema,
+    }
+}
+
+fn is_a(value: &Value, word: &str) -> bool {
+    match word {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => unreachable!("{other} is no type of JSON"),
+    }
+}
+
+/// Checks a value against a schema, and that it has no member that the schema does not name.
+fn conforms(document: &Value, schema: &Value, value: &Value, at: &str) {
+    let schema = resolve(document, schema);
+    if let Some(choices) = schema["oneOf"].as_array().or(schema["anyOf"].as_array()) {
+        let fits =
+            |choice: &&Value| is_a(value, resolve(document, choice)["type"].as_str().unwrap_or("object"));
+        let choice = choices.iter().find(fits).unwrap_or_else(|| unreachable!("{at}: {value} fits none"));
+        return conforms(document, choice, value, at);
+    }
+    let types = match &schema["type"] {
+        Value::String(word) => vec![word.as_str()],
+        Value::Array(words) => words.iter().map(|word| word.as_str().unwrap()).collect(),
+        _ => vec![],
+    };
+    assert!(
+        types.is_empty() || types.iter().any(|word| is_a(value, word)),
+        "{at}: {value} is none of {types:?}"
+    );
+    if let (Some(members), Some(properties)) = (value.as_object(), schema["properties"].as_object()) {
+        for name in schema["required"].as_array().into_iter().flatten() {
+            assert!(members.contains_key(name.as_str().unwrap()), "{at}: {name} is missing");
+        }
+        for (name, member) in members {
+            let property =
+                properties.get(name).unwrap_or_else(|| unreachable!("{at}.{name} is not described"));
+            conforms(document, property, member, &format!("{at}.{name}"));
+        }
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        conforms(document, &schema["items"], item, &format!("{at}[{index}]"));
+    }
+}
+
+/// Every member anywhere that points somewhere.
+fn references<'d>(value: &'d Value, found: &mut Vec<&'d Value>) {
+    match value {
+        Value::Object(members) => {
+            if members.contains_key("$ref") {
+                found.push(value);
+            }
+            members.values().for_each(|member| references(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_in_order() {
+    let app = App::start().await;
+    let document = document(&app).await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+    assert!(document["info"]["title"].is_string() && document["info"]["version"].is_string());
+    let mut pointers = Vec::new();
+    references(&document, &mut pointers);
+    assert!(pointers.len() > 20);
+    for pointer in pointers {
+        resolve(&document, pointer);
+    }
+    let mut ids = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        assert!(ids.insert(id.clone()), "{id} is the name of two operations");
+        assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+        assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
+        assert_eq!(operation["security"].is_array(), path.starts_with("/v1/"), "{method} {path}");
+        assert_eq!(operation.get("requestBody").is_some(), method == "POST", "{method} {path}");
+    }
+    let schemes = document["components"]["securitySchemes"].as_object().unwrap();
+    assert!(schemes.contains_key("api_key") && schemes.contains_key("bearer"), "{schemes:?}");
+}
+
+#[tokio::test]
+async fn what_is_described_is_served_and_what_is_served_is_described() {
+    let app = App::start().await;
+    let document = document(&app).await;
+    let described: BTreeSet<_> =
+        operations(&document).into_iter().map(|(path, method, _)| (method, path)).collect();
+    for (method, path) in &described {
+        let method: Method = method.parse().unwrap();
+        let answer = app.retail().call(&method, path).send().await;
+        assert!(
+            ![404, 405].contains(&answer.status) || !answer.text().contains("no-such-path"),
+            "{method} {path}"
+        );
+        let other = app.retail().call(&Method::DELETE, path).send().await;
+        other.refused(405, "method-not-allowed");
+        let allowed: BTreeSet<_> =
+            other.header("allow").split(',').filter(|word| *word != "HEAD").map(str::to_owned).collect();
+        let here: BTreeSet<_> =
+            described.iter().filter(|(_, other)| other == path).map(|(method, _)| method.clone()).collect();
+        assert_eq!(allowed, here, "{path} takes what is described and no more");
+    }
+    let source = include_str!("../../src/http/openapi.rs");
+    assert_eq!(source.matches(".routes(routes!(").count(), described.len());
+    let known = crate::routes::operations();
+    assert!(known.iter().all(|operation| {
+        let path = operation.path.split('?').next().unwrap().to_owned();
+        described.contains(&(operation.method.to_string(), path))
+    }));
+    let needing = described.iter().filter(|(_, path)| path.starts_with("/v1/")).count();
+    assert_eq!(known.len(), needing, "every operation is in the table of the tests");
+}
+
+/// The declared schema of an answer.
+fn schema_of(document: &Value, method: &str, path: &str, status: &str) -> Value {
+    let operation = &document["paths"][path][method];
+    let response = resolve(document, &operation["responses"][status]);
+    let schema = response["content"]["application/json"]["schema"].clone();
+    assert!(schema.is_object(), "{method} {path} {status} is not described: {operation}");
+    schema
+}
+
+async fn answers(app: &App, retail: &Actor, partner: &Actor) -> Vec<(&'static str, &'static str, Answer)> {
+    let certificate = &app.fixture.recipient.certificate;
+    let id = retail.approved("user-1").await;
+    let key = retail.key("user-1", &id).await;
+    let item = key.device().item("seed", &secret("seed"));
+    let stored = retail.try_store("user-1", &id, &key, &[item]).await;
+    let damaged = retail.store("user-1", &id, &key, &[key.device().item("bad", b"x")]).await;
+    let damage = retail.post("/v1/sandbox/damage", &json!({"backup_id": damaged[0]})).await;
+    let mut assign = testkit::assign_body("user-1", "customer-1");
+    assign["sign_with"] = json!(["key_id"]);
+    let assigned = partner.assign(&assign).await;
+    let other = partner.assigned("user-2", "customer-1").await;
+    let open = retail.start("user-3").await;
+    vec![
+        (
+            "post",
+            "/v1/verification/start",
+            retail.post("/v1/verification/start", &json!({"user_identifier": "u"})).await,
+        ),
+        (
+            "get",
+            "/v1/verification/status",
+            retail.get(&format!("/v1/verification/status?verification_id={id}")).await,
+        ),
+        ("post", "/v1/verification/simulate", retail.simulate(&open, "approve_inquiry").await),
+        (
+            "post",
+            "/v1/key/generate",
+            retail
+                .post(
+                    "/v1/key/generate",
+                    &json!({"user_identifier": "user-1", "verification_id": id, "sign_with": ["key_id"]}),
+                )
+                .await,
+        ),
+        ("post", "/v1/backup/store", stored),
+        ("post", "/v1/backup/recover", retail.recover("user-1", &id, certificate).await),
+        ("post", "/v1/sandbox/damage", damage),
+        ("post", "/v1/partner/keys", assigned),
+        (
+            "post",
+            "/v1/partner/secure/data",
+            partner.try_store_data(&other, &other.device().item("", b"x")).await,
+        ),
+        ("get", "/v1/audit", partner.get("/v1/audit?limit=1").await),
+        ("get", "/.well-known/jwks.json", app.anonymous().get("/.well-known/jwks.json").await),
+    ]
+}
+
+#[tokio::test]
+async fn real_answers_are_as_described() {
+    let app = App::start().await;
+    let document = document(&app).await;
+    let (retail, partner) = (app.retail(), app.partner());
+    for (method, path, answer) in answers(&app, &retail, &partner).await {
+        conforms(&document, &schema_of(&document, method, path, "200"), &answer.ok(), path);
+        let refused = app.anonymous().call(&method.to_uppercase().parse().unwrap(), path).send().await;
+        if path.starts_with("/v1/") {
+            let schema = schema_of(&document, method, path, "4XX");
+            conforms(&document, &schema, &refused.refused(401, "unauthenticated"), path);
+        }
+    }
+    let faulty = retail.post("/v1/backup/store", &json!({})).await;
+    let schema = schema_of(&document, "post", "/v1/backup/store", "4XX");
+    conforms(&document, &schema, &faulty.refused(400, "validation-failed"), "an error");
+}

@@ -1,0 +1,133 @@
+//! Something that the service needs is away: it says so, in time, and goes on when it is back.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::device::secret;
+use testkit::{Actor, Answer, App, Given, Plan};
+
+async fn unavailable(answer: Answer, what: &str) {
+    let body = answer.refused(503, "unavailable");
+    assert!(body["message"].as_str().unwrap().contains(what), "{body}");
+}
+
+/// A call of each kind that needs enclave and database.
+async fn calls(actor: &Actor, id: &str, key: &Given, certificate: &str, user: &str) -> Vec<Answer> {
+    let fresh = format!("{user}-fresh");
+    vec![
+        actor.post("/v1/verification/start", &json!({"user_identifier": fresh})).await,
+        actor.post("/v1/key/generate", &json!({"user_identifier": user, "verification_id": id})).await,
+        actor.try_store(user, id, key, &[key.device().item("more", &secret("more"))]).await,
+        actor.recover(user, id, certificate).await,
+    ]
+}
+
+#[tokio::test]
+async fn the_enclave_is_killed_and_comes_back() {
+    let mut app = App::start().await;
+    let (retail, user) = (app.retail(), "user-1");
+    let certificate = app.fixture.recipient.certificate.clone();
+    let id = retail.approved(user).await;
+    let key = retail.key(user, &id).await;
+    retail.store(user, &id, &key, &[key.device().item("seed", &secret("seed"))]).await;
+    app.enclave.kill();
+    let before = app.census();
+    for answer in calls(&retail, &id, &key, &certificate, user).await {
+        unavailable(answer, "enclave").await;
+    }
+    unavailable(app.anonymous().get("/readyz").await, "enclave").await;
+    assert_eq!(app.anonymous().get("/healthz").await.status, 200);
+    let after = app.census();
+    for table in ["verifications", "customer_keys", "backups", "recoveries", "events", "pool_keys"] {
+        assert_eq!(after[table], before[table], "{table}");
+    }
+    // What needs no enclave goes on.
+    assert_eq!(retail.inquiry_status(&id).await, "APPROVED");
+    app.enclave.restart();
+    for answer in calls(&retail, &id, &key, &certificate, user).await {
+        answer.ok();
+    }
+    app.anonymous().get("/readyz").await.ok();
+}
+
+#[tokio::test]
+async fn an_event_that_comes_while_the_enclave_is_away_is_applied_later() {
+    let mut app = App::start().await;
+    let retail = app.retail();
+    let id = retail.start("user-1").await;
+    app.enclave.kill();
+    unavailable(retail.simulate(&id, "approve_inquiry").await, "enclave").await;
+    assert_eq!(retail.inquiry_status(&id).await, "CREATED", "never approved without a proof");
+    app.enclave.restart();
+    // A job looks for what was kept.
+    while retail.inquiry_status(&id).await != "APPROVED" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let approvals =
+        app.events(&retail).await.into_iter().filter(|event| event["type"] == "inquiry.approved").count();
+    assert_eq!(approvals, 1);
+}
+
+#[tokio::test]
+async fn the_file_is_locked_by_another_and_given_back() {
+    let app = Plan::default().with_patience(Duration::from_millis(300)).start().await;
+    let (retail, user) = (app.retail(), "user-1");
+    let certificate = &app.fixture.recipient.certificate;
+    let id = retail.approved(user).await;
+    let key = retail.key(user, &id).await;
+    retail.store(user, &id, &key, &[key.device().item("seed", &secret("seed"))]).await;
+    let before = app.census();
+    let lock = app.place.lock();
+    for answer in calls(&retail, &id, &key, certificate, user).await {
+        unavailable(answer, "database").await;
+    }
+    drop(lock);
+    assert_eq!(app.census()["backups"], before["backups"]);
+    for answer in calls(&retail, &id, &key, certificate, user).await {
+        answer.ok();
+    }
+}
+
+#[tokio::test]
+async fn the_database_server_stops_and_starts_again() {
+    let mut app = Plan::default().on_postgres().with_patience(Duration::from_millis(500)).start().await;
+    let (retail, user) = (app.retail(), "user-1");
+    let certificate = app.fixture.recipient.certificate.clone();
+    let id = retail.approved(user).await;
+    let key = retail.key(user, &id).await;
+    retail.store(user, &id, &key, &[key.device().item("seed", &secret("seed"))]).await;
+    app.cluster.as_mut().unwrap().stop_server();
+    for answer in calls(&retail, &id, &key, &certificate, user).await {
+        unavailable(answer, "database").await;
+    }
+    unavailable(app.anonymous().get("/readyz").await, "database").await;
+    app.cluster.as_mut().unwrap().start_server();
+    // The first calls may still find a connection that has died.
+    while app.anonymous().get("/readyz").await.status != 200 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for answer in calls(&retail, &id, &key, &certificate, user).await {
+        answer.ok();
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart_of_all() {
+    let mut app = App::start().await;
+    let (retail, user) = (app.retail(), "user-1");
+    let id = retail.approved(user).await;
+    let key = retail.key(user, &id).await;
+    let item = key.device().item("seed", &secret("seed"));
+    let stored = retail.store(user, &id, &key, &[item.clone()]).await;
+    let log = retail.audit("").await;
+    app.stop_service().await;
+    app.enclave.restart();
+    app.start_service().await.unwrap();
+    let again = app.retail();
+    assert_eq!(again.api_key, retail.api_key, "the sandbox's keys stay the same");
+    assert_eq!(again.audit("").await, log);
+    assert_eq!(again.store(user, &id, &key, &[item]).await, stored);
+    let answer = again.recover(user, &id, &app.fixture.recipient.certificate).await.ok();
+    let message = crate::story::message(&answer["backup"][0]);
+    assert_eq!(app.fixture.recipient.gpg().decrypt(&message), secret("seed"));
+}
