@@ -14,6 +14,12 @@ pub const BODY_GRACE: Duration = Duration::from_secs(10);
 /// The slowest a body may arrive, bytes a second.
 pub const BODY_RATE_BYTES_PER_S: u64 = 1024;
 
+/// So much of a body that nobody wanted is read, for so long, that its sender can read the answer.
+pub const UNWANTED_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// See [`UNWANTED_BODY_BYTES_MAX`].
+pub const UNWANTED_BODY_TIME: Duration = Duration::from_secs(10);
+
 /// Identifiers chosen by a tenant, characters.
 pub const IDENTIFIER_CHARS_MAX: usize = 255;
 

@@ -133,8 +133,8 @@ impl Service {
         counted.await.map_err(doing("counting the key pool"))
     }
 
-    /// Takes a batch of keys made offline into the pool (the contents of a batch file) and says how many.
-    /// The same batch taken again adds nothing.
+    /// Takes a batch of keys made offline into the pool (the contents of a batch file) and says how many were
+    /// new. The same batch taken again adds nothing.
     pub async fn adopt_batch(&self, file: &[u8]) -> Result<usize, StartError> {
         const DOING: &str = "adopting a batch of COLD keys";
         let mut rest = file;
@@ -144,15 +144,17 @@ impl Service {
         let now = self.app.clock.now();
         let keys = adopted.keys.into_iter().map(|key| pool_key(key, KeyEnvironment::Cold, now));
         let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| StartError::of(DOING, error))?;
-        let count = keys.len();
         let written = self.app.db.write("adopt_batch", move |tx| {
+            let mut count = 0;
             for key in &keys {
-                store::pool::insert(tx, key)?;
+                if store::pool::find(tx, &key.key_id)?.is_none() {
+                    store::pool::insert(tx, key)?;
+                    count += 1;
+                }
             }
-            Ok::<_, StoreError>(())
+            Ok::<_, StoreError>(count)
         });
-        written.await.map_err(doing(DOING))?;
-        Ok(count)
+        written.await.map_err(doing(DOING))
     }
 
     /// The sandbox's tenants with their API keys: made at the first call, the same ever after.

@@ -1,5 +1,9 @@
 //! The bodies of calls, before anybody looks at their members: true of every POST.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 use testkit::App;
@@ -77,6 +81,40 @@ async fn a_body_over_the_limit_is_refused_and_the_answer_arrives() {
     assert_eq!(app.census(), before, "nothing was stored");
     let call = app.retail().call(&Method::POST, "/v1/verification/start");
     call.raw("application/json", padded(LIMIT)).send().await.ok();
+}
+
+/// As many clients do: everything is sent before anything is read.
+fn send_all_then_read(address: std::net::SocketAddr, head: &str, body: &[u8]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_all_before_it_reads_gets_its_answer() {
+    let app = App::start().await;
+    let (address, key) = (app.service().address(), app.retail().api_key.unwrap());
+    for (credential, bytes, status) in [
+        (key.as_str(), LIMIT + 1, 413),
+        (&key, 4 * LIMIT, 413),
+        (&key, 20 * LIMIT, 413),
+        ("nobody", 4 * LIMIT, 401),
+    ] {
+        let head = format!(
+            "POST /v1/backup/store HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: {credential}\r\n\
+             content-type: application/json\r\ncontent-length: {bytes}\r\n\r\n"
+        );
+        let body = vec![b' '; bytes];
+        let answer =
+            tokio::task::spawn_blocking(move || send_all_then_read(address, &head, &body)).await.unwrap();
+        let answer = answer.unwrap_or_else(|error| unreachable!("{bytes} bytes by {credential}: {error}"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("\"request_id\""), "{answer}");
+    }
 }
 
 #[tokio::test]

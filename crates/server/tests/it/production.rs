@@ -28,7 +28,15 @@ async fn nothing_that_simulates_exists() {
     }
     // No provider is configured yet.
     retail.post("/v1/verification/start", &user).await.refused(503, "unavailable");
-    assert_eq!(app.census(), before, "nothing was stored");
+    let mut after = app.census();
+    // Whoever tries a header that only a sandbox knows is remembered.
+    *after.get_mut("audit_entries").unwrap() -= 2;
+    assert_eq!(after, before, "nothing else was stored");
+    let refused = retail.audit("&action=verification.refused").await;
+    assert!(
+        refused.iter().all(|entry| entry["reason"] == "sandbox-only") && refused.len() == 2,
+        "{refused:?}"
+    );
     let ready = app.anonymous().get("/readyz").await.ok();
     assert_eq!(ready["environment"], "production");
 }

@@ -57,6 +57,12 @@ fn parse(params: &HashMap<String, String>) -> Result<AuditQuery, Refusal> {
         instant.flatten()
     };
     let (from, to) = (instant("from"), instant("to"));
+    // No name has control characters, and a database need not take them.
+    for name in ["customer_id", "package_id", "action"] {
+        if text(name).is_some_and(|text| text.chars().any(char::is_control)) {
+            fault(name, "must not contain control characters");
+        }
+    }
     if from.zip(to).is_some_and(|(from, to)| from >= to) {
         fault("to", "must be after `from`");
     }

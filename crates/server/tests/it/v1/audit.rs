@@ -81,7 +81,6 @@ async fn filters_choose_and_pages_join() {
         (format!("&backup_id={backup}"), vec![6]),
         (format!("&backup_id={backup}&action=key.assigned"), vec![]),
         ("&action=nothing".to_owned(), vec![]),
-        ("&action=%00".to_owned(), vec![]),
         ("&customer_id=%27%20OR%201=1".to_owned(), vec![]),
         (format!("&from={}", all[2]["time"].as_str().unwrap()), vec![3, 4, 5, 6]),
         (format!("&to={}", all[2]["time"].as_str().unwrap()), vec![1, 2]),
@@ -133,6 +132,9 @@ async fn filters_that_are_none_are_named() {
         ("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", "to"),
         ("key_id=x", "key_id"),
         ("backup_id=", "backup_id"),
+        ("action=%00", "action"),
+        ("customer_id=a%0A", "customer_id"),
+        ("package_id=%7F", "package_id"),
     ] {
         let answer = app.partner().get(&format!("/v1/audit?{query}")).await;
         assert_eq!(answer.faults(), [field], "{query}");
@@ -199,8 +201,9 @@ async fn entries_written_at_once_are_all_there(app: App) {
     assert_eq!(chain_holds(&app, &retail).await, 48);
     let log = retail.audit("").await;
     assert!(log.iter().enumerate().all(|(at, entry)| entry["seq"] == at + 1), "no gap");
-    for nul in ["action", "customer_id", "package_id"] {
-        retail.get(&format!("/v1/audit?{nul}=%00")).await.ok();
+    for name in ["action", "customer_id", "package_id"] {
+        // PostgreSQL knows no such character.
+        assert_eq!(retail.get(&format!("/v1/audit?{name}=%00")).await.faults(), [name]);
     }
 }
 

@@ -161,8 +161,11 @@ async fn of_two_processes_one_wins_at_the_database() {
 async fn a_batch_of_cold_keys_adds_nothing_the_second_time() {
     let app = App::start().await;
     let before = app.census();
-    assert_eq!(app.service().adopt_batch(&app.fixture.batch).await.unwrap(), 10);
+    assert_eq!(app.service().adopt_batch(&app.fixture.batch).await.unwrap(), 0);
     assert_eq!(app.census(), before, "they were in stock already");
+    let empty = testkit::Plan::default().with_pool([0, 0, 0]).start().await;
+    assert_eq!(empty.service().adopt_batch(&empty.fixture.batch).await.unwrap(), 10);
+    assert_eq!(empty.census()["pool_keys"], 10);
     let mut forged = app.fixture.batch.clone();
     *forged.last_mut().unwrap() ^= 1;
     app.service().adopt_batch(&forged).await.unwrap_err();
