@@ -64,11 +64,13 @@ impl Actor {
     }
 
     /// The same caller with another text for a credential.
+    #[must_use]
     pub fn with_key(&self, api_key: Option<&str>) -> Self {
         Self { api_key: api_key.map(str::to_owned), ..self.clone() }
     }
 
     /// The same caller at another process of the service.
+    #[must_use]
     pub fn at(&self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self.clone() }
     }

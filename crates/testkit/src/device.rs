@@ -49,8 +49,7 @@ impl Device {
         let key = PublicEncryptingKey::from_der(&self.public_key).expect("an RSA key");
         let key = OaepPublicEncryptingKey::new(key).expect("an RSA key for OAEP");
         let mut out = vec![0; key.ciphertext_size()];
-        let out = key.encrypt(algorithm, plaintext, &mut out, None).expect("encrypts").to_vec();
-        out
+        key.encrypt(algorithm, plaintext, &mut out, None).expect("encrypts").to_vec()
     }
 
     /// An item of this name.

@@ -20,13 +20,13 @@ fn sandbox_key() -> String {
 async fn strangers(app: &App) -> Vec<(&'static str, Actor)> {
     let retail = app.retail();
     let good = retail.api_key.clone().unwrap();
-    let expiry = app.clock.now() + Duration::from_secs(60);
+    let expiry = app.clock.now() + Duration::from_mins(1);
     let expiring = app.new_credential(&retail, Scope::ALL, Some(expiry)).await;
     let revoked = app.new_credential(&retail, Scope::ALL, None).await;
     for valid in [&expiring, &revoked] {
         valid.get("/v1/audit").await.ok();
     }
-    app.clock.advance(Duration::from_secs(60));
+    app.clock.advance(Duration::from_mins(1));
     app.revoke(&revoked).await;
     let with = |key: &str| retail.with_key(Some(key));
     vec![

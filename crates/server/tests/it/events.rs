@@ -140,7 +140,7 @@ async fn the_log_holds_no_secret_either() {
     let id = retail.approved(user).await;
     let key = retail.key(user, &id).await;
     let item = key.device().item("seed", &secret("seed"));
-    retail.store(user, &id, &key, &[item.clone()]).await;
+    retail.store(user, &id, &key, std::slice::from_ref(&item)).await;
     let recovered = retail.recover(user, &id, &app.fixture.recipient.certificate).await.ok();
     retail.recover(user, &id, "-----BEGIN PGP PUBLIC KEY BLOCK-----").await.refused(400, "validation-failed");
     let message = recovered["backup"][0]["item_value"].as_str().unwrap();

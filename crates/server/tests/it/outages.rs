@@ -6,7 +6,7 @@ use serde_json::json;
 use testkit::device::secret;
 use testkit::{Actor, Answer, App, Given, Plan};
 
-async fn unavailable(answer: Answer, what: &str) {
+fn unavailable(answer: &Answer, what: &str) {
     let body = answer.refused(503, "unavailable");
     assert!(body["message"].as_str().unwrap().contains(what), "{body}");
 }
@@ -33,9 +33,9 @@ async fn the_enclave_is_killed_and_comes_back() {
     app.enclave.kill();
     let before = app.census();
     for answer in calls(&retail, &id, &key, &certificate, user).await {
-        unavailable(answer, "enclave").await;
+        unavailable(&answer, "enclave");
     }
-    unavailable(app.anonymous().get("/readyz").await, "enclave").await;
+    unavailable(&app.anonymous().get("/readyz").await, "enclave");
     assert_eq!(app.anonymous().get("/healthz").await.status, 200);
     let after = app.census();
     for table in ["verifications", "customer_keys", "backups", "recoveries", "events", "pool_keys"] {
@@ -56,7 +56,7 @@ async fn an_event_that_comes_while_the_enclave_is_away_is_applied_later() {
     let retail = app.retail();
     let id = retail.start("user-1").await;
     app.enclave.kill();
-    unavailable(retail.simulate(&id, "approve_inquiry").await, "enclave").await;
+    unavailable(&retail.simulate(&id, "approve_inquiry").await, "enclave");
     assert_eq!(retail.inquiry_status(&id).await, "CREATED", "never approved without a proof");
     app.enclave.restart();
     // A job looks for what was kept.
@@ -79,7 +79,7 @@ async fn the_file_is_locked_by_another_and_given_back() {
     let before = app.census();
     let lock = app.place.lock();
     for answer in calls(&retail, &id, &key, certificate, user).await {
-        unavailable(answer, "database").await;
+        unavailable(&answer, "database");
     }
     drop(lock);
     assert_eq!(app.census()["backups"], before["backups"]);
@@ -98,9 +98,9 @@ async fn the_database_server_stops_and_starts_again() {
     retail.store(user, &id, &key, &[key.device().item("seed", &secret("seed"))]).await;
     app.cluster.as_mut().unwrap().stop_server();
     for answer in calls(&retail, &id, &key, &certificate, user).await {
-        unavailable(answer, "database").await;
+        unavailable(&answer, "database");
     }
-    unavailable(app.anonymous().get("/readyz").await, "database").await;
+    unavailable(&app.anonymous().get("/readyz").await, "database");
     app.cluster.as_mut().unwrap().start_server();
     // The first calls may still find a connection that has died.
     while app.anonymous().get("/readyz").await.status != 200 {
@@ -118,7 +118,7 @@ async fn what_was_answered_is_there_after_a_restart_of_all() {
     let id = retail.approved(user).await;
     let key = retail.key(user, &id).await;
     let item = key.device().item("seed", &secret("seed"));
-    let stored = retail.store(user, &id, &key, &[item.clone()]).await;
+    let stored = retail.store(user, &id, &key, std::slice::from_ref(&item)).await;
     let log = retail.audit("").await;
     app.stop_service().await;
     app.enclave.restart();

@@ -38,7 +38,7 @@ async fn what_differs_in_any_part_is_another_backup() {
     let (key, second) = (retail.key("user-1", &id).await, retail.key("user-1", &id).await);
     let item = key.device().item("a", &secret("a"));
     let renamed = testkit::device::Item { name: "b".to_owned(), ..item.clone() };
-    let mut ids = retail.store("user-1", &id, &key, &[item.clone()]).await;
+    let mut ids = retail.store("user-1", &id, &key, std::slice::from_ref(&item)).await;
     ids.extend(retail.store("user-1", &id, &key, &[renamed]).await);
     ids.extend(retail.store("user-1", &other, &key, &[item]).await);
     ids.extend(retail.store("user-1", &id, &key, &[key.device().item("a", &secret("a"))]).await);

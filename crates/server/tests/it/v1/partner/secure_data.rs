@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 use testkit::device::{Device, secret};
 use testkit::{App, Given};
 
+/// How to make a body wrong, and the field that is named.
+type Fault = (fn(&mut Value), &'static str);
+
 #[tokio::test]
 async fn each_fault_is_named_by_its_path() {
     let app = App::start().await;
@@ -11,7 +14,7 @@ async fn each_fault_is_named_by_its_path() {
     let key = partner.assigned("user-1", "customer-1").await;
     let good = testkit::data_body(&key, &key.device().item("", &secret("a")));
     let before = app.census();
-    let faults: [(fn(&mut Value), &str); 11] = [
+    let faults: [Fault; 11] = [
         (|body| body["padding_type"] = json!("PKCS1"), "padding_type"),
         (|body| body["padding_type"] = json!("oaep"), "padding_type"),
         (|body| body["padding_type"] = json!(""), "padding_type"),
