@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::error::Error as _;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -45,11 +45,13 @@ pub(crate) fn start(
     first.check_server()?;
     crate::migrate::postgres(&mut first.client)?;
     let mut first = Some(first);
+    let outage = Arc::<Mutex<Outage>>::default();
     (0..settings.threads.clamp(1, 16))
         .map(|_| {
             let (address, queue, counters) = (Arc::clone(&address), Arc::clone(queue), Arc::clone(counters));
             let (connection, patience) = (first.take(), settings.patience);
-            let mut link = Link { address, patience, connection, failures: 0, not_before: None, counters };
+            let outage = Arc::clone(&outage);
+            let mut link = Link { address, patience, connection, outage, counters };
             spawn("store", move || {
                 while let Some(job) = queue.take() {
                     link.serve(job);
@@ -64,9 +66,15 @@ struct Link {
     address: Arc<Address>,
     patience: Duration,
     connection: Option<Connection>,
+    outage: Arc<Mutex<Outage>>,
+    counters: Arc<Counters>,
+}
+
+/// What all threads know of a server out of reach: whoever reaches it again first ends the wait of all.
+#[derive(Default)]
+struct Outage {
     failures: u32,
     not_before: Option<Instant>,
-    counters: Arc<Counters>,
 }
 
 /// How one run of a closure ended.
@@ -129,18 +137,26 @@ impl Link {
     }
 
     fn connect(&mut self, doing: &'static str) -> Result<Connection, StoreError> {
-        if self.not_before.is_some_and(|instant| now() < instant) {
+        let (failures, not_before) = {
+            let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+            (outage.failures, outage.not_before)
+        };
+        if not_before.is_some_and(|instant| now() < instant) {
             return Err(StoreError::Unavailable { doing, source: None });
         }
         let opened = Connection::open(&self.address, self.patience);
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         match &opened {
-            Ok(_) => (self.failures, self.not_before) = (0, None),
-            Err(error) => {
-                let pause = BACKOFF.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX);
-                (self.failures, self.not_before) = (self.failures + 1, Some(now() + pause));
+            Ok(_) => *outage = Outage::default(),
+            // Of several that failed at once one counts.
+            Err(error) if outage.failures == failures => {
+                let pause = BACKOFF.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX);
+                *outage = Outage { failures: failures + 1, not_before: Some(now() + pause) };
                 tracing::warn!(error = describe(error), "the database is out of reach");
             }
+            Err(_) => {}
         }
+        drop(outage);
         opened
     }
 }
