@@ -73,7 +73,9 @@ pub struct App {
 impl Default for Plan {
     fn default() -> Self {
         let patience = Duration::from_secs(10);
-        Self { env: Env::Sandbox, postgres: false, stock: true, pool_targets: [0; 3], patience }
+        // The whole suite on the other engine, for whoever asks for it.
+        let postgres = std::env::var_os("HOLDFAST_TEST_DATABASE").is_some_and(|name| name == "postgres");
+        Self { env: Env::Sandbox, postgres, stock: true, pool_targets: [0; 3], patience }
     }
 }
 
@@ -82,6 +84,12 @@ impl Plan {
     #[must_use]
     pub fn on_postgres(self) -> Self {
         Self { postgres: true, ..self }
+    }
+
+    /// On a file, also where the suite runs on the other engine.
+    #[must_use]
+    pub fn on_sqlite(self) -> Self {
+        Self { postgres: false, ..self }
     }
 
     /// As a production installation, with an enclave of its own and no keys in stock.
@@ -158,7 +166,7 @@ impl Plan {
 }
 
 impl App {
-    /// A sandbox on `SQLite`.
+    /// A sandbox on `SQLite`; on `PostgreSQL` where `HOLDFAST_TEST_DATABASE` says `postgres`.
     pub async fn start() -> Self {
         Plan::default().start().await
     }

@@ -60,6 +60,17 @@ impl Place {
         }
     }
 
+    /// How many rows there are of a table; it may be followed by a condition.
+    pub fn rows(&self, of: &str) -> i64 {
+        let text = format!("SELECT count(*) FROM {of}");
+        match self {
+            Self::Sqlite(path) => open(path).query_row(&text, [], |row| row.get(0)).expect("a count"),
+            Self::Postgres(address) => {
+                on_own_thread(address, |client| Ok(client.query_one(&text, &[])?.get(0))).expect("a count")
+            }
+        }
+    }
+
     /// Runs statements past the service.
     pub fn run(&self, statements: &str) {
         match self {

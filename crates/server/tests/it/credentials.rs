@@ -83,6 +83,10 @@ async fn either_header_is_enough() {
         let call = app.anonymous().call(&Method::GET, "/v1/audit");
         call.header("authorization", &format!("{scheme} {key}")).send().await.ok();
     }
+    let call = app.anonymous().with_key(Some("none")).call(&Method::GET, "/v1/audit");
+    call.header("authorization", &format!("Bearer {key}")).send().await.ok();
+    let call = app.retail().call(&Method::GET, "/v1/audit").header("authorization", "Bearer none");
+    call.send().await.ok();
     for value in [key.clone(), format!("Basic {key}"), format!("Bearer{key}"), "Bearer".to_owned()] {
         let call = app.anonymous().call(&Method::GET, "/v1/audit");
         call.header("authorization", &value).send().await.refused(401, "unauthenticated");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::limits::ENCLAVE_DEADLINE;
 use serde_json::json;
 use testkit::device::secret;
 use testkit::{Actor, Answer, App, Given, Plan};
@@ -70,7 +71,7 @@ async fn an_event_that_comes_while_the_enclave_is_away_is_applied_later() {
 
 #[tokio::test]
 async fn the_file_is_locked_by_another_and_given_back() {
-    let app = Plan::default().with_patience(Duration::from_millis(300)).start().await;
+    let app = Plan::default().on_sqlite().with_patience(Duration::from_millis(300)).start().await;
     let (retail, user) = (app.retail(), "user-1");
     let certificate = &app.fixture.recipient.certificate;
     let id = retail.approved(user).await;
@@ -130,4 +131,46 @@ async fn what_was_answered_is_there_after_a_restart_of_all() {
     let answer = again.recover(user, &id, &app.fixture.recipient.certificate).await.ok();
     let message = crate::story::message(&answer["backup"][0]);
     assert_eq!(app.fixture.recipient.gpg().decrypt(&message), secret("seed"));
+}
+
+#[tokio::test]
+async fn a_recovery_that_was_left_open_is_closed_by_the_enclaves_log() {
+    let app = App::start().await;
+    let (retail, certificate) = (app.retail(), &app.fixture.recipient.certificate);
+    let mut ids = Vec::new();
+    for user in ["delivered", "undelivered"] {
+        let id = retail.approved(user).await;
+        let key = retail.key(user, &id).await;
+        let stored = retail.store(user, &id, &key, &[key.device().item("seed", &secret("seed"))]).await;
+        if user == "undelivered" {
+            // Intended, and nothing went out: every item fails.
+            retail.post("/v1/sandbox/damage", &json!({"backup_id": stored[0]})).await.ok();
+        }
+        retail.recover(user, &id, certificate).await.ok();
+        ids.push(id);
+    }
+    // As if the service had died before it wrote down how it ended.
+    app.place.run("UPDATE recoveries SET state = 'releasing', deliveries = 0");
+    app.clock.advance(ENCLAVE_DEADLINE * 3);
+    let closed = loop {
+        let log = retail.audit("").await;
+        let closed: Vec<_> =
+            log.into_iter().filter(|entry| entry["reason"] == "by-the-enclaves-log").collect();
+        if closed.len() == 2 {
+            break closed;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    for (id, action, result) in [(&ids[0], "recovery.released", "ok"), (&ids[1], "recovery.failed", "failed")]
+    {
+        let entry = closed.iter().find(|entry| entry["verification_id"] == **id).unwrap();
+        assert_eq!((&entry["action"], &entry["result"]), (&json!(action), &json!(result)));
+    }
+    let rows = |what: &str| app.place.rows(&format!("recoveries WHERE {what}"));
+    assert_eq!(rows("state = 'released' AND deliveries = 1"), 1, "the delivery counts");
+    assert_eq!(rows("state = 'failed' AND deliveries = 0"), 1);
+    let released = |events: &[serde_json::Value]| {
+        events.iter().filter(|event| event["type"] == "recovery.released").count()
+    };
+    assert_eq!(released(&app.events(&retail).await), 2, "told by the call, and by the one who closed it");
 }

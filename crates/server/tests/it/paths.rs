@@ -58,6 +58,14 @@ async fn a_call_keeps_a_sane_name_and_is_given_one_otherwise() {
 }
 
 #[tokio::test]
+async fn a_block_of_headers_has_its_limit() {
+    let app = App::start().await;
+    let with = |bytes| app.anonymous().call(&Method::GET, "/healthz").header("x-filler", &"a".repeat(bytes));
+    assert_eq!(with(12 * 1024).send().await.status, 200);
+    assert_eq!(with(20 * 1024).send().await.status, 431);
+}
+
+#[tokio::test]
 async fn the_process_says_that_it_is_alive_and_ready() {
     let app = App::start().await;
     assert_eq!(app.anonymous().get("/healthz").await.ok()["status"], "ok");

@@ -1,8 +1,8 @@
 //! From the first call to the last, as in the contract's own words.
 
 use serde_json::{Value, json};
-use testkit::App;
 use testkit::device::{CANARY, checksum, secret, unbase64};
+use testkit::{App, Cluster};
 
 /// The OpenPGP message of a recovered item.
 pub fn message(item: &Value) -> Vec<u8> {
@@ -12,7 +12,7 @@ pub fn message(item: &Value) -> Vec<u8> {
 }
 
 /// Whether a file of the app's folder holds these bytes.
-pub fn holds(folder: &std::path::Path, needle: &[u8]) -> Option<std::path::PathBuf> {
+fn holds(folder: &std::path::Path, needle: &[u8]) -> Option<std::path::PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let found = if path.is_dir() {
@@ -53,9 +53,11 @@ async fn a_user_loses_the_phone(app: App) {
         assert!(item["recovery_id"].is_string() && item["metadata"]["recovered_at"].is_string(), "{item}");
         assert_eq!(gpg.decrypt(&message(item)), *plaintext);
     }
-    assert_eq!(holds(app.folder(), CANARY.as_bytes()), None, "plaintext on the disk");
-    let key = retail.api_key.unwrap();
-    assert_eq!(holds(app.folder(), key.as_bytes()), None, "an API key on the disk");
+    let folders = [Some(app.folder()), app.cluster.as_ref().map(Cluster::folder)];
+    let found = |needle: &[u8]| folders.iter().flatten().find_map(|folder| holds(folder, needle));
+    assert!(found(recovery.as_bytes()).is_some(), "the search finds what is there");
+    assert_eq!(found(CANARY.as_bytes()), None, "plaintext on the disk");
+    assert_eq!(found(retail.api_key.unwrap().as_bytes()), None, "an API key on the disk");
 }
 
 #[tokio::test]

@@ -176,6 +176,19 @@ async fn each_entry_holds_the_hash_of_the_one_before() {
     assert_eq!(chain_holds(&app, &app.partner()).await, 6);
     history_of_names(&app).await;
     assert_eq!(chain_holds(&app, &app.partner()).await, 7);
+    // With every member that an entry can have.
+    let retail = app.retail();
+    let id = retail.approved("user-1").await;
+    let key = retail.key("user-1", &id).await;
+    retail.store("user-1", &id, &key, &[key.device().item("a", &secret("a"))]).await;
+    retail.recover("user-1", &id, &app.fixture.recipient.certificate).await.ok();
+    retail.recover("user-1", &id, "nothing").await.refused(400, "validation-failed");
+    retail.start("user-2").await;
+    let log = retail.audit("").await;
+    for member in ["key_id", "backup_id", "recovery_id", "verification_id", "reason"] {
+        assert!(log[..log.len() - 1].iter().any(|entry| !entry[member].is_null()), "{member}");
+    }
+    assert_eq!(chain_holds(&app, &retail).await, log.len());
     let all = app.partner().audit("").await;
     let partly = app.partner().audit("&customer_id=customer-1").await;
     assert_eq!(partly[0]["prev_hash"], all[2]["prev_hash"], "a filter changes no entry");

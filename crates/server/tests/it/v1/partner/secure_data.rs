@@ -76,6 +76,22 @@ async fn what_a_cold_key_guards_waits_for_its_check() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_no_longer_active_takes_nothing_new() {
+    let app = App::start().await;
+    let partner = app.partner();
+    for (state, code) in
+        [("superseding", "key-superseded"), ("superseded", "key-superseded"), ("released", "key-released")]
+    {
+        let key = partner.assigned(state, "customer-1").await;
+        app.place.run(&format!("UPDATE customer_keys SET state = '{state}' WHERE id = '{}'", key.key_id));
+        let before = app.census();
+        let item = key.device().item("", &secret("a"));
+        partner.try_store_data(&key, &item).await.refused(409, code);
+        assert_eq!(app.census(), before, "nothing was stored");
+    }
+}
+
+#[tokio::test]
 async fn the_same_data_again_answers_the_same_id() {
     let app = App::start().await;
     let partner = app.partner();
