@@ -115,7 +115,16 @@ fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
 /// One request's reply. A panic is a refusal: nothing goes out that was not logged, and the others go on.
 fn guarded(answer: impl FnOnce() -> Result<Reply, Refusal>) -> Reply {
     let reply = catch_unwind(AssertUnwindSafe(answer)).unwrap_or(Err(Refusal::Crashed));
+    wipe_stack();
     reply.unwrap_or_else(Reply::Refused)
+}
+
+/// Overwrites what the answer has left of secrets on this thread's stack: the ciphers below work on copies of
+/// whole blocks there, and do not wipe them.
+#[inline(never)]
+#[expect(clippy::large_stack_arrays, reason = "the stack is what is to be overwritten")]
+fn wipe_stack() {
+    std::hint::black_box(&mut [0_u8; 256 * 1024]);
 }
 
 fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
