@@ -10,21 +10,22 @@ use store::pool::{self, PoolKey};
 use crate::app::App;
 use crate::flows::Error;
 
-/// Makes one key of the kind that is furthest below its target. False when every kind is full.
+/// Makes one key of the first kind that is below its target. False when every kind is full.
+///
+/// The kinds that cost next to nothing come first: behind RSA's most of a second a key, they would run dry.
 pub async fn fill_one(app: &App, targets: &[(KeyType, u64)], now: Timestamp) -> Result<bool, Error> {
-    let wanted = targets.to_vec();
-    let shortest = app.db.read("count_pool", move |rx| {
-        let mut shortest = None;
+    let mut wanted = targets.to_vec();
+    wanted.sort_by_key(|(key_type, _)| *key_type == KeyType::Rsa4096);
+    let short = app.db.read("count_pool", move |rx| {
         for (key_type, target) in &wanted {
-            let ready = pool::count(rx, KeyEnvironment::Hot, *key_type, now)?.unassigned.unsigned_abs();
-            let share = (ready * 1_000).checked_div(*target).unwrap_or(1_000);
-            if share < shortest.map_or(1_000, |(_, least)| least) {
-                shortest = Some((*key_type, share));
+            let count = pool::count(rx, KeyEnvironment::Hot, *key_type, now)?;
+            if count.unassigned.unsigned_abs() < *target {
+                return Ok(Some(*key_type));
             }
         }
-        Ok::<_, StoreError>(shortest.map(|(key_type, _)| key_type))
+        Ok::<_, StoreError>(None)
     });
-    let Some(key_type) = shortest.await? else { return Ok(false) };
+    let Some(key_type) = short.await? else { return Ok(false) };
     let made = app.enclave.generate(Generate { key_type: on_wire(key_type) }).await?;
     let key = pool_key(made, KeyEnvironment::Hot, now)?;
     app.db
