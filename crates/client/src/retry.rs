@@ -56,7 +56,8 @@ impl Budget {
                 }
                 Err(error) => error,
             };
-            let wait = (repeatable == Repeatable::Yes && may_pass(&error))
+            let is_harmless = repeatable == Repeatable::Yes || was_not_begun(&error);
+            let wait = (is_harmless && may_pass(&error))
                 .then(|| next_wait(tries, waited, error.retry_after(), jitter()))
                 .flatten();
             let Some(wait) = wait.filter(|_| self.spend()) else { return Err(error) };
@@ -81,6 +82,11 @@ impl Budget {
 
 fn may_pass(error: &Error) -> bool {
     matches!(error, Error::Transport { .. }) || matches!(error.status(), Some(429 | 503))
+}
+
+/// A call that came too soon was turned away before anybody looked at it.
+fn was_not_begun(error: &Error) -> bool {
+    error.code() == Some("rate-limit")
 }
 
 /// How long to wait before the next try; nothing when this was the last one. `chance` is 0 to 255.
@@ -141,9 +147,23 @@ mod tests {
         assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((503, 1)), Some((429, 1)), None]).await, 3);
         assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((503, 1))]).await, 4);
         assert_eq!(tries_of(&budget, Repeatable::No, &[Some((503, 1)), None]).await, 1);
+        assert_eq!(tries_of(&budget, Repeatable::No, &[Some((429, 1)), None]).await, 1);
         for final_status in [400, 401, 403, 404, 409, 422, 500] {
             assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((final_status, 1)), None]).await, 1);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_came_too_soon_is_made_again_whatever_it_does() {
+        let done = Cell::new(0);
+        let call = || {
+            let Error::Api { status, mut body, retry_after } = refused(429, Some(1)) else { unreachable!() };
+            body.code = "rate-limit".into();
+            let error = Error::Api { status, body, retry_after };
+            std::future::ready(if done.replace(done.get() + 1) == 0 { Err(error) } else { Ok(()) })
+        };
+        assert!(Budget::default().run(Repeatable::No, call).await.is_ok());
+        assert_eq!(done.get(), 2);
     }
 
     #[tokio::test(start_paused = true)]

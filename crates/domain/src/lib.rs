@@ -15,6 +15,7 @@ pub mod event;
 pub mod ids;
 pub mod key;
 pub mod limits;
+pub mod rate;
 pub mod recovery;
 pub mod refusal;
 pub mod time;

@@ -2,6 +2,29 @@
 
 use std::time::Duration;
 
+use boundary::Env;
+
+use crate::rate::Rate;
+
+/// Calls of one credential, where the settings say nothing else.
+pub const fn calls_rate(env: Env) -> Rate {
+    match env {
+        Env::Production => Rate::per_second(100, 200),
+        Env::Sandbox => Rate::per_second(10, 20),
+    }
+}
+
+/// Failed authentications from one address, where the settings say nothing else.
+pub const fn failures_rate(env: Env) -> Rate {
+    match env {
+        Env::Production => Rate::per_minute(10),
+        Env::Sandbox => Rate::per_minute(60),
+    }
+}
+
+/// Credentials, and addresses, whose rates one process keeps in mind.
+pub const RATED_MAX: usize = 50_000;
+
 /// A JSON request's body, bytes.
 pub const JSON_BODY_BYTES_MAX: usize = 256 * 1024;
 

@@ -21,6 +21,7 @@ use crate::edge::identity::simulated::Simulator;
 use crate::edge::minter::Minter;
 use crate::flows::{Ctx, Error};
 use crate::pool::PoolLease;
+use crate::rates::Rates;
 use crate::turns::Turns;
 
 /// How long the enclave's public face is believed to be as it was.
@@ -46,6 +47,8 @@ pub struct App {
     pub minter: Minter,
     /// Turns of rival calls.
     pub turns: Turns,
+    /// How often who called.
+    pub rates: Rates,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
@@ -94,6 +97,7 @@ impl App {
             instance: parts.instance,
             minter: Minter::default(),
             turns: Turns::default(),
+            rates: Rates::new(&settings.limits),
             sandbox: parts.sandbox,
             welcome: Mutex::default(),
         }

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 
 use boundary::Env;
 use domain::key::KeyType;
+use domain::limits::{calls_rate, failures_rate};
+use domain::rate::Rate;
 use serde::Deserialize;
+
+use crate::edge::address::Network;
 
 /// The manual, and what applies where nobody says otherwise.
 pub const DEFAULT: &str = include_str!("holdfast.default.toml");
@@ -27,6 +31,19 @@ pub struct Settings {
     pub simulator_file: Option<PathBuf>,
     /// How many unassigned HOT keys of each kind are kept ready.
     pub pool_targets: Vec<(KeyType, u64)>,
+    /// How often one may call.
+    pub limits: Limits,
+}
+
+/// How often one may call, and who is believed about whence a call comes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Calls of one credential.
+    pub calls: Rate,
+    /// Failed authentications from one address.
+    pub failures: Rate,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// Settings that cannot be used: which, and why.
@@ -49,6 +66,16 @@ struct Written {
     enclave_socket: PathBuf,
     simulator_file: PathBuf,
     pool: Pool,
+    limits: WrittenLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLimits {
+    calls_per_s: u32,
+    calls_burst: u32,
+    failures_per_min: u32,
+    trusted_proxies: String,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +97,7 @@ impl Settings {
             enclave_socket: enclave_socket.to_owned(),
             simulator_file: Some(data_dir.join("simulator.provider")),
             pool_targets: vec![(KeyType::Rsa4096, 64), (KeyType::Secp256k1, 16), (KeyType::Ed25519, 16)],
+            limits: Limits::of(Env::Sandbox),
         }
     }
 
@@ -91,6 +119,41 @@ impl Settings {
             .try_into()
             .map_err(|error: toml::de::Error| SettingsError::new("the file", error.message().to_owned()))?;
         written.check()
+    }
+}
+
+impl Limits {
+    /// Where nobody says otherwise.
+    pub fn of(environment: Env) -> Self {
+        Self {
+            calls: calls_rate(environment),
+            failures: failures_rate(environment),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl WrittenLimits {
+    fn check(&self, environment: Env) -> Result<Limits, SettingsError> {
+        let mut limits = Limits::of(environment);
+        let set = |to: &mut u32, written: u32| *to = if written == 0 { *to } else { written };
+        set(&mut limits.calls.tokens, self.calls_per_s);
+        set(&mut limits.calls.burst, self.calls_burst);
+        if limits.calls.burst < limits.calls.tokens && self.calls_burst == 0 {
+            limits.calls.burst = limits.calls.tokens;
+        }
+        if self.failures_per_min != 0 {
+            limits.failures = Rate::per_minute(self.failures_per_min);
+        }
+        let networks = self.trusted_proxies.split(',').map(str::trim).filter(|text| !text.is_empty());
+        let networks = networks.map(|text| {
+            let fault = || {
+                SettingsError::new("limits.trusted_proxies", format!("{text:?} is no address and no network"))
+            };
+            Network::parse(text).ok_or_else(fault)
+        });
+        limits.trusted_proxies = networks.collect::<Result<_, _>>()?;
+        Ok(limits)
     }
 }
 
@@ -116,6 +179,7 @@ impl Written {
             (address, _) => store::Settings::postgres(address),
         };
         Ok(Settings {
+            limits: self.limits.check(environment)?,
             environment,
             listen,
             data_dir: self.data_dir,
@@ -193,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn limits_are_the_environments_unless_they_are_set() {
+        let of = |text: &str| Settings::read(text, |_| None).unwrap().limits;
+        assert_eq!(of("").calls, Rate::per_second(100, 200));
+        assert_eq!(of("").failures, Rate::per_minute(10));
+        assert_eq!(of("environment = \"sandbox\"").calls, Rate::per_second(10, 20));
+        assert_eq!(of("[limits]\ncalls_per_s = 500").calls, Rate::per_second(500, 500));
+        assert_eq!(of("[limits]\ncalls_per_s = 5\ncalls_burst = 3").calls, Rate::per_second(5, 3));
+        let proxies = of("[limits]\ntrusted_proxies = \"10.0.0.0/8, ::1\"").trusted_proxies;
+        assert_eq!(proxies.len(), 2);
+    }
+
+    #[test]
     fn what_cannot_be_used_is_named() {
         for (text, setting) in [
             ("listen = \"nowhere\"", "listen"),
@@ -200,6 +276,8 @@ mod tests {
             ("no_such_setting = 1", "the file"),
             ("[pool]\nrsa4096 = -1", "the file"),
             ("database_file = \"/no/such/file\"", "database_file"),
+            ("[limits]\ntrusted_proxies = \"10.0.0.0/33\"", "limits.trusted_proxies"),
+            ("[limits]\ntrusted_proxies = \"proxy.example\"", "limits.trusted_proxies"),
         ] {
             assert_eq!(Settings::read(text, |_| None).unwrap_err().setting, setting, "{text}");
         }

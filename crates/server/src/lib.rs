@@ -12,6 +12,7 @@ pub mod edge;
 mod flows;
 mod http;
 mod pool;
+mod rates;
 pub mod running;
 mod sandbox_tenants;
 mod turns;

@@ -9,9 +9,11 @@ use boundary::message::{KeyType as WireKeyType, PoolKey as WirePoolKey};
 use domain::credential::{ApiKeyText, Scope, TenantKind};
 use domain::ids::{CredentialId, TenantId};
 use domain::key::{KeyEnvironment, KeyType};
+use domain::rate::Rate;
 use domain::time::Timestamp;
 use serde_json::Value;
-use server::config::Settings;
+use server::config::{Limits, Settings};
+use server::edge::address::Network;
 use server::edge::chance::SystemChance;
 use server::edge::clock::Clock as _;
 use server::running::{Service, StartError};
@@ -36,6 +38,9 @@ pub struct Plan {
     stock: bool,
     pool_targets: [u64; 3],
     patience: Duration,
+    calls: Rate,
+    failures: Rate,
+    trusted_proxy: Option<&'static str>,
 }
 
 /// Which of a sandbox tenant's keys.
@@ -75,7 +80,19 @@ impl Default for Plan {
         let patience = Duration::from_secs(10);
         // The whole suite on the other engine, for whoever asks for it.
         let postgres = std::env::var_os("HOLDFAST_TEST_DATABASE").is_some_and(|name| name == "postgres");
-        Self { env: Env::Sandbox, postgres, stock: true, pool_targets: [0; 3], patience }
+        // The clock of a test stands still, so that nobody's bucket would fill.
+        let calls = Rate::per_second(1_000_000, 1_000_000);
+        let (stock, pool_targets, trusted_proxy) = (true, [0; 3], None);
+        Self {
+            env: Env::Sandbox,
+            postgres,
+            stock,
+            pool_targets,
+            patience,
+            calls,
+            failures: calls,
+            trusted_proxy,
+        }
     }
 }
 
@@ -108,6 +125,18 @@ impl Plan {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// With such rates of calls and of failed authentications; without this they are out of reach.
+    #[must_use]
+    pub fn with_rates(self, calls: Rate, failures: Rate) -> Self {
+        Self { calls, failures, ..self }
+    }
+
+    /// Behind a proxy at this address.
+    #[must_use]
+    pub fn behind(self, proxy: &'static str) -> Self {
+        Self { trusted_proxy: Some(proxy), ..self }
     }
 
     /// Starts it.
@@ -154,6 +183,8 @@ impl Plan {
         let data = folder.join("data");
         let mut settings = Settings::sandbox(&data, listen, &folder.join("enclave.sock"));
         settings.environment = self.env;
+        let trusted_proxies = self.trusted_proxy.and_then(Network::parse).into_iter().collect();
+        settings.limits = Limits { calls: self.calls, failures: self.failures, trusted_proxies };
         // Given in production too, where it must make no difference.
         settings.simulator_file = Some(folder.join("simulator.provider"));
         settings.pool_targets = KeyType::ALL.iter().copied().zip(self.pool_targets).collect();

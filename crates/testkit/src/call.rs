@@ -144,11 +144,11 @@ impl Answer {
         faults.keys().cloned().collect()
     }
 
-    /// All of the answer but what differs from call to call: the request's id and the date.
+    /// All of the answer but what differs from call to call: the request's id, the date and the caller's rate.
     pub fn face(&self) -> (u16, BTreeMap<String, Vec<u8>>, String) {
         let id = self.header("x-request-id");
-        let headers =
-            self.headers.iter().filter(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+        let varies = |name: &str| ["x-request-id", "date"].contains(&name) || name.starts_with("ratelimit-");
+        let headers = self.headers.iter().filter(|(name, _)| !varies(name.as_str()));
         let headers = headers.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
         (self.status, headers, self.text().replace(id, "<request id>"))
     }

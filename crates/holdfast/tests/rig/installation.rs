@@ -43,7 +43,8 @@ impl Installation {
         let settings = format!(
             "environment = 'sandbox'\nlisten = '{address}'\ndata_dir = '{}'\ndatabase = '{database}'\n\
              enclave_socket = '{}'\nsimulator_file = '{}'\n\
-             [pool]\nrsa4096 = {rsa_keys}\nsecp256k1 = 48\ned25519 = 48\n",
+             [pool]\nrsa4096 = {rsa_keys}\nsecp256k1 = 48\ned25519 = 48\n\
+             [limits]\ncalls_per_s = 1000000\nfailures_per_min = 1000000\n",
             data.display(),
             data.join("enclave.sock").display(),
             data.join("simulator.provider").display(),

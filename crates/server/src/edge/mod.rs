@@ -1,5 +1,6 @@
 //! Everything outside the process that the flows reach: the enclave, the identity provider, clock and chance.
 
+pub mod address;
 pub mod chance;
 pub mod clock;
 pub mod enclave;

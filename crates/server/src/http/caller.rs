@@ -10,6 +10,7 @@ use domain::access::{Deed, Principal};
 use domain::time::Timestamp;
 
 use super::error::Failure;
+use super::rate_limit;
 use super::request_id::RequestId;
 use crate::app::App;
 use crate::flows::{self, Ctx, Error};
@@ -22,7 +23,13 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
         let now = app.clock.now();
-        let principal = authenticate(app, parts, now).await?;
+        let found = authenticate(app, parts, now).await;
+        let found =
+            found.map_err(|error| flows::count_failure(app, error, rate_limit::address(parts, app), now));
+        let principal = found?;
+        let (standing, admitted) = flows::count_call(app, &principal, now);
+        rate_limit::note(parts, standing);
+        admitted?;
         let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         // What may be got may be asked for without its body (RFC 9110 §9.3.2).
         let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod error;
 pub mod form;
 pub mod openapi;
+pub mod rate_limit;
 pub mod request_id;
 mod rest_of_body;
 pub mod router;

@@ -10,6 +10,7 @@ mod openapi;
 mod outages;
 mod paths;
 mod production;
+mod rates;
 mod routes;
 mod story;
 mod v1;

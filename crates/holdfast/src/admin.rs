@@ -1,0 +1,176 @@
+//! `holdfast admin`: tenants and their credentials, straight on the database.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde::Serialize;
+use server::admin::Admin;
+use server::config::Settings;
+
+use crate::failure::{Doing as _, Failure};
+use crate::page::{Page, print_failure};
+
+/// Makes and lists tenants, and their API credentials.
+///
+/// Works on the database and the keys that the settings name, as the same user as the service; it may run
+/// meanwhile.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The service's settings, as TOML.
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG", global = true, default_value = "")]
+    pub config: PathBuf,
+    /// Prints JSON for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What is to be done.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// Tenants or credentials.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Account holders of the service.
+    #[command(subcommand)]
+    Tenant(TenantDeed),
+    /// API credentials of a tenant.
+    #[command(subcommand)]
+    Credential(CredentialDeed),
+}
+
+/// What is done with tenants.
+#[derive(Debug, Subcommand)]
+pub enum TenantDeed {
+    /// Makes a tenant.
+    Create {
+        /// As people know it.
+        #[arg(long)]
+        name: String,
+        /// `retail`, `partner` or `institution`.
+        #[arg(long)]
+        kind: String,
+    },
+    /// Lists every tenant.
+    List,
+}
+
+/// What is done with credentials.
+#[derive(Debug, Subcommand)]
+pub enum CredentialDeed {
+    /// Makes a credential and prints its key, this once.
+    Create {
+        /// The tenant's id.
+        #[arg(long)]
+        tenant: String,
+        /// A label.
+        #[arg(long)]
+        name: String,
+        /// With commas between: `retail,audit,credentials`.
+        #[arg(long, value_delimiter = ',', required = true)]
+        scopes: Vec<String>,
+        /// From when it is refused, such as `2030-01-31T12:00:00Z`; never, when left out.
+        #[arg(long, value_name = "INSTANT")]
+        expires_at: Option<String>,
+    },
+    /// Lists a tenant's credentials, without their keys.
+    List {
+        /// The tenant's id.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Revokes a credential: the next call with it is refused.
+    Revoke {
+        /// The tenant's id.
+        #[arg(long)]
+        tenant: String,
+        /// The credential's id.
+        #[arg(long)]
+        id: String,
+    },
+}
+
+/// Runs it.
+pub fn run(args: Args) -> ExitCode {
+    match administer(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            print_failure(Page::new(false), &failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn administer(args: Args) -> Result<(), Failure> {
+    if args.config.as_os_str().is_empty() {
+        return Err(Failure::new("name the service's settings with --config"));
+    }
+    let settings = Settings::load(&args.config)
+        .doing(|| format!("the settings in {} cannot be used", args.config.display()))?;
+    let runtime = tokio::runtime::Runtime::new().doing(|| "cannot start threads")?;
+    runtime.block_on(async {
+        let admin = Admin::open(settings).await.doing(|| "cannot open the installation")?;
+        let page = Page::new(args.json);
+        let done = match args.what {
+            What::Tenant(deed) => tenants(&admin, page, deed).await,
+            What::Credential(deed) => credentials(&admin, page, deed).await,
+        };
+        admin.close().await;
+        done
+    })
+}
+
+async fn tenants(admin: &Admin, page: Page, deed: TenantDeed) -> Result<(), Failure> {
+    match deed {
+        TenantDeed::Create { name, kind } => {
+            let tenant = admin.create_tenant(&name, &kind).await.doing(|| "no tenant was made")?;
+            page.line(&format!("{}  {} {}", page.bold(&tenant.id), tenant.kind, tenant.name));
+            tell(page, "tenant", &tenant)
+        }
+        TenantDeed::List => {
+            for tenant in admin.list_tenants().await.doing(|| "the tenants cannot be listed")? {
+                page.line(&format!("{}  {:11}  {}", tenant.id, tenant.kind, tenant.name));
+                tell(page, "tenant", &tenant)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn credentials(admin: &Admin, page: Page, deed: CredentialDeed) -> Result<(), Failure> {
+    match deed {
+        CredentialDeed::Create { tenant, name, scopes, expires_at } => {
+            let made = admin.create_credential(&tenant, &name, &scopes, expires_at.as_deref()).await;
+            let made = made.doing(|| "no credential was made")?;
+            page.line(&format!("{}  {}", made.id, made.scopes.join(" ")));
+            page.line(&page.bold(&made.api_key));
+            page.line("This key is not shown again.");
+            tell(page, "credential", &made)
+        }
+        CredentialDeed::List { tenant } => {
+            let found = admin.list_credentials(&tenant).await.doing(|| "the credentials cannot be listed")?;
+            for credential in found {
+                let state = match (&credential.revoked_at, &credential.expires_at) {
+                    (Some(at), _) => format!("revoked {at}"),
+                    (None, Some(at)) => format!("expires {at}"),
+                    (None, None) => "never expires".to_owned(),
+                };
+                let scopes = credential.scopes.join(" ");
+                page.line(&format!("{}  {}  {}  {scopes}  {state}", credential.id, credential.hint, credential.name));
+                tell(page, "credential", &credential)?;
+            }
+            Ok(())
+        }
+        CredentialDeed::Revoke { tenant, id } => {
+            admin.revoke_credential(&tenant, &id).await.doing(|| "nothing was revoked")?;
+            page.line("revoked");
+            tell(page, "revoked", &serde_json::json!({ "id": id }))
+        }
+    }
+}
+
+/// One object on a line, for programs.
+fn tell(page: Page, event: &str, what: &impl Serialize) -> Result<(), Failure> {
+    page.event(event, serde_json::to_value(what).doing(|| "cannot write the answer")?);
+    Ok(())
+}

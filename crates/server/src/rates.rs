@@ -1,0 +1,41 @@
+//! How often each credential called, and each address failed to show one. Kept by this process for itself.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use domain::ids::CredentialId;
+use domain::limits::RATED_MAX;
+use domain::rate::{Buckets, Standing};
+use domain::time::Timestamp;
+
+use crate::config::Limits;
+use crate::edge::address::{Network, rated};
+
+/// The rates of one process.
+pub struct Rates {
+    calls: Mutex<Buckets<CredentialId>>,
+    failures: Mutex<Buckets<IpAddr>>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl Rates {
+    /// Nobody has called yet.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            calls: Mutex::new(Buckets::new(limits.calls, RATED_MAX)),
+            failures: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
+            trusted_proxies: limits.trusted_proxies.clone(),
+        }
+    }
+
+    /// Counts a call of a credential.
+    pub fn call(&self, credential: &CredentialId, now: Timestamp) -> Standing {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).take(credential, now)
+    }
+
+    /// Counts a failed authentication from an address.
+    pub fn failure(&self, address: IpAddr, now: Timestamp) -> Standing {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).take(&rated(address), now)
+    }
+}
