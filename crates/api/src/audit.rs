@@ -14,7 +14,7 @@ pub struct AuditEntry {
     pub time: String,
     /// Who: a credential's id, a provider's name, or `service`.
     pub actor: String,
-    /// `api_key`, `identity_provider` or `service`.
+    /// `api_key`, `identity_provider`, `service`, or `operator`: who administers the installation.
     pub actor_type: String,
     /// What, such as `key.assigned`.
     pub action: String,
@@ -32,7 +32,7 @@ pub struct AuditEntry {
     pub package_id: Option<String>,
     /// `ok`, `refused` or `failed`.
     pub result: String,
-    /// The stable code of a refusal.
+    /// The stable code of a refusal; the id of a credential that was made or revoked.
     pub reason: Option<String>,
     /// The call that did it.
     pub request_id: String,

@@ -5,6 +5,7 @@
 //! document is derived from the same types.
 
 pub mod audit;
+pub mod credential;
 pub mod error;
 pub mod event;
 pub mod jwks;

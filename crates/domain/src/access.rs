@@ -26,6 +26,12 @@ words! {
         StoreData = "store-data",
         /// Reading the audit log.
         ReadAudit = "read-audit",
+        /// Making a credential.
+        CreateCredential = "create-credential",
+        /// Listing credentials.
+        ListCredentials = "list-credentials",
+        /// Revoking a credential.
+        RevokeCredential = "revoke-credential",
         /// Rehearsing an item that fails.
         DamageBackup = "damage-backup",
     }
@@ -44,6 +50,9 @@ impl Deed {
             Self::AssignKey => ("POST", "/v1/partner/keys"),
             Self::StoreData => ("POST", "/v1/partner/secure/data"),
             Self::ReadAudit => ("GET", "/v1/audit"),
+            Self::CreateCredential => ("POST", "/v1/credentials"),
+            Self::ListCredentials => ("GET", "/v1/credentials"),
+            Self::RevokeCredential => ("DELETE", "/v1/credentials/{id}"),
             Self::DamageBackup => ("POST", "/v1/sandbox/damage"),
         }
     }
@@ -64,6 +73,7 @@ impl Deed {
             | Self::RecoverBackups => Scope::Retail,
             Self::AssignKey | Self::StoreData => Scope::Partner,
             Self::ReadAudit => Scope::Audit,
+            Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
             Self::DamageBackup => Scope::Sandbox,
         }
     }
@@ -83,6 +93,13 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// May this credential give these scopes to another? Only what it holds itself.
+    pub fn may_give(&self, scopes: &[Scope]) -> Result<(), Refusal> {
+        let Some(scope) = scopes.iter().find(|scope| !self.scopes.contains(scope)) else { return Ok(()) };
+        let text = format!("this credential lacks the scope `{scope}`, so it cannot give it");
+        Err(Refusal::new(Kind::Forbidden, "scope-not-held", text))
+    }
+
     /// May this credential do this?
     pub fn permit(&self, deed: Deed) -> Result<(), Refusal> {
         let scope = deed.scope();

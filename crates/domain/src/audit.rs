@@ -11,6 +11,8 @@ words! {
     ActorType {
         /// A tenant's credential.
         ApiKey = "api_key",
+        /// Whoever administers the installation, past the API.
+        Operator = "operator",
         /// An identity provider, through its signed event.
         IdentityProvider = "identity_provider",
         /// The service itself: an expiry, a clean-up.

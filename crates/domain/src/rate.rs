@@ -81,23 +81,23 @@ impl Bucket {
 #[derive(Debug)]
 pub struct Buckets<K> {
     rate: Rate,
-    buckets_max: usize,
-    buckets: HashMap<K, Bucket>,
+    most: usize,
+    known: HashMap<K, Bucket>,
 }
 
 impl<K: Eq + Hash + Clone + Ord> Buckets<K> {
     /// None yet, and at most so many.
-    pub fn new(rate: Rate, buckets_max: usize) -> Self {
-        Self { rate, buckets_max: buckets_max.max(1), buckets: HashMap::new() }
+    pub fn new(rate: Rate, most: usize) -> Self {
+        Self { rate, most: most.max(1), known: HashMap::new() }
     }
 
     /// Takes a token from the bucket of this name, if it has one.
     pub fn take(&mut self, name: &K, now: Timestamp) -> Standing {
-        if !self.buckets.contains_key(name) && self.buckets.len() >= self.buckets_max {
+        if !self.known.contains_key(name) && self.known.len() >= self.most {
             self.make_room(now);
         }
         let rate = self.rate;
-        let bucket = self.buckets.entry(name.clone()).or_insert_with(|| Bucket::full(rate, now));
+        let bucket = self.known.entry(name.clone()).or_insert_with(|| Bucket::full(rate, now));
         *bucket = bucket.refilled(rate, now);
         let is_admitted = bucket.level >= rate.token();
         if is_admitted {
@@ -117,17 +117,17 @@ impl<K: Eq + Hash + Clone + Ord> Buckets<K> {
     /// lose least by it. Half of them go at once, so that a flood pays for this seldom.
     fn make_room(&mut self, now: Timestamp) {
         let rate = self.rate;
-        self.buckets.retain(|_, bucket| bucket.refilled(rate, now).level < rate.full());
-        let keep = self.buckets_max / 2;
-        if self.buckets.len() <= keep {
+        self.known.retain(|_, bucket| bucket.refilled(rate, now).level < rate.full());
+        let keep = self.most / 2;
+        if self.known.len() <= keep {
             return;
         }
         let level = |bucket: &Bucket| bucket.refilled(rate, now).level;
         let mut ranked: Vec<(u64, K)> =
-            self.buckets.iter().map(|(name, bucket)| (level(bucket), name.clone())).collect();
+            self.known.iter().map(|(name, bucket)| (level(bucket), name.clone())).collect();
         ranked.sort_unstable();
         for (_, name) in ranked.drain(keep..) {
-            self.buckets.remove(&name);
+            self.known.remove(&name);
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
         }
         for name in 1..10_000 {
             buckets.take(&name, at(0));
-            assert!(buckets.buckets.len() <= 100);
+            assert!(buckets.known.len() <= 100);
         }
         assert!(!buckets.take(&0, at(0)).is_admitted);
     }

@@ -156,7 +156,10 @@ async fn credentials(admin: &Admin, page: Page, deed: CredentialDeed) -> Result<
                     (None, None) => "never expires".to_owned(),
                 };
                 let scopes = credential.scopes.join(" ");
-                page.line(&format!("{}  {}  {}  {scopes}  {state}", credential.id, credential.hint, credential.name));
+                page.line(&format!(
+                    "{}  {}  {}  {scopes}  {state}",
+                    credential.id, credential.hint, credential.name
+                ));
                 tell(page, "credential", &credential)?;
             }
             Ok(())

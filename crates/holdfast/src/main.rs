@@ -2,6 +2,7 @@
 //!
 //! One file per sub-command; logic only for arguments and output. What is done is done in the libraries.
 
+mod admin;
 mod edge;
 mod enclave;
 mod failure;
@@ -31,6 +32,7 @@ enum Command {
     Sandbox(sandbox::Args),
     Serve(serve::Args),
     Enclave(enclave::Args),
+    Admin(admin::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Sandbox(args) => sandbox::run(&args, started),
         Command::Serve(args) => serve::run(&args),
         Command::Enclave(args) => enclave::run(args),
+        Command::Admin(args) => admin::run(args),
     }
 }
 
@@ -80,6 +83,8 @@ mod tests {
             ("holdfast sandbox --port 1", "--port"),
             ("holdfast serve", "--config"),
             ("holdfast dance", "dance"),
+            ("holdfast admin tenant create --name a", "--kind"),
+            ("holdfast admin credential create --tenant t --name a", "--scopes"),
         ] {
             let text = parse(line).unwrap_err().to_string();
             assert!(text.contains(word), "{line}: {text}");

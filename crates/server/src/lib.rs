@@ -6,6 +6,7 @@
 //! - [`edge`]: the enclave, the identity provider, clock and chance.
 //! - [`running`]: all of it, started and stopped as one.
 
+pub mod admin;
 mod app;
 pub mod config;
 pub mod edge;

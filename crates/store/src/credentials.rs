@@ -70,6 +70,18 @@ static LIST: Sql = sql!(
     "SELECT id, name, hint, scopes, expires_at, revoked_at, created_at ",
     "FROM api_credentials WHERE tenant_id = $1 ORDER BY id"
 );
+static LIST_BEFORE: Sql = sql!(
+    "credentials.list_before",
+    "SELECT id, name, hint, scopes, expires_at, revoked_at, created_at ",
+    "FROM api_credentials WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+);
+static FIND: Sql = sql!(
+    "credentials.find",
+    "SELECT id, name, hint, scopes, expires_at, revoked_at, created_at ",
+    "FROM api_credentials WHERE tenant_id = $1 AND id = $2"
+);
+/// After every id.
+const LAST_ID: &str = "~";
 static SET_REVOKED: Sql = sql!(
     "credentials.set_revoked",
     "UPDATE api_credentials SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL"
@@ -107,6 +119,21 @@ impl Credentials<'_> {
     /// All of them, oldest first, revoked ones too.
     pub fn list(self, rx: &mut Rx<'_>) -> Result<Vec<ApiCredential>, StoreError> {
         rx.list(&LIST, &[self.tenant])
+    }
+
+    /// Up to `limit` of them, newest first: those older than `before`, or the newest.
+    pub fn list_before(
+        self,
+        rx: &mut Rx<'_>,
+        before: Option<&CredentialId>,
+        limit: i64,
+    ) -> Result<Vec<ApiCredential>, StoreError> {
+        rx.list(&LIST_BEFORE, &[self.tenant, &before.map_or(LAST_ID, CredentialId::as_str), &limit])
+    }
+
+    /// One of them.
+    pub fn find(self, rx: &mut Rx<'_>, id: &CredentialId) -> Result<Option<ApiCredential>, StoreError> {
+        rx.find(&FIND, &[self.tenant, id])
     }
 
     /// Revokes one; false when it is not there or was revoked before.

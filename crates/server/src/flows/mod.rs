@@ -12,6 +12,7 @@ mod expire_inquiries;
 mod generate_key;
 mod limit_rate;
 mod list_audit;
+mod manage_credentials;
 mod move_inquiry;
 mod read_verification;
 mod recover_retail;
@@ -32,6 +33,9 @@ pub use expire_inquiries::expire_inquiries;
 pub use generate_key::{GenerateKey, generate_key};
 pub use limit_rate::{count_call, count_failure};
 pub use list_audit::{AuditQuery, list_audit, sequence_audit};
+pub use manage_credentials::{
+    NewCredential, create_credential, end_credential, insert_credential, list_credentials, revoke_credential,
+};
 pub use read_verification::read_verification;
 pub use recover_retail::{RecoverRetail, Recovered, recover_retail};
 pub use simulate_verification::simulate_verification;
@@ -196,7 +200,7 @@ async fn record_refused(app: &App, ctx: &Ctx, entry: AuditEntry, reason: &str) -
 }
 
 /// An audit entry of somebody's act.
-fn entry(
+pub fn entry(
     minter: &Minter,
     now: Timestamp,
     actor: (ActorType, &str),

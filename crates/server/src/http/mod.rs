@@ -11,3 +11,5 @@ mod rest_of_body;
 pub mod router;
 mod routes;
 pub mod serve;
+
+pub use routes::credentials::credential;

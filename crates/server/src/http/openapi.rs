@@ -10,7 +10,9 @@ use utoipa::openapi::security::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::routes::{audit, health, jwks, partner, retail_backups, retail_keys, sandbox, verification};
+use super::routes::{
+    audit, credentials, health, jwks, partner, retail_backups, retail_keys, sandbox, verification,
+};
 use crate::app::App;
 
 #[derive(OpenApi)]
@@ -31,6 +33,9 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         .routes(routes!(partner::assign_key))
         .routes(routes!(partner::store_data))
         .routes(routes!(audit::list))
+        .routes(routes!(credentials::create))
+        .routes(routes!(credentials::list))
+        .routes(routes!(credentials::revoke))
         .routes(routes!(jwks::jwks))
         .routes(routes!(jwks::pem))
         .routes(routes!(health::healthz))
@@ -46,7 +51,9 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
     let none: [&str; 0] = [];
     let either = [SecurityRequirement::new("api_key", none), SecurityRequirement::new("bearer", none)];
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.post].into_iter().filter_map(Option::as_mut);
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete]
+            .into_iter()
+            .filter_map(Option::as_mut);
         for operation in operations.filter(|_| path.starts_with("/v1/")) {
             operation.security = Some(either.to_vec());
         }

@@ -17,7 +17,9 @@ fn posts() -> impl Iterator<Item = Operation> {
 }
 
 fn with_scope(app: &App, operation: &Operation) -> testkit::Actor {
-    if operation.scope == domain::credential::Scope::Partner { app.partner() } else { app.retail() }
+    use domain::credential::Scope;
+
+    if matches!(operation.scope, Scope::Partner | Scope::Credentials) { app.partner() } else { app.retail() }
 }
 
 #[tokio::test]

@@ -26,6 +26,9 @@ async fn an_unknown_method_is_told_which_are_known() {
     for operation in operations() {
         let path = operation.path.split('?').next().unwrap();
         for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+            if method == operation.method {
+                continue;
+            }
             let answer = app.retail().call(&method, path).send().await;
             answer.refused(405, "method-not-allowed");
             let allow: Vec<_> = answer.header("allow").split(',').map(str::trim).collect();

@@ -7,7 +7,7 @@ use testkit::{Actor, Answer};
 
 /// An operation, with a body that is right in form.
 pub struct Operation {
-    /// GET or POST.
+    /// GET, POST or DELETE.
     pub method: Method,
     /// With its query.
     pub path: &'static str,
@@ -63,6 +63,14 @@ pub fn operations() -> Vec<Operation> {
             json!({"public_key": hex, "data": "AAAA", "checksum": hex}),
             Scope::Partner,
         ),
+        get("/v1/credentials", Scope::Credentials),
+        post("/v1/credentials", json!({"name": "wallet", "scopes": ["credentials"]}), Scope::Credentials),
+        Operation {
+            method: Method::DELETE,
+            path: "/v1/credentials/{id}",
+            body: Value::Null,
+            scope: Scope::Credentials,
+        },
         post("/v1/sandbox/damage", json!({"backup_id": "0"}), Scope::Sandbox),
     ]
 }

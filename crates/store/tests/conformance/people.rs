@@ -11,6 +11,7 @@ crate::on_both_engines! {
     a_tenant_is_found_as_it_was_inserted,
     a_credential_is_found_by_its_hash_alone,
     a_credential_is_revoked_once_and_only_by_its_tenant,
+    credentials_are_paged_from_the_newest,
     a_user_is_made_once,
     sixty_four_at_once_make_one_user,
     a_fact_does_not_change,
@@ -62,6 +63,32 @@ async fn a_credential_is_revoked_once_and_only_by_its_tenant(bench: &Bench) {
     assert!(!write(&db, revoke(1)).await, "revoked before");
     let bearer = read(&db, |rx| credentials::find_by_hash(rx, &[5; 32])).await.expect("found");
     assert_eq!(bearer.credential.revoked_at, Some(at(50)));
+}
+
+async fn credentials_are_paged_from_the_newest(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| {
+        for number in 10..15_u8 {
+            let one = ApiCredential { id: id(number.into()), ..credential() };
+            credentials::of(&id(1)).insert(tx, &one, &[number; 32])?;
+        }
+        credentials::of(&id(2)).insert(tx, &ApiCredential { id: id(20), ..credential() }, &[20; 32])
+    })
+    .await;
+    let page = |before: Option<u64>, limit: i64| {
+        let db = &db;
+        async move {
+            let page =
+                read(db, move |rx| credentials::of(&id(1)).list_before(rx, before.map(id).as_ref(), limit));
+            page.await.into_iter().map(|credential| credential.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(page(None, 2).await, [id(14), id(13)]);
+    assert_eq!(page(Some(13), 2).await, [id(12), id(11)]);
+    assert_eq!(page(Some(11), 2).await, [id(10)]);
+    assert_eq!(read(&db, |rx| credentials::of(&id(1)).find(rx, &id(12))).await.map(|c| c.id), Some(id(12)));
+    assert_eq!(read(&db, |rx| credentials::of(&id(1)).find(rx, &id(20))).await, None, "another tenant's");
 }
 
 async fn a_user_is_made_once(bench: &Bench) {

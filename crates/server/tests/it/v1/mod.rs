@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod credentials;
 mod key;
 mod partner;
 mod sandbox;

@@ -1,0 +1,65 @@
+//! A tenant's API credentials.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A new credential.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CreateCredentialRequest {
+    /// The tenant's own label.
+    #[schema(min_length = 1, max_length = 255, example = "wallet backend")]
+    pub name: String,
+    /// What it may be used for; nothing that the credential of this call may not.
+    #[schema(min_items = 1, example = json!(["retail", "audit"]))]
+    pub scopes: Vec<String>,
+    /// From when it is refused, RFC 3339; never, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// A new credential, with its text. It is shown this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreatedCredential {
+    /// The text: what `X-API-Key` takes.
+    pub api_key: String,
+    /// Its id.
+    pub id: String,
+    /// The tenant's own label.
+    pub name: String,
+    /// By which people recognise it: its prefix and its last four characters.
+    pub hint: String,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// From when it is refused.
+    pub expires_at: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+}
+
+/// A credential, without its text.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Credential {
+    /// Its id.
+    pub id: String,
+    /// The tenant's own label.
+    pub name: String,
+    /// By which people recognise it: its prefix and its last four characters.
+    pub hint: String,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// From when it is refused.
+    pub expires_at: Option<String>,
+    /// When it was revoked.
+    pub revoked_at: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+}
+
+/// A page of credentials, newest first, the revoked and the expired among them.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CredentialPage {
+    /// The credentials.
+    pub data: Vec<Credential>,
+    /// Hand this back as `cursor` for the next page; none at the end.
+    pub next_cursor: Option<String>,
+}

@@ -1,0 +1,198 @@
+//! Administration past the API, straight on the database of an installation: its tenants, and their first
+//! credentials. May be done while the service runs.
+
+use api::credential::{CreatedCredential, Credential};
+use domain::audit::ActorType;
+use domain::credential::{Scope, TenantKind};
+use domain::ids::{EventId, TenantId};
+use domain::refusal::{Kind, Refusal};
+use domain::time::Timestamp;
+use serde::Serialize;
+use store::audit::AuditEntry;
+use store::seal::ServerKeys;
+use store::{Db, StoreError, credentials, meta, tenants};
+
+use crate::app::{App, Parts};
+use crate::config::Settings;
+use crate::edge::chance::SystemChance;
+use crate::edge::clock::SystemClock;
+use crate::flows::{self, Error, NewCredential};
+use crate::http::credential;
+
+/// An installation that is administered.
+pub struct Admin(App);
+
+/// A tenant, as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tenant {
+    /// Its id.
+    pub id: String,
+    /// As people know it.
+    pub name: String,
+    /// `retail`, `partner` or `institution`.
+    pub kind: String,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+}
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct AdminError(String);
+
+impl From<Error> for AdminError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => Self(refusal.text),
+            Error::Fault(fault) => Self(format!("{}: {}", fault.doing, fault.chain())),
+        }
+    }
+}
+
+impl From<Refusal> for AdminError {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal.text)
+    }
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl Admin {
+    /// Opens the database of these settings, and makes it where there is none.
+    pub async fn open(settings: Settings) -> Result<Self, AdminError> {
+        std::fs::create_dir_all(&settings.data_dir)
+            .map_err(|error| AdminError(format!("making the data folder: {error}")))?;
+        let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance);
+        let keys = keys.map_err(Error::from)?;
+        let db = Db::open(settings.database.clone()).await?;
+        let environment = settings.environment.as_str();
+        let found: Result<String, StoreError> =
+            db.write("claim_database", move |tx| meta::ensure(tx, "environment", environment)).await;
+        let found = found?;
+        if found != environment {
+            let text =
+                format!("the database belongs to a {found} installation, and this one is {environment}");
+            return Err(AdminError(text));
+        }
+        let parts =
+            Parts { db, keys, clock: Box::new(SystemClock), instance: "admin".to_owned(), sandbox: None };
+        Ok(Self(App::new(&settings, parts)))
+    }
+
+    /// Makes a tenant.
+    pub async fn create_tenant(&self, name: &str, kind: &str) -> Result<Tenant, AdminError> {
+        let kind = TenantKind::parse(kind).ok_or_else(|| unknown("kind", kind, &words(TenantKind::ALL)))?;
+        let name = label(name)?;
+        let now = self.0.clock.now();
+        let tenant =
+            tenants::Tenant { id: TenantId::new(now, &mut self.0.chance()), name, kind, created_at: now };
+        let (row, entry) = (tenant.clone(), self.entry("tenant.created"));
+        let written = self.0.db.write("create_tenant", move |tx| {
+            tenants::insert(tx, &row)?;
+            store::audit::of(&row.id).append(tx, &entry)
+        });
+        written.await.map_err(|error: StoreError| AdminError::from(error))?;
+        Ok(shown(tenant))
+    }
+
+    /// Every tenant, oldest first.
+    pub async fn list_tenants(&self) -> Result<Vec<Tenant>, AdminError> {
+        let found: Result<Vec<_>, StoreError> = self.0.db.read("list_tenants", tenants::list_all).await;
+        Ok(found?.into_iter().map(shown).collect())
+    }
+
+    /// Makes a credential of a tenant, with any scopes. Its text is in the answer and nowhere else.
+    pub async fn create_credential(
+        &self,
+        tenant: &str,
+        name: &str,
+        scopes: &[String],
+        expires_at: Option<&str>,
+    ) -> Result<CreatedCredential, AdminError> {
+        let tenant = self.find_tenant(tenant).await?;
+        let scopes = scopes
+            .iter()
+            .map(|text| Scope::parse(text).ok_or_else(|| unknown("scope", text, &words(Scope::ALL))));
+        let mut scopes = scopes.collect::<Result<Vec<_>, _>>()?;
+        scopes.dedup();
+        let expires_at = expires_at.map(|text| {
+            let instant = Timestamp::parse_rfc3339(text).filter(|instant| *instant > self.0.clock.now());
+            instant.ok_or_else(|| AdminError(format!("{text:?} is no future instant in RFC 3339 and UTC")))
+        });
+        let new = NewCredential { name: label(name)?, scopes, expires_at: expires_at.transpose()? };
+        let (made, text) =
+            flows::insert_credential(&self.0, &tenant, new, self.entry("credential.created")).await?;
+        let Credential { id, name, hint, scopes, expires_at, created_at, .. } = credential(made);
+        let api_key = text.expose().to_owned();
+        Ok(CreatedCredential { api_key, id, name, hint, scopes, expires_at, created_at })
+    }
+
+    /// Every credential of a tenant, oldest first, without their texts.
+    pub async fn list_credentials(&self, tenant: &str) -> Result<Vec<Credential>, AdminError> {
+        let tenant = self.find_tenant(tenant).await?;
+        let found = self.0.db.read("list_credentials", move |rx| credentials::of(&tenant).list(rx));
+        let found: Result<Vec<_>, StoreError> = found.await;
+        Ok(found?.into_iter().map(credential).collect())
+    }
+
+    /// Revokes a credential of a tenant.
+    pub async fn revoke_credential(&self, tenant: &str, id: &str) -> Result<(), AdminError> {
+        let tenant = self.find_tenant(tenant).await?;
+        let missing = || AdminError(format!("the tenant has no credential {id:?}"));
+        let parsed = id.parse().map_err(|_| missing())?;
+        let ended = flows::end_credential(&self.0, &tenant, parsed, self.entry("credential.revoked")).await;
+        ended.map_err(|error| match error {
+            Error::Refused(refusal) if refusal.kind == Kind::NotFound => missing(),
+            error => error.into(),
+        })
+    }
+
+    /// Closes the database.
+    pub async fn close(self) {
+        self.0.db.close().await;
+    }
+
+    async fn find_tenant(&self, id: &str) -> Result<TenantId, AdminError> {
+        let missing = || AdminError(format!("there is no tenant {id:?}"));
+        let parsed: TenantId = id.parse().map_err(|_| missing())?;
+        let sought = parsed.clone();
+        let found: Result<_, StoreError> =
+            self.0.db.read("find_tenant", move |rx| tenants::find(rx, &sought)).await;
+        found?.map(|_| parsed).ok_or_else(missing)
+    }
+
+    fn entry(&self, action: &str) -> AuditEntry {
+        let now = self.0.clock.now();
+        let request_id = EventId::new(now, &mut self.0.chance()).to_string();
+        flows::entry(&self.0.minter, now, (ActorType::Operator, "admin"), action, &request_id)
+    }
+}
+
+fn shown(tenant: tenants::Tenant) -> Tenant {
+    Tenant {
+        id: tenant.id.to_string(),
+        name: tenant.name,
+        kind: tenant.kind.to_string(),
+        created_at: tenant.created_at.rfc3339(),
+    }
+}
+
+fn words<T: ToString>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn unknown(what: &str, text: &str, words: &str) -> AdminError {
+    AdminError(format!("{text:?} is no {what}; there are {words}"))
+}
+
+fn label(text: &str) -> Result<String, AdminError> {
+    let fits = (1..=domain::limits::IDENTIFIER_CHARS_MAX).contains(&text.chars().count());
+    if fits && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(AdminError("a name has 1 to 255 characters, none of them a control character".to_owned()))
+}
