@@ -12,6 +12,7 @@ pub mod backup;
 pub mod credential;
 pub mod entropy;
 pub mod event;
+pub mod idempotency;
 pub mod ids;
 pub mod key;
 pub mod limits;

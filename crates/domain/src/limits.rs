@@ -79,6 +79,18 @@ pub const RECOVERY_WINDOW: Duration = Duration::from_secs(boundary::policy::RETA
 /// Keys and stores are open for this long after an approval.
 pub const STORE_WINDOW: Duration = Duration::from_secs(boundary::policy::STORE_WINDOW_S.unsigned_abs());
 
+/// A call's name (`Idempotency-Key`), characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+/// A named call's answer is kept for this long.
+pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
+
+/// A run of a named call that has not ended by then is given up: longer than any call takes.
+pub const IDEMPOTENCY_LEASE: Duration = Duration::from_mins(2);
+
+/// Kept answers that are deleted in one transaction.
+pub const IDEMPOTENCY_SWEEP_ROWS: i64 = 500;
+
 /// Deliveries of one verification's recovery.
 pub const DELIVERIES_MAX: i64 = 3;
 

@@ -17,6 +17,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// The state of things forbids it.
     Conflict,
+    /// It is not what was sent before under the same name.
+    Mismatch,
     /// Too large.
     TooLarge,
     /// Not the content type that is needed.

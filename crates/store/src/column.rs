@@ -5,6 +5,7 @@ use std::error::Error;
 use bytes::BytesMut;
 use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::{Scope, TenantKind};
+use domain::idempotency::CallState;
 use domain::ids::{
     BackupId, CredentialId, EntryId, EventId, KeyId, RecoveryId, TenantId, UserId, VerificationId,
 };
@@ -215,7 +216,7 @@ texts!(|text| text.parse().ok(), "is not an id":
     TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId);
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
-    RecoveryFlow RecoveryState);
+    RecoveryFlow RecoveryState CallState);
 
 /// The scopes of a credential; one column of words joined by single spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]

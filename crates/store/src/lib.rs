@@ -31,6 +31,7 @@ pub mod audit;
 pub mod backups;
 pub mod credentials;
 pub mod events;
+pub mod idempotency;
 pub mod keys;
 pub mod meta;
 pub mod pool;

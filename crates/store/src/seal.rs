@@ -63,6 +63,7 @@ pub struct ServerKeys {
     ring: Vec<RandomizedNonceKey>,
     credential: hmac::Key,
     repeat: hmac::Key,
+    idempotency: hmac::Key,
 }
 
 impl fmt::Debug for ServerKeys {
@@ -98,6 +99,7 @@ impl ServerKeys {
             ring: ring.iter().map(sealing).collect::<Result<_, _>>()?,
             credential: hashing("credential hash")?,
             repeat: hashing("repeat tag")?,
+            idempotency: hashing("idempotency")?,
         })
     }
 
@@ -157,6 +159,11 @@ impl ServerKeys {
     /// What tells a repeated store: the same parts, in the same order, give the same tag.
     pub fn repeat_tag(&self, parts: &[&[u8]]) -> [u8; 32] {
         hash(&self.repeat, parts)
+    }
+
+    /// By what a call that its caller named is known, and what it was.
+    pub fn idempotency_hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hash(&self.idempotency, parts)
     }
 }
 
@@ -307,6 +314,7 @@ mod tests {
         assert_eq!(tag, keys.repeat_tag(&[b"ab", b"c"]));
         assert_ne!(tag, keys.repeat_tag(&[b"a", b"bc"]));
         assert_ne!(keys.repeat_tag(&[b"x"]), keys.credential_hash("x"));
+        assert_ne!(keys.repeat_tag(&[b"x"]), keys.idempotency_hash(&[b"x"]));
         let other = ServerKeys::from_bytes(&[8; 32], &[[1; 32]]).expect("keys");
         assert_ne!(keys.credential_hash("x"), other.credential_hash("x"));
     }

@@ -73,7 +73,7 @@ pub struct Answer {
 }
 
 /// The reason phrases of the statuses that the contract uses.
-const REASONS: [(u16, &str); 12] = [
+const REASONS: [(u16, &str); 13] = [
     (400, "Bad Request"),
     (401, "Unauthorized"),
     (403, "Forbidden"),
@@ -83,6 +83,7 @@ const REASONS: [(u16, &str); 12] = [
     (409, "Conflict"),
     (413, "Payload Too Large"),
     (415, "Unsupported Media Type"),
+    (422, "Unprocessable Entity"),
     (429, "Too Many Requests"),
     (500, "Internal Server Error"),
     (503, "Service Unavailable"),

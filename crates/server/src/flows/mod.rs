@@ -17,6 +17,7 @@ mod move_inquiry;
 mod read_verification;
 mod recover_retail;
 mod release_proof;
+mod repeat_call;
 mod simulate_verification;
 mod start_verification;
 mod store_backup;
@@ -38,6 +39,7 @@ pub use manage_credentials::{
 };
 pub use read_verification::read_verification;
 pub use recover_retail::{RecoverRetail, Recovered, recover_retail};
+pub use repeat_call::{KeptAnswer, NamedRequest, Repeat, begin_named, end_named, forget_named};
 pub use simulate_verification::simulate_verification;
 pub use start_verification::{StartVerification, start_verification};
 pub use store_backup::{ItemToStore, StoreBackup, store_backup};

@@ -45,7 +45,7 @@ fn malformed(text: impl Into<String>) -> Refusal {
 }
 
 /// The whole body, unless it grows too large or comes too slowly.
-async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
+pub async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
     let too_large = || {
         let text = format!("a JSON body may have at most {JSON_BODY_BYTES_MAX} bytes");
         Refusal::new(Kind::TooLarge, "body-too-large", text)

@@ -66,6 +66,7 @@ impl Failure {
                 Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
                 Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
                 Kind::Conflict => StatusCode::CONFLICT,
+                Kind::Mismatch => StatusCode::UNPROCESSABLE_ENTITY,
                 Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 Kind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -108,7 +109,11 @@ impl Failure {
 /// Writes the body of every failure, the router's own included.
 pub async fn render(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let mut response = next.run(request).await;
+    rendered(next.run(request).await, id)
+}
+
+/// The response with the body of its failure, if it is one.
+pub fn rendered(mut response: Response, id: String) -> Response {
     let failure =
         response.extensions_mut().remove::<Failure>().or_else(|| Failure::of_bare(response.status()));
     let Some(failure) = failure else { return response };

@@ -6,6 +6,7 @@ pub mod error;
 pub mod form;
 pub mod openapi;
 pub mod rate_limit;
+pub mod repeat;
 pub mod request_id;
 mod rest_of_body;
 pub mod router;

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use utoipa::OpenApi;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::{RefOr, Required};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -57,8 +60,23 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         for operation in operations.filter(|_| path.starts_with("/v1/")) {
             operation.security = Some(either.to_vec());
         }
+        if let Some(post) = item.post.as_mut().filter(|_| path.starts_with("/v1/")) {
+            post.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+        }
     }
     (router, document)
+}
+
+/// The header that every POST takes.
+fn idempotency_key() -> Parameter {
+    let text = Object::builder().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("Names the call: a repeat within a day is answered as the first was"))
+        .schema(Some(text))
+        .build()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{error, openapi, rate_limit, request_id, rest_of_body};
+use super::{error, openapi, rate_limit, repeat, request_id, rest_of_body};
 use crate::app::App;
 
 /// The whole HTTP face of the service.
@@ -23,6 +23,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(Router::new().route("/openapi.json", get(served)).with_state(document))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(error::render))
+        .layer(from_fn_with_state(Arc::clone(app), repeat::once))
         .layer(from_fn(rate_limit::announce))
         .layer(from_fn(rest_of_body::throw_away))
         .layer(from_fn_with_state(Arc::clone(app), request_id::name))

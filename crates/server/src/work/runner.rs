@@ -40,6 +40,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::ExpireInquiries);
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
+    run(&mut jobs, Job::ForgetNamed);
     Workers(jobs)
 }
 
@@ -50,6 +51,7 @@ enum Job {
     ExpireInquiries,
     AdmitEvents,
     CloseRecoveries,
+    ForgetNamed,
 }
 
 impl Job {
@@ -60,6 +62,7 @@ impl Job {
             Self::ExpireInquiries => "expire_inquiries",
             Self::AdmitEvents => "admit_events",
             Self::CloseRecoveries => "close_recoveries",
+            Self::ForgetNamed => "forget_named",
         }
     }
 
@@ -72,6 +75,7 @@ impl Job {
             Self::ExpireInquiries => flows::expire_inquiries(app, now).await.map(|count| count > 0),
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
+            Self::ForgetNamed => flows::forget_named(app, now).await,
         }
     }
 }

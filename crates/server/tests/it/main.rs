@@ -11,6 +11,7 @@ mod outages;
 mod paths;
 mod production;
 mod rates;
+mod repeats;
 mod routes;
 mod story;
 mod v1;

@@ -6,6 +6,7 @@ mod support;
 mod backups;
 mod engine;
 mod fixture;
+mod idempotency;
 mod keys;
 mod log;
 mod people;
