@@ -63,3 +63,17 @@ pub struct CredentialPage {
     /// Hand this back as `cursor` for the next page; none at the end.
     pub next_cursor: Option<String>,
 }
+
+/// A bearer token.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct TokenResponse {
+    /// Its text: what `Authorization: Bearer` takes.
+    pub token: String,
+    /// `Bearer`.
+    pub token_type: String,
+    /// For how long it is good, seconds.
+    #[schema(example = 1800)]
+    pub expires_in: u64,
+    /// When it ends, RFC 3339.
+    pub expires_at: String,
+}

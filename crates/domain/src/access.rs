@@ -26,6 +26,8 @@ words! {
         StoreData = "store-data",
         /// Reading the audit log.
         ReadAudit = "read-audit",
+        /// Exchanging an API key for a token.
+        ExchangeToken = "exchange-token",
         /// Making a credential.
         CreateCredential = "create-credential",
         /// Listing credentials.
@@ -50,6 +52,7 @@ impl Deed {
             Self::AssignKey => ("POST", "/v1/partner/keys"),
             Self::StoreData => ("POST", "/v1/partner/secure/data"),
             Self::ReadAudit => ("GET", "/v1/audit"),
+            Self::ExchangeToken => ("POST", "/v1/auth/token"),
             Self::CreateCredential => ("POST", "/v1/credentials"),
             Self::ListCredentials => ("GET", "/v1/credentials"),
             Self::RevokeCredential => ("DELETE", "/v1/credentials/{id}"),
@@ -62,9 +65,10 @@ impl Deed {
         Self::ALL.iter().copied().find(|deed| deed.route() == (method, path))
     }
 
-    /// The scope that the deed needs: the whole of the access table.
-    pub const fn scope(self) -> Scope {
-        match self {
+    /// The scope that the deed needs: the whole of the access table. None: any valid credential will do.
+    pub const fn scope(self) -> Option<Scope> {
+        Some(match self {
+            Self::ExchangeToken => return None,
             Self::StartVerification
             | Self::ReadVerification
             | Self::SimulateVerification
@@ -75,7 +79,7 @@ impl Deed {
             Self::ReadAudit => Scope::Audit,
             Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
             Self::DamageBackup => Scope::Sandbox,
-        }
+        })
     }
 }
 
@@ -90,6 +94,8 @@ pub struct Principal {
     pub tenant_kind: TenantKind,
     /// What the credential may be used for.
     pub scopes: Vec<Scope>,
+    /// Whether it came as a token that was exchanged for it.
+    pub by_token: bool,
 }
 
 impl Principal {
@@ -102,7 +108,7 @@ impl Principal {
 
     /// May this credential do this?
     pub fn permit(&self, deed: Deed) -> Result<(), Refusal> {
-        let scope = deed.scope();
+        let Some(scope) = deed.scope() else { return Ok(()) };
         if self.scopes.contains(&scope) {
             return Ok(());
         }

@@ -30,7 +30,7 @@ impl Deed {
     /// What is kept of this deed's answer.
     pub const fn keeping(self) -> Keeping {
         match self {
-            Self::RecoverBackups => Keeping::Nothing,
+            Self::RecoverBackups | Self::ExchangeToken => Keeping::Nothing,
             Self::CreateCredential => Keeping::Id,
             _ => Keeping::Answer,
         }

@@ -20,4 +20,5 @@ pub mod rate;
 pub mod recovery;
 pub mod refusal;
 pub mod time;
+pub mod token;
 pub mod verification;

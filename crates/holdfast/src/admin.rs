@@ -18,8 +18,8 @@ use crate::page::{Page, print_failure};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The service's settings, as TOML.
-    #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG", global = true, default_value = "")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
     /// Prints JSON for programs.
     #[arg(long, global = true)]
     pub json: bool,
@@ -102,11 +102,11 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 fn administer(args: Args) -> Result<(), Failure> {
-    if args.config.as_os_str().is_empty() {
+    let Some(config) = args.config else {
         return Err(Failure::new("name the service's settings with --config"));
-    }
-    let settings = Settings::load(&args.config)
-        .doing(|| format!("the settings in {} cannot be used", args.config.display()))?;
+    };
+    let settings =
+        Settings::load(&config).doing(|| format!("the settings in {} cannot be used", config.display()))?;
     let runtime = tokio::runtime::Runtime::new().doing(|| "cannot start threads")?;
     runtime.block_on(async {
         let admin = Admin::open(settings).await.doing(|| "cannot open the installation")?;

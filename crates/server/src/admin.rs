@@ -16,6 +16,7 @@ use crate::app::{App, Parts};
 use crate::config::Settings;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
+use crate::edge::jwt::TokenKey;
 use crate::flows::{self, Error, NewCredential};
 use crate::http::credential;
 
@@ -78,8 +79,10 @@ impl Admin {
                 format!("the database belongs to a {found} installation, and this one is {environment}");
             return Err(AdminError(text));
         }
-        let parts =
-            Parts { db, keys, clock: Box::new(SystemClock), instance: "admin".to_owned(), sandbox: None };
+        let token_key = TokenKey::of(keys.token_seed())
+            .ok_or_else(|| AdminError("the server's keys make no key for tokens".to_owned()))?;
+        let instance = "admin".to_owned();
+        let parts = Parts { db, keys, token_key, clock: Box::new(SystemClock), instance, sandbox: None };
         Ok(Self(App::new(&settings, parts)))
     }
 

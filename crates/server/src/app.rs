@@ -18,6 +18,7 @@ use crate::edge::chance::SystemChance;
 use crate::edge::clock::Clock;
 use crate::edge::enclave::{CallError, Enclave};
 use crate::edge::identity::simulated::Simulator;
+use crate::edge::jwt::TokenKey;
 use crate::edge::minter::Minter;
 use crate::flows::{Ctx, Error};
 use crate::pool::PoolLease;
@@ -35,6 +36,8 @@ pub struct App {
     pub db: Db,
     /// The server's own keys.
     pub keys: ServerKeys,
+    /// What signs tokens.
+    pub token_key: TokenKey,
     /// The enclave.
     pub enclave: Enclave,
     /// What time it is.
@@ -76,6 +79,8 @@ pub struct Parts {
     pub db: Db,
     /// The server's own keys.
     pub keys: ServerKeys,
+    /// What signs tokens.
+    pub token_key: TokenKey,
     /// What time it is.
     pub clock: Box<dyn Clock>,
     /// The name under which this process leases.
@@ -91,6 +96,7 @@ impl App {
             env: settings.environment,
             db: parts.db,
             keys: parts.keys,
+            token_key: parts.token_key,
             enclave: Enclave::at(&settings.enclave_socket),
             clock: parts.clock,
             pool: PoolLease::new(&parts.instance),

@@ -25,6 +25,7 @@ use crate::app::{App, Parts, Sandbox};
 use crate::config::Settings;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::{Clock, SystemClock};
+use crate::edge::jwt::TokenKey;
 use crate::flows::Error;
 use crate::http::router::router;
 use crate::http::serve::serve;
@@ -92,13 +93,16 @@ impl Service {
         fs::create_dir_all(&settings.data_dir).map_err(doing("making the data folder"))?;
         let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance)
             .map_err(doing("reading the server's keys"))?;
+        let token_key = TokenKey::of(keys.token_seed())
+            .ok_or_else(|| doing("reading the server's keys")("they make no key for tokens"))?;
         let instance = instance_name(&settings.data_dir).map_err(doing("reading this process's name"))?;
         let sandbox = read_sandbox(&settings)?;
         let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
         claim_database(&db, &settings, &instance).await?;
         let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
         let address = listener.local_addr().map_err(doing("listening"))?;
-        let app = Arc::new(App::new(&settings, Parts { db, keys, clock, instance, sandbox }));
+        let parts = Parts { db, keys, token_key, clock, instance, sandbox };
+        let app = Arc::new(App::new(&settings, parts));
         let (stop, stopped) = watch::channel(false);
         let workers = work::start(&app, settings.pool_targets.clone(), &stopped);
         let serving = tokio::spawn(serve(listener, router(&app), stopped));

@@ -43,6 +43,14 @@ pub struct Bearer {
     pub credential: ApiCredential,
 }
 
+impl Bearer {
+    /// Whether the credential is neither revoked nor expired.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        let credential = &self.credential;
+        credential.revoked_at.is_none() && credential.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+}
+
 impl FromRow for Bearer {
     fn read(cells: &mut crate::Cells<'_>) -> Result<Self, StoreError> {
         Ok(Self {
@@ -64,6 +72,12 @@ static FIND_BY_HASH: Sql = sql!(
     "SELECT t.id AS tenant_id, t.name AS tenant_name, t.kind AS tenant_kind, ",
     "c.id, c.name, c.hint, c.scopes, c.expires_at, c.revoked_at, c.created_at ",
     "FROM api_credentials c JOIN tenants t ON t.id = c.tenant_id WHERE c.key_hash = $1"
+);
+static FIND_BY_ID: Sql = sql!(
+    "credentials.find_by_id",
+    "SELECT t.id AS tenant_id, t.name AS tenant_name, t.kind AS tenant_kind, ",
+    "c.id, c.name, c.hint, c.scopes, c.expires_at, c.revoked_at, c.created_at ",
+    "FROM api_credentials c JOIN tenants t ON t.id = c.tenant_id WHERE c.id = $1"
 );
 static LIST: Sql = sql!(
     "credentials.list",
@@ -90,6 +104,11 @@ static SET_REVOKED: Sql = sql!(
 /// Who bears the credential with this keyed hash. The one look-up that no tenant begins: it finds the tenant.
 pub fn find_by_hash(rx: &mut Rx<'_>, key_hash: &[u8; 32]) -> Result<Option<Bearer>, StoreError> {
     rx.find(&FIND_BY_HASH, &[key_hash])
+}
+
+/// Who bears the credential of this id, which a token of ours names. It finds the tenant, as the one above.
+pub fn find_by_id(rx: &mut Rx<'_>, id: &CredentialId) -> Result<Option<Bearer>, StoreError> {
+    rx.find(&FIND_BY_ID, &[id])
 }
 
 /// The credentials of one tenant.

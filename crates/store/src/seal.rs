@@ -64,6 +64,7 @@ pub struct ServerKeys {
     credential: hmac::Key,
     repeat: hmac::Key,
     idempotency: hmac::Key,
+    token_seed: Secret,
 }
 
 impl fmt::Debug for ServerKeys {
@@ -100,6 +101,7 @@ impl ServerKeys {
             credential: hashing("credential hash")?,
             repeat: hashing("repeat tag")?,
             idempotency: hashing("idempotency")?,
+            token_seed: derive(hash_root, "token signing")?,
         })
     }
 
@@ -149,6 +151,11 @@ impl ServerKeys {
             Some(value)
         });
         opened.ok_or(SealError::DoesNotOpen)
+    }
+
+    /// From what the key that signs tokens is made.
+    pub fn token_seed(&self) -> &[u8; 32] {
+        &self.token_seed
     }
 
     /// What is kept of an API credential.

@@ -5,4 +5,5 @@ pub mod chance;
 pub mod clock;
 pub mod enclave;
 pub mod identity;
+pub mod jwt;
 pub mod minter;

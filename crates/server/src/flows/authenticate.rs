@@ -4,13 +4,19 @@ use domain::access::Principal;
 use domain::credential::{ApiKeyText, named_environment};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
+use store::credentials::Bearer;
 
 use super::Error;
+use super::exchange_token::authenticate_token;
 use crate::app::App;
+use crate::edge::jwt::is_token;
 
 /// The principal of a credential that is known, not expired and not revoked. All others are answered alike,
 /// save one whose prefix names the other environment: its holder is told so.
 pub async fn authenticate(app: &App, text: &str, now: Timestamp) -> Result<Principal, Error> {
+    if is_token(text) {
+        return authenticate_token(app, text, now).await;
+    }
     if let Some(other) = named_environment(text).filter(|env| *env != app.env) {
         let text = format!("this is a {} key, and this is the {} service", other.as_str(), app.env.as_str());
         return Err(Refusal::new(Kind::Unauthenticated, "wrong-environment", text).into());
@@ -18,15 +24,17 @@ pub async fn authenticate(app: &App, text: &str, now: Timestamp) -> Result<Princ
     let Some((_, key)) = ApiKeyText::parse(text) else { return Err(Refusal::unauthenticated().into()) };
     let hash = app.keys.credential_hash(key.expose());
     let found = app.db.read("authenticate", move |rx| store::credentials::find_by_hash(rx, &hash)).await?;
-    let alive = found.filter(|bearer| {
-        let credential = &bearer.credential;
-        credential.revoked_at.is_none() && credential.expires_at.is_none_or(|expires_at| now < expires_at)
-    });
-    let bearer = alive.ok_or_else(Refusal::unauthenticated)?;
-    Ok(Principal {
+    let alive = found.filter(|bearer| bearer.is_alive(now));
+    Ok(principal(alive.ok_or_else(Refusal::unauthenticated)?))
+}
+
+/// Who the bearer of a credential is.
+pub(super) fn principal(bearer: Bearer) -> Principal {
+    Principal {
         tenant: bearer.tenant_id,
         tenant_kind: bearer.tenant_kind,
         scopes: bearer.credential.scopes.as_slice().to_vec(),
         credential: bearer.credential.id,
-    })
+        by_token: false,
+    }
 }

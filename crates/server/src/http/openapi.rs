@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, credentials, health, jwks, partner, retail_backups, retail_keys, sandbox, verification,
+    audit, auth, credentials, health, jwks, partner, retail_backups, retail_keys, sandbox, verification,
 };
 use crate::app::App;
 
@@ -36,6 +36,7 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         .routes(routes!(partner::assign_key))
         .routes(routes!(partner::store_data))
         .routes(routes!(audit::list))
+        .routes(routes!(auth::token))
         .routes(routes!(credentials::create))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::revoke))

@@ -112,7 +112,8 @@ async fn the_document_is_in_order() {
         assert!(operation["summary"].is_string(), "{method} {path} has no summary");
         assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
         assert_eq!(operation["security"].is_array(), path.starts_with("/v1/"), "{method} {path}");
-        assert_eq!(operation.get("requestBody").is_some(), method == "POST", "{method} {path}");
+        let has_body = method == "POST" && path != "/v1/auth/token";
+        assert_eq!(operation.get("requestBody").is_some(), has_body, "{method} {path}");
     }
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
     assert!(schemes.contains_key("api_key") && schemes.contains_key("bearer"), "{schemes:?}");
@@ -131,7 +132,7 @@ async fn what_is_described_is_served_and_what_is_served_is_described() {
             ![404, 405].contains(&answer.status) || !answer.text().contains("no-such-path"),
             "{method} {path}"
         );
-        let other = app.retail().call(&Method::DELETE, path).send().await;
+        let other = app.retail().call(&Method::PATCH, path).send().await;
         other.refused(405, "method-not-allowed");
         let allowed: BTreeSet<_> =
             other.header("allow").split(',').filter(|word| *word != "HEAD").map(str::to_owned).collect();
@@ -147,7 +148,8 @@ async fn what_is_described_is_served_and_what_is_served_is_described() {
         described.contains(&(operation.method.to_string(), path))
     }));
     let needing = described.iter().filter(|(_, path)| path.starts_with("/v1/")).count();
-    assert_eq!(known.len(), needing, "every operation is in the table of the tests");
+    // `auth/token` needs no scope: its tests stand by themselves.
+    assert_eq!(known.len() + 1, needing, "every operation is in the table of the tests");
 }
 
 /// The declared schema of an answer.

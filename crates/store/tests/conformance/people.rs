@@ -47,6 +47,10 @@ async fn a_credential_is_found_by_its_hash_alone(bench: &Bench) {
     assert_eq!(bearer.tenant_name, "tenant 1");
     assert!(bearer.credential.scopes.has(Scope::Audit) && !bearer.credential.scopes.has(Scope::Keys));
     assert_eq!(read(&db, |rx| credentials::find_by_hash(rx, &[6; 32])).await, None);
+    let by_id = read(&db, |rx| credentials::find_by_id(rx, &id(10))).await.expect("found");
+    assert_eq!((&by_id.tenant_id, &by_id.credential), (&id(1), &credential()));
+    assert!(by_id.is_alive(at(999)) && !by_id.is_alive(at(1000)));
+    assert_eq!(read(&db, |rx| credentials::find_by_id(rx, &id(11))).await, None);
     assert_eq!(read(&db, |rx| credentials::of(&id(1)).list(rx)).await, [credential()]);
     assert_eq!(read(&db, |rx| credentials::of(&id(2)).list(rx)).await, []);
 }

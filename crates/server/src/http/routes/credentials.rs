@@ -25,7 +25,7 @@ use crate::http::error::Failure;
 use crate::http::form::Form;
 
 /// Makes a credential; its text is shown this once.
-#[utoipa::path(post, path = "/v1/credentials", tag = "credentials", request_body = CreateCredentialRequest,
+#[utoipa::path(post, path = "/v1/credentials", operation_id = "create_credential", tag = "credentials", request_body = CreateCredentialRequest,
     responses((status = 200, body = CreatedCredential), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -66,7 +66,7 @@ fn parse(body: &Map<String, Value>) -> Result<NewCredential, Refusal> {
 }
 
 /// Lists the tenant's credentials, newest first, without their texts.
-#[utoipa::path(get, path = "/v1/credentials", tag = "credentials",
+#[utoipa::path(get, path = "/v1/credentials", operation_id = "list_credentials", tag = "credentials",
     params(
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
@@ -103,7 +103,7 @@ fn parse_page(params: &HashMap<String, String>) -> Result<(Option<CredentialId>,
 }
 
 /// Revokes a credential; the next call with it is refused.
-#[utoipa::path(delete, path = "/v1/credentials/{id}", tag = "credentials",
+#[utoipa::path(delete, path = "/v1/credentials/{id}", operation_id = "revoke_credential", tag = "credentials",
     params(("id" = String, Path, description = "The credential")),
     responses((status = 204), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn revoke(

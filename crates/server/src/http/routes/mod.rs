@@ -1,6 +1,7 @@
 //! The routes: each handler takes a call apart, builds a command, calls one flow, writes the answer.
 
 pub mod audit;
+pub mod auth;
 pub mod credentials;
 pub mod health;
 pub mod jwks;

@@ -1,6 +1,7 @@
 //! `/v1`.
 
 mod audit;
+mod auth;
 mod backup;
 mod credentials;
 mod key;
