@@ -1,4 +1,4 @@
-//! Events, as webhooks carry them (contract 8).
+//! Events, as webhooks carry them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -7,7 +7,7 @@
 use crate::Env;
 use crate::wire::{wire_enum, wire_struct};
 
-/// The most items one check may carry (contract 4.4).
+/// The most items one check may carry.
 pub const CHECK_ITEMS_MAX: usize = 3;
 
 /// The most items one release may carry.

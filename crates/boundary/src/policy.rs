@@ -7,10 +7,10 @@
 use crate::Env;
 use crate::json::{Value, canonical};
 
-/// How long after an approval a retail recovery is open, in seconds (contract 4.8).
+/// How long after an approval a retail recovery is open, in seconds.
 pub const RETAIL_WINDOW_S: i64 = 3_600;
 
-/// How long after an approval keys may be made and items stored, in seconds (contract 4.8).
+/// How long after an approval keys may be made and items stored, in seconds.
 pub const STORE_WINDOW_S: i64 = 86_400;
 
 /// The version of the built-in policy document.

@@ -1,4 +1,4 @@
-//! What the enclave signs about a public key (contract 7.2).
+//! What the enclave signs about a public key.
 //!
 //! Without fields, the statement is the public key's lower-case hexadecimal text. With fields, it is the
 //! RFC 8785 form of an object that holds `public_key` and each field asked for.

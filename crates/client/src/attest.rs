@@ -1,4 +1,4 @@
-//! The enclave's signature, checked before anything is encrypted (contract 7.2).
+//! The enclave's signature, checked before anything is encrypted.
 //!
 //! Signature first, then meaning: no member of a payload is looked at before the bytes it stands in are known
 //! to be the enclave's. What passes is an [`AttestedKey`], and there is no other way to make one.
@@ -86,7 +86,7 @@ impl KeyType {
         }
     }
 
-    /// The kind that these bytes are of (contract 7.1).
+    /// The kind that these bytes are of.
     fn of(bytes: &[u8]) -> Option<Self> {
         /// DER of the exponent 65537, the last member.
         const EXPONENT: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];

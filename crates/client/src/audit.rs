@@ -1,4 +1,4 @@
-//! The audit log (contract 9).
+//! The audit log.
 
 use api::audit::{AuditEntry, AuditPage};
 

@@ -1,4 +1,4 @@
-//! Encryption on the device, to an attested key and no other (contract 7.1).
+//! Encryption on the device, to an attested key and no other.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};

@@ -12,7 +12,7 @@ use crate::call::{Call, Client};
 use crate::clock;
 use crate::error::Error;
 
-/// As long as the service lets its JWKS be kept (contract 7.3).
+/// As long as the service lets its JWKS be kept.
 const AGE_MAX: Duration = Duration::from_mins(10);
 
 #[derive(Default)]

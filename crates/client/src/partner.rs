@@ -1,4 +1,4 @@
-//! Partner Key Service: one method per call (contract 5).
+//! Partner Key Service: one method per call.
 
 use api::partner::{AssignKeyRequest, AssignKeyResponse, StoreDataRequest, StoreDataResponse};
 

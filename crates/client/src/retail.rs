@@ -1,4 +1,4 @@
-//! Retail: one method per call (contract 4).
+//! Retail: one method per call.
 
 use api::retail::{
     GenerateKeyRequest, GenerateKeyResponse, RecoverRequest, RecoverResponse, SimulateRequest,

@@ -1,4 +1,4 @@
-//! Audit entries (contract 9): who did what to which object, with what result.
+//! Audit entries: who did what to which object, with what result.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use boundary::json::{Value, canonical};

@@ -20,7 +20,7 @@ words! {
         Institution = "institution",
     }
 
-    /// What a credential may be used for (contract 3).
+    /// What a credential may be used for.
     Scope {
         /// Section 4.
         Retail = "retail",

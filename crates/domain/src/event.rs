@@ -1,4 +1,4 @@
-//! Events for webhooks (contract 8): what happened, without any secret and any ciphertext.
+//! Events for webhooks: what happened, without any secret and any ciphertext.
 
 use boundary::Env;
 use boundary::json::{Value, canonical};

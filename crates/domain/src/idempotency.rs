@@ -1,4 +1,4 @@
-//! Repeats of a call that its caller named (contract 3.2).
+//! Repeats of a call that its caller named.
 
 use crate::access::Deed;
 use crate::words::words;

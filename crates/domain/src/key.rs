@@ -1,4 +1,4 @@
-//! Customer keys: kinds, environments, and the states of their life (contract 7.4).
+//! Customer keys: kinds, environments, and the states of their life.
 
 use crate::words::words;
 

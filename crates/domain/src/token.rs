@@ -1,4 +1,4 @@
-//! The claims of a bearer token (contract 3): which there must be, and what they must say.
+//! The claims of a bearer token: which there must be, and what they must say.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Inquiries: one identity check of one user, from creation to one of four ends (contract 4.4 to 4.8).
+//! Inquiries: one identity check of one user, from creation to one of four ends.
 
 use crate::limits::{RECOVERY_WINDOW, STORE_WINDOW};
 use crate::refusal::{Kind, Refusal};
@@ -26,7 +26,7 @@ words! {
         Expired = "EXPIRED",
     }
 
-    /// What a person may play in the sandbox (contract 4.7).
+    /// What a person may play in the sandbox.
     Action {
         /// The person begins.
         Start = "start_inquiry",
@@ -163,7 +163,7 @@ pub enum Keeping {
 }
 
 impl Standing {
-    /// May a key be made, or an item stored, and how is it kept? (contract 4.3, 4.4)
+    /// May a key be made, or an item stored, and how is it kept?
     pub fn may_store(&self, now: Timestamp) -> Result<Keeping, Refusal> {
         match self.state {
             InquiryState::Created
@@ -175,7 +175,7 @@ impl Standing {
         }
     }
 
-    /// May the user's backups be released? (contract 4.5)
+    /// May the user's backups be released?
     pub fn may_recover(&self, now: Timestamp) -> Result<(), Refusal> {
         match self.state {
             InquiryState::Approved => self.within(RECOVERY_WINDOW, now),

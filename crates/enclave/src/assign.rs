@@ -143,7 +143,7 @@ pub fn bind(enclave: &Enclave, request: &Bind) -> Result<Bound, Refusal> {
     })
 }
 
-/// What is signed about the key, and whether that is a payload of its own (contract 7.2).
+/// What is signed about the key, and whether that is a payload of its own.
 fn statement(request: &Bind, facts: &KeyFacts) -> Result<(String, Option<String>), Refusal> {
     let public_key = hex(&facts.public_key);
     let fields = parse_fields(&request.sign_with).map_err(|_| Refusal::Malformed)?;

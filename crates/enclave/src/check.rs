@@ -1,4 +1,4 @@
-//! `Check`: does every item open, and is it what the device said? One answer, one duration (trust 3.7).
+//! `Check`: does every item open, and is it what the device said? One answer, one duration.
 
 use boundary::message::{CHECK_ITEMS_MAX, Check, CheckItem, Checked, KeyType, Refusal};
 use boundary::token::{Record as RecordToken, Ticket, digest_preimage};

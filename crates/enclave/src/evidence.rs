@@ -1,4 +1,4 @@
-//! `Admit`: a provider's signed event, verified over its raw bytes, and what it proves (trust 3.4, E2 to E4).
+//! `Admit`: a provider's signed event, verified over its raw bytes, and what it proves.
 //!
 //! The format is Persona's: the header holds groups `t=<unix>,v1=<hex>` parted by spaces (two while a secret is
 //! being rotated), v1 being HMAC-SHA256 over `<t>.<body>`; the body is a JSON:API event around an inquiry.

@@ -1,4 +1,4 @@
-//! `Release`: the one request through which a secret leaves, and every check before it (trust 3.5, in order).
+//! `Release`: the one request through which a secret leaves, and every check before it, in order.
 
 use boundary::intent::{Intent, Item, preimage};
 use boundary::message::{

@@ -1,4 +1,4 @@
-//! How a customer's private key is kept outside the enclave (trust 3.10).
+//! How a customer's private key is kept outside the enclave.
 //!
 //! A sealed key is a header in plain, then AES-256-GCM under a key that is derived for this tenant, this key id
 //! and this shard alone. Every field of the header is authenticated, the public key by its SHA-256.

@@ -22,7 +22,7 @@ macro_rules! migrations {
 
 migrations! {
     1 "ground" "0001_ground.sql",
-    3 "idempotency" "0003_idempotency.sql",
+    2 "idempotency" "0002_idempotency.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

@@ -113,7 +113,7 @@ impl Answer {
         self.json()
     }
 
-    /// The body of a call that was refused so, after a look at its form (contract 3.1).
+    /// The body of a call that was refused so, after a look at its form.
     pub fn refused(&self, status: u16, code: &str) -> Value {
         let body = self.json();
         assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{}: {body}", self.what);

@@ -1,4 +1,4 @@
-//! Damages a stored item, to rehearse a recovery in which one item fails (sandbox, contract 11).
+//! Damages a stored item, to rehearse a recovery in which one item fails (sandbox).
 
 use domain::access::Deed;
 use domain::ids::BackupId;

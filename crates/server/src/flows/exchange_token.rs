@@ -1,4 +1,4 @@
-//! Exchanges an API key for a bearer token, and finds who a token speaks for (contract 3).
+//! Exchanges an API key for a bearer token, and finds who a token speaks for.
 
 use domain::access::{Deed, Principal};
 use domain::refusal::{Kind, Refusal};

@@ -1,4 +1,4 @@
-//! Releases a user's backups to his own OpenPGP key (contract 4.5).
+//! Releases a user's backups to his own OpenPGP key.
 //!
 //! What is refused here early is refused politely; the enclave decides again, on proof, and believes none of
 //! it. "Release intended" is committed before the enclave is asked and the outcome after, so that a crash

@@ -1,4 +1,4 @@
-//! Answers the repeat of a call that its caller named as the first was answered (contract 3.2).
+//! Answers the repeat of a call that its caller named as the first was answered.
 
 use domain::access::Deed;
 use domain::audit::hex;

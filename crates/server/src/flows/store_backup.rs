@@ -1,4 +1,4 @@
-//! Stores a retail customer's items under an identity check (contract 4.4).
+//! Stores a retail customer's items under an identity check.
 
 use boundary::json::Value as Json;
 use domain::access::Deed;

@@ -1,4 +1,4 @@
-//! Stores one ciphertext under an assigned key (contract 5.2).
+//! Stores one ciphertext under an assigned key.
 
 use boundary::RSA_CIPHERTEXT_BYTES;
 use domain::access::Deed;

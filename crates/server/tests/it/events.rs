@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::App;
 use testkit::device::{CANARY, base64, secret};
 
-/// The members of an event's data, by the event's type (contract 8).
+/// The members of an event's data, by the event's type.
 fn members(event_type: &str) -> &'static [&'static str] {
     match event_type.split_once('.').unwrap() {
         ("inquiry" | "verification", _) => {

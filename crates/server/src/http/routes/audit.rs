@@ -1,4 +1,4 @@
-//! `/v1/audit`: the tenant's log (contract 9).
+//! `/v1/audit`: the tenant's log.
 
 use std::collections::HashMap;
 use std::sync::Arc;

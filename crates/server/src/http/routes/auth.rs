@@ -1,4 +1,4 @@
-//! `/v1/auth`: bearer tokens (contract 3).
+//! `/v1/auth`: bearer tokens.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/v1/credentials`: a tenant's API credentials (contract 3.3).
+//! `/v1/credentials`: a tenant's API credentials.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

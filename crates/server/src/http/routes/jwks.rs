@@ -1,4 +1,4 @@
-//! `/.well-known`: the enclave's signing keys (contract 7.3).
+//! `/.well-known`: the enclave's signing keys.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/v1/partner`: wallet providers (contract 5.1, 5.2).
+//! `/v1/partner`: wallet providers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `/v1/backup`: retail customers' backups (contract 4.4, 4.5).
+//! `/v1/backup`: retail customers' backups.
 
 use std::sync::Arc;
 

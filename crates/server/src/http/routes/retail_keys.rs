@@ -1,4 +1,4 @@
-//! `/v1/key`: retail customers' keys (contract 4.3).
+//! `/v1/key`: retail customers' keys.
 
 use std::sync::Arc;
 

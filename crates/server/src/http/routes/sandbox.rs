@@ -1,4 +1,4 @@
-//! `/v1/sandbox`: what only a rehearsal needs (contract 11).
+//! `/v1/sandbox`: what only a rehearsal needs.
 
 use std::sync::Arc;
 

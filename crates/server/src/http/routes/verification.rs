@@ -1,4 +1,4 @@
-//! `/v1/verification`: identity checks (contract 4.1, 4.2, 4.7).
+//! `/v1/verification`: identity checks.
 
 use std::sync::Arc;
 
