@@ -12,3 +12,4 @@ pub mod jwks;
 pub mod partner;
 pub mod retail;
 pub mod sandbox;
+pub mod webhook;

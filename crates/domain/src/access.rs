@@ -36,6 +36,24 @@ words! {
         RevokeCredential = "revoke-credential",
         /// Rehearsing an item that fails.
         DamageBackup = "damage-backup",
+        /// Registering a webhook endpoint.
+        CreateWebhook = "create-webhook",
+        /// Listing webhook endpoints.
+        ListWebhooks = "list-webhooks",
+        /// Looking at one.
+        ReadWebhook = "read-webhook",
+        /// Changing one.
+        UpdateWebhook = "update-webhook",
+        /// Deleting one.
+        DeleteWebhook = "delete-webhook",
+        /// Giving one a new secret.
+        RotateWebhookSecret = "rotate-webhook-secret",
+        /// Sending one a test.
+        TestWebhook = "test-webhook",
+        /// Listing what one was sent.
+        ListDeliveries = "list-deliveries",
+        /// Sending something again.
+        Redeliver = "redeliver",
     }
 }
 
@@ -57,6 +75,15 @@ impl Deed {
             Self::ListCredentials => ("GET", "/v1/credentials"),
             Self::RevokeCredential => ("DELETE", "/v1/credentials/{id}"),
             Self::DamageBackup => ("POST", "/v1/sandbox/damage"),
+            Self::CreateWebhook => ("POST", "/v1/webhooks"),
+            Self::ListWebhooks => ("GET", "/v1/webhooks"),
+            Self::ReadWebhook => ("GET", "/v1/webhooks/{id}"),
+            Self::UpdateWebhook => ("PATCH", "/v1/webhooks/{id}"),
+            Self::DeleteWebhook => ("DELETE", "/v1/webhooks/{id}"),
+            Self::RotateWebhookSecret => ("POST", "/v1/webhooks/{id}/rotate-secret"),
+            Self::TestWebhook => ("POST", "/v1/webhooks/{id}/test"),
+            Self::ListDeliveries => ("GET", "/v1/webhooks/{id}/deliveries"),
+            Self::Redeliver => ("POST", "/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver"),
         }
     }
 
@@ -79,6 +106,15 @@ impl Deed {
             Self::ReadAudit => Scope::Audit,
             Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
             Self::DamageBackup => Scope::Sandbox,
+            Self::CreateWebhook
+            | Self::ListWebhooks
+            | Self::ReadWebhook
+            | Self::UpdateWebhook
+            | Self::DeleteWebhook
+            | Self::RotateWebhookSecret
+            | Self::TestWebhook
+            | Self::ListDeliveries
+            | Self::Redeliver => Scope::Webhooks,
         })
     }
 }

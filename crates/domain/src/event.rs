@@ -6,6 +6,33 @@ use boundary::json::{Value, canonical};
 use crate::ids::EventId;
 use crate::time::Timestamp;
 
+/// Every type that there is or will be, as a filter may name them.
+pub const TYPES: [&str; 23] = [
+    "inquiry.created",
+    "inquiry.started",
+    "inquiry.completed",
+    "inquiry.failed",
+    "inquiry.expired",
+    "inquiry.approved",
+    "inquiry.declined",
+    "inquiry.marked-for-review",
+    "verification.passed",
+    "verification.failed",
+    "key.assigned",
+    "key.rotated",
+    "backup.stored",
+    "backup.confirmed",
+    "backup.deleted",
+    "backup.check-failed",
+    "recovery.requested",
+    "recovery.approved",
+    "recovery.declined",
+    "recovery.released",
+    "recovery.expired",
+    "acl.changed",
+    crate::webhook::DISABLED_EVENT,
+];
+
 /// One event, written in the transaction of what it reports.
 #[derive(Clone, Debug)]
 pub struct Event {

@@ -20,7 +20,7 @@ words! {
 pub enum Keeping {
     /// The whole of it.
     Answer,
-    /// The id of what was made: its secret is shown once.
+    /// The id of what was made, or given a new secret: a secret is shown once.
     Id,
     /// Nothing, and the name is not looked at: the deed has its own rule for repeats.
     Nothing,
@@ -31,7 +31,7 @@ impl Deed {
     pub const fn keeping(self) -> Keeping {
         match self {
             Self::RecoverBackups | Self::ExchangeToken => Keeping::Nothing,
-            Self::CreateCredential => Keeping::Id,
+            Self::CreateCredential | Self::CreateWebhook | Self::RotateWebhookSecret => Keeping::Id,
             _ => Keeping::Answer,
         }
     }

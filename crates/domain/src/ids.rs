@@ -129,6 +129,8 @@ ids! {
     EventId
     /// One audit entry.
     EntryId
+    /// A tenant's webhook endpoint.
+    WebhookId
 }
 
 /// An identity provider's name for one inquiry: the contract's `verification_id`. Chosen by the provider,

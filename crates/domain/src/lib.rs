@@ -22,3 +22,4 @@ pub mod refusal;
 pub mod time;
 pub mod token;
 pub mod verification;
+pub mod webhook;

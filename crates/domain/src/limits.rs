@@ -111,3 +111,45 @@ pub const ENCLAVE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Connections to the enclave from one server process.
 pub const ENCLAVE_CONNECTIONS_MAX: usize = 16;
+
+/// Webhook endpoints of a tenant.
+pub const WEBHOOKS_PER_TENANT_MAX: i64 = 10;
+
+/// A webhook's URL, characters.
+pub const WEBHOOK_URL_CHARS_MAX: usize = 2_048;
+
+/// A webhook's acknowledgement must have come after this, from looking its name up on.
+pub const WEBHOOK_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The waits between the tries of a delivery; after the last it is parked.
+pub const WEBHOOK_STEPS: [Duration; 8] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_mins(2),
+    Duration::from_mins(10),
+    Duration::from_hours(1),
+    Duration::from_hours(3),
+    Duration::from_hours(8),
+    Duration::from_hours(12),
+];
+
+/// After a rotation the secret before it signs for this long too.
+pub const WEBHOOK_ROTATION: Duration = Duration::from_hours(24);
+
+/// An endpoint that did nothing but fail for this long is switched off.
+pub const WEBHOOK_FAILING_MAX: Duration = Duration::from_hours(5 * 24);
+
+/// How long a delivery is one process's; then another may take it for lost.
+pub const WEBHOOK_LEASE: Duration = Duration::from_mins(1);
+
+/// Deliveries to one endpoint at once, from one server process.
+pub const WEBHOOK_AT_ONCE: usize = 4;
+
+/// The same while the endpoint fails.
+pub const WEBHOOK_AT_ONCE_FAILING: usize = 1;
+
+/// Deliveries at once, from one server process.
+pub const WEBHOOK_AT_ONCE_ALL: usize = 512;
+
+/// What is read of an answer's header block, and then of its body, before the connection is dropped; bytes.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 16 * 1024;

@@ -20,6 +20,7 @@ use crate::edge::enclave::{CallError, Enclave};
 use crate::edge::identity::simulated::Simulator;
 use crate::edge::jwt::TokenKey;
 use crate::edge::minter::Minter;
+use crate::edge::outbound::{Outbound, SystemResolver};
 use crate::flows::{Ctx, Error};
 use crate::pool::PoolLease;
 use crate::rates::Rates;
@@ -52,6 +53,8 @@ pub struct App {
     pub turns: Turns,
     /// How often who called.
     pub rates: Rates,
+    /// The way to tenants' webhooks.
+    pub outbound: Outbound,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
@@ -104,6 +107,7 @@ impl App {
             minter: Minter::default(),
             turns: Turns::default(),
             rates: Rates::new(&settings.limits),
+            outbound: Outbound::new(settings.webhook_targets(), Box::new(SystemResolver)),
             sandbox: parts.sandbox,
             welcome: Mutex::default(),
         }

@@ -7,6 +7,7 @@ use boundary::Env;
 use domain::key::KeyType;
 use domain::limits::{calls_rate, failures_rate};
 use domain::rate::Rate;
+use domain::webhook::{Range, Targets};
 use serde::Deserialize;
 
 use crate::edge::address::Network;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub pool_targets: Vec<(KeyType, u64)>,
     /// How often one may call.
     pub limits: Limits,
+    /// Ranges of addresses that webhooks may lie in although they are not public.
+    pub webhook_ranges: Vec<Range>,
 }
 
 /// How often one may call, and who is believed about whence a call comes.
@@ -67,6 +70,7 @@ struct Written {
     simulator_file: PathBuf,
     pool: Pool,
     limits: WrittenLimits,
+    webhooks: Webhooks,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +80,12 @@ struct WrittenLimits {
     calls_burst: u32,
     failures_per_min: u32,
     trusted_proxies: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Webhooks {
+    allowed_ranges: String,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +108,18 @@ impl Settings {
             simulator_file: Some(data_dir.join("simulator.provider")),
             pool_targets: vec![(KeyType::Rsa4096, 64), (KeyType::Secp256k1, 16), (KeyType::Ed25519, 16)],
             limits: Limits::of(Env::Sandbox),
+            webhook_ranges: Vec::new(),
         }
+    }
+
+    /// What webhooks may call: a sandbox also this machine, and without TLS.
+    pub fn webhook_targets(&self) -> Targets {
+        let is_sandbox = self.environment == Env::Sandbox;
+        let mut allowed = self.webhook_ranges.clone();
+        if is_sandbox {
+            allowed.extend(Range::LOOPBACK);
+        }
+        Targets { https_only: !is_sandbox, allowed }
     }
 
     /// The settings of a file, with what the environment overrides.
@@ -191,7 +212,19 @@ impl Written {
                 (KeyType::Secp256k1, self.pool.secp256k1),
                 (KeyType::Ed25519, self.pool.ed25519),
             ],
+            webhook_ranges: self.webhooks.ranges()?,
         })
+    }
+}
+
+impl Webhooks {
+    fn ranges(&self) -> Result<Vec<Range>, SettingsError> {
+        let words = self.allowed_ranges.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words
+            .map(|word| {
+                word.parse().map_err(|fault: &str| SettingsError::new("webhooks.allowed_ranges", fault))
+            })
+            .collect()
     }
 }
 
@@ -269,12 +302,25 @@ mod tests {
     }
 
     #[test]
+    fn only_a_sandbox_calls_itself_and_only_production_insists_on_tls() {
+        let read = |text: &str| Settings::read(text, |_| None).unwrap().webhook_targets();
+        let itself = std::net::Ipv4Addr::LOCALHOST.into();
+        let (sandbox, production) = (read("environment = \"sandbox\""), read(""));
+        assert!(sandbox.permit(itself) && !sandbox.https_only);
+        assert!(!production.permit(itself) && production.https_only);
+        let wider = read("[webhooks]\nallowed_ranges = \"10.0.0.0/8, fd00::/8\"");
+        assert!(wider.permit("10.9.9.9".parse().unwrap()) && wider.permit("fd00::1".parse().unwrap()));
+        assert!(wider.https_only && !production.permit("10.9.9.9".parse().unwrap()));
+    }
+
+    #[test]
     fn what_cannot_be_used_is_named() {
         for (text, setting) in [
             ("listen = \"nowhere\"", "listen"),
             ("environment = \"staging\"", "environment"),
             ("no_such_setting = 1", "the file"),
             ("[pool]\nrsa4096 = -1", "the file"),
+            ("[webhooks]\nallowed_ranges = \"10.0.0.0\"", "webhooks.allowed_ranges"),
             ("database_file = \"/no/such/file\"", "database_file"),
             ("[limits]\ntrusted_proxies = \"10.0.0.0/33\"", "limits.trusted_proxies"),
             ("[limits]\ntrusted_proxies = \"proxy.example\"", "limits.trusted_proxies"),

@@ -16,7 +16,7 @@ use domain::audit::hex;
 use domain::entropy::Entropy as _;
 use domain::key::{KeyEnvironment, KeyType};
 use store::seal::ServerKeys;
-use store::{Db, StoreError};
+use store::{Db, StoreError, Tx};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -183,10 +183,10 @@ impl Service {
         let _ = self.serving.await;
         self.workers.finish().await;
         let owner = self.app.instance.clone();
-        let released = self.app.db.write("release_lease", move |tx| store::pool::release_lease(tx, &owner));
-        if let Err::<u64, StoreError>(error) = released.await {
-            // The lease then lapses by itself.
-            tracing::warn!(%error, "the lease on the key pool could not be given back");
+        let released = self.app.db.write("release_leases", move |tx| release_leases(tx, &owner));
+        if let Err::<(), StoreError>(error) = released.await {
+            // The leases then lapse by themselves.
+            tracing::warn!(%error, "the leases of this process could not be given back");
         }
         self.app.db.close().await;
     }
@@ -196,7 +196,7 @@ impl Service {
 async fn claim_database(db: &Db, settings: &Settings, instance: &str) -> Result<(), StartError> {
     let (environment, owner) = (settings.environment.as_str(), instance.to_owned());
     let claimed = db.write("claim_database", move |tx| {
-        store::pool::release_lease(tx, &owner)?;
+        release_leases(tx, &owner)?;
         store::meta::ensure(tx, "environment", environment)
     });
     let found: String = claimed.await.map_err(|error: StoreError| doing("preparing the database")(error))?;
@@ -206,6 +206,12 @@ async fn claim_database(db: &Db, settings: &Settings, instance: &str) -> Result<
     Err(doing("opening the database")(format!(
         "it belongs to a {found} installation, and this one is {environment}"
     )))
+}
+
+/// Gives back the keys and the deliveries that a process has set aside.
+fn release_leases(tx: &mut Tx<'_>, owner: &str) -> Result<(), StoreError> {
+    store::pool::release_lease(tx, owner)?;
+    store::webhook_deliveries::release_lease(tx, owner).map(drop)
 }
 
 /// The name under which this process leases work: the same after a restart, so that it takes back its own.

@@ -7,12 +7,13 @@ use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::{Scope, TenantKind};
 use domain::idempotency::CallState;
 use domain::ids::{
-    BackupId, CredentialId, EntryId, EventId, KeyId, RecoveryId, TenantId, UserId, VerificationId,
+    BackupId, CredentialId, EntryId, EventId, KeyId, RecoveryId, TenantId, UserId, VerificationId, WebhookId,
 };
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
+use domain::webhook::{AttemptOutcome, DeliveryState, DisabledReason, EndpointState, EventFilter};
 use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
@@ -213,10 +214,10 @@ macro_rules! texts {
 }
 
 texts!(|text| text.parse().ok(), "is not an id":
-    TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId);
+    TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId WebhookId);
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
-    RecoveryFlow RecoveryState CallState);
+    RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter);
 
 /// The scopes of a credential; one column of words joined by single spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]

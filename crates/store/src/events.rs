@@ -1,10 +1,10 @@
-//! The outbox of webhooks: an event is written in the transaction that it reports.
+//! The outbox of webhooks: an event is written in the transaction that it reports, with its deliveries.
 
-use domain::ids::{EventId, TenantId};
+use domain::ids::{EventId, TenantId, WebhookId};
 use domain::time::Timestamp;
 
 use crate::sql::Sql;
-use crate::{Rx, StoreError, ToArg, Tx};
+use crate::{Rx, StoreError, ToArg, Tx, webhook_deliveries};
 
 row! {
     /// One event.
@@ -43,8 +43,19 @@ pub struct Events<'t> {
 }
 
 impl Events<'_> {
-    /// Adds one.
+    /// Adds one, for each of the tenant's endpoints that wants it.
     pub fn append(self, tx: &mut Tx<'_>, event: &Event) -> Result<(), StoreError> {
+        self.insert(tx, event)?;
+        webhook_deliveries::of(self.tenant).insert_for_all(tx, event)
+    }
+
+    /// Adds one for a single endpoint, whatever that one wants.
+    pub fn append_for(self, tx: &mut Tx<'_>, event: &Event, endpoint: &WebhookId) -> Result<(), StoreError> {
+        self.insert(tx, event)?;
+        webhook_deliveries::of(self.tenant).insert_for(tx, event, endpoint)
+    }
+
+    fn insert(self, tx: &mut Tx<'_>, event: &Event) -> Result<(), StoreError> {
         let mut args: Vec<&dyn ToArg> = vec![self.tenant];
         args.extend(event.args());
         tx.exec_one(&APPEND, &args)

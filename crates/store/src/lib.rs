@@ -41,6 +41,8 @@ pub mod seal;
 pub mod tenants;
 pub mod users;
 pub mod verifications;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 pub use column::{Arg, Column, ToArg};
 pub use error::StoreError;

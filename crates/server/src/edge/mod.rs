@@ -1,4 +1,5 @@
-//! Everything outside the process that the flows reach: the enclave, the identity provider, clock and chance.
+//! Everything outside the process that the flows reach: the enclave, the identity provider, tenants' webhooks, clock
+//! and chance.
 
 pub mod address;
 pub mod chance;
@@ -7,3 +8,4 @@ pub mod enclave;
 pub mod identity;
 pub mod jwt;
 pub mod minter;
+pub mod outbound;

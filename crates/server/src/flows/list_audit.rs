@@ -3,12 +3,10 @@
 use domain::access::Deed;
 use domain::audit::{FIRST_PREV_HASH, Leaf};
 use domain::ids::{BackupId, KeyId, RecoveryId, TenantId, VerificationId};
-use domain::limits::{PAGE_DEFAULT, PAGE_MAX};
-use domain::refusal::Refusal;
 use store::audit::{self, AuditEntry, Filter, Hash, Sequenced};
 use store::{StoreError, Tx};
 
-use super::{Ctx, Error};
+use super::{Ctx, Error, page_limit};
 use crate::app::App;
 
 /// How many entries are numbered in one transaction.
@@ -21,17 +19,14 @@ pub struct AuditQuery {
     pub filter: Filter,
     /// Only those after this one.
     pub after_seq: i64,
-    /// At most so many; [`PAGE_DEFAULT`] when nobody says.
+    /// At most so many; the usual number when nobody says.
     pub limit: Option<u32>,
 }
 
 /// A page of the log, ascending, and whether there is more.
 pub async fn list_audit(app: &App, ctx: &Ctx, query: AuditQuery) -> Result<(Vec<Sequenced>, bool), Error> {
     ctx.principal.permit(Deed::ReadAudit)?;
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Refusal::field("limit", format!("must be between 1 and {PAGE_MAX}")).into());
-    }
+    let limit = page_limit(query.limit)?;
     sequence_audit(app, &ctx.principal.tenant).await?;
     let tenant = ctx.principal.tenant.clone();
     let page = app.db.read("list_audit", move |rx| {

@@ -3,14 +3,13 @@
 use domain::access::Deed;
 use domain::credential::{ApiKeyText, Scope};
 use domain::ids::{CredentialId, TenantId};
-use domain::limits::{PAGE_DEFAULT, PAGE_MAX};
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use store::StoreError;
 use store::audit::AuditEntry;
 use store::credentials::{self, ApiCredential, Scopes};
 
-use super::{Ctx, Error};
+use super::{Ctx, Error, page_limit};
 use crate::app::App;
 
 /// What is to be made.
@@ -74,10 +73,7 @@ pub async fn list_credentials(
     limit: Option<u32>,
 ) -> Result<(Vec<ApiCredential>, bool), Error> {
     ctx.principal.permit(Deed::ListCredentials)?;
-    let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Refusal::field("limit", format!("must be between 1 and {PAGE_MAX}")).into());
-    }
+    let limit = page_limit(limit)?;
     let tenant = ctx.principal.tenant.clone();
     let page = app.db.read("list_credentials", move |rx| {
         credentials::of(&tenant).list_before(rx, before.as_ref(), i64::from(limit) + 1)

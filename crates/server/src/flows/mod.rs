@@ -7,45 +7,63 @@ mod assign_key;
 mod authenticate;
 mod check_items;
 mod close_recovery;
+mod create_webhook;
 mod damage_backup;
+mod delete_webhook;
+mod deliver_webhook;
 mod exchange_token;
 mod expire_inquiries;
 mod generate_key;
 mod limit_rate;
 mod list_audit;
+mod list_deliveries;
+mod list_webhooks;
 mod manage_credentials;
 mod move_inquiry;
 mod read_verification;
 mod recover_retail;
+mod redeliver;
 mod release_proof;
 mod repeat_call;
+mod rotate_webhook_secret;
 mod simulate_verification;
 mod start_verification;
 mod store_backup;
 mod store_data;
 mod take_pool_key;
+mod test_webhook;
+mod update_webhook;
 
 pub use admit_call::admit_call;
 pub use apply_verification_event::{admit_waiting, apply_verification_event};
 pub use assign_key::{AssignKey, assign_key};
 pub use authenticate::authenticate;
 pub use close_recovery::close_recoveries;
+pub use create_webhook::{CreateWebhook, create_webhook};
 pub use damage_backup::damage_backup;
+pub use delete_webhook::delete_webhook;
+pub use deliver_webhook::{claim_deliveries, deliver_webhook, list_due_webhooks};
 pub use exchange_token::exchange_token;
 pub use expire_inquiries::expire_inquiries;
 pub use generate_key::{GenerateKey, generate_key};
 pub use limit_rate::{count_call, count_failure};
 pub use list_audit::{AuditQuery, list_audit, sequence_audit};
+pub use list_deliveries::{Delivered, list_deliveries};
+pub use list_webhooks::{list_webhooks, read_webhook};
 pub use manage_credentials::{
     NewCredential, create_credential, end_credential, insert_credential, list_credentials, revoke_credential,
 };
 pub use read_verification::read_verification;
 pub use recover_retail::{RecoverRetail, Recovered, recover_retail};
+pub use redeliver::redeliver;
 pub use repeat_call::{KeptAnswer, NamedRequest, Repeat, begin_named, end_named, forget_named};
+pub use rotate_webhook_secret::rotate_webhook_secret;
 pub use simulate_verification::simulate_verification;
 pub use start_verification::{StartVerification, start_verification};
 pub use store_backup::{ItemToStore, StoreBackup, store_backup};
 pub use store_data::{StoreData, store_data};
+pub use test_webhook::test_webhook;
+pub use update_webhook::{UpdateWebhook, update_webhook};
 
 use boundary::Env;
 use boundary::json::Value;
@@ -53,8 +71,8 @@ use boundary::message::Refusal as EnclaveRefusal;
 use domain::access::Principal;
 use domain::audit::{ActorType, Outcome};
 use domain::event::Event;
-use domain::ids::TenantId;
-use domain::limits::UNAVAILABLE_RETRY_AFTER_S;
+use domain::ids::{TenantId, WebhookId};
+use domain::limits::{PAGE_DEFAULT, PAGE_MAX, UNAVAILABLE_RETRY_AFTER_S};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::audit::AuditEntry;
@@ -237,13 +255,36 @@ fn event(minter: &Minter, now: Timestamp, event_type: &'static str, data: EventD
 /// The members of an event; those that do not apply are null.
 type EventData = Vec<(&'static str, Value)>;
 
-/// Writes an event into the outbox.
+/// Writes an event into the outbox, for each of the tenant's webhooks that wants it.
 fn tell(tx: &mut Tx<'_>, tenant: &TenantId, env: Env, event: &Event) -> Result<(), StoreError> {
-    let row = store::events::Event {
+    store::events::of(tenant).append(tx, &outgoing(env, event))
+}
+
+/// Writes an event into the outbox for one webhook alone.
+fn tell_one(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    env: Env,
+    event: &Event,
+    webhook: &WebhookId,
+) -> Result<(), StoreError> {
+    store::events::of(tenant).append_for(tx, &outgoing(env, event), webhook)
+}
+
+fn outgoing(env: Env, event: &Event) -> store::events::Event {
+    store::events::Event {
         id: event.id.clone(),
         r#type: event.event_type.to_owned(),
         body: event.body(env),
         created_at: event.created_at,
-    };
-    store::events::of(tenant).append(tx, &row)
+    }
+}
+
+/// How many entries a page has, of those asked for.
+fn page_limit(asked: Option<u32>) -> Result<u32, Refusal> {
+    let limit = asked.unwrap_or(PAGE_DEFAULT);
+    if (1..=PAGE_MAX).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Refusal::field("limit", format!("must be between 1 and {PAGE_MAX}")))
 }

@@ -89,8 +89,9 @@ fn again(app: &App, run: &Run, call: &NamedCall) -> Result<KeptAnswer, Error> {
         }
         CallState::SecretShown => {
             let id = String::from_utf8_lossy(&opened()?).into_owned();
-            let text =
-                format!("this call was answered; its secret was shown then and is not kept; it made {id}");
+            let text = format!(
+                "this call was answered with the secret of {id}, which was shown then and is not kept"
+            );
             conflict("idempotency-secret-shown", text)
         }
         CallState::Answered => {

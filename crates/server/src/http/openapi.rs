@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::routes::{
     audit, auth, credentials, health, jwks, partner, retail_backups, retail_keys, sandbox, verification,
+    webhooks,
 };
 use crate::app::App;
 
@@ -40,6 +41,15 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         .routes(routes!(credentials::create))
         .routes(routes!(credentials::list))
         .routes(routes!(credentials::revoke))
+        .routes(routes!(webhooks::create_webhook))
+        .routes(routes!(webhooks::list_webhooks))
+        .routes(routes!(webhooks::read_webhook))
+        .routes(routes!(webhooks::update_webhook))
+        .routes(routes!(webhooks::delete_webhook))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::redeliver))
         .routes(routes!(jwks::jwks))
         .routes(routes!(jwks::pem))
         .routes(routes!(health::healthz))
@@ -55,9 +65,8 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
     let none: [&str; 0] = [];
     let either = [SecurityRequirement::new("api_key", none), SecurityRequirement::new("bearer", none)];
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete]
-            .into_iter()
-            .filter_map(Option::as_mut);
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        let operations = operations.into_iter().filter_map(Option::as_mut);
         for operation in operations.filter(|_| path.starts_with("/v1/")) {
             operation.security = Some(either.to_vec());
         }

@@ -1,5 +1,6 @@
 //! Work beside the calls: each job is small, repeats itself, and may be done by any process.
 
+mod deliver_webhook;
 mod fill_key_pool;
 mod runner;
 

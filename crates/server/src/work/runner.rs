@@ -8,6 +8,7 @@ use store::StoreError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::deliver_webhook::deliver;
 use super::fill_key_pool::fill_one;
 use crate::app::App;
 use crate::flows::{self, Error};
@@ -41,6 +42,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
     run(&mut jobs, Job::ForgetNamed);
+    jobs.spawn(deliver(Arc::clone(app), stop.clone()));
     Workers(jobs)
 }
 

@@ -112,7 +112,11 @@ async fn the_document_is_in_order() {
         assert!(operation["summary"].is_string(), "{method} {path} has no summary");
         assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
         assert_eq!(operation["security"].is_array(), path.starts_with("/v1/"), "{method} {path}");
-        let has_body = method == "POST" && path != "/v1/auth/token";
+        let known = crate::routes::operations();
+        let known = known.iter().find(|known| {
+            known.method.as_str() == method && known.path.split('?').next() == Some(path.as_str())
+        });
+        let has_body = known.is_some_and(|known| !known.body.is_null());
         assert_eq!(operation.get("requestBody").is_some(), has_body, "{method} {path}");
     }
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
@@ -132,7 +136,7 @@ async fn what_is_described_is_served_and_what_is_served_is_described() {
             ![404, 405].contains(&answer.status) || !answer.text().contains("no-such-path"),
             "{method} {path}"
         );
-        let other = app.retail().call(&Method::PATCH, path).send().await;
+        let other = app.retail().call(&Method::PUT, path).send().await;
         other.refused(405, "method-not-allowed");
         let allowed: BTreeSet<_> =
             other.header("allow").split(',').filter(|word| *word != "HEAD").map(str::to_owned).collect();

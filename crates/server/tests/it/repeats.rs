@@ -143,6 +143,32 @@ async fn the_secret_of_a_new_credential_is_not_kept() {
 }
 
 #[tokio::test]
+async fn the_secret_of_a_webhook_is_not_kept() {
+    let app = App::start().await;
+    let (retail, rest) = (app.retail(), json!({}));
+    let body = json!({"url": "https://example.com/"});
+    let made = named(&retail, "n", "/v1/webhooks", &body).await.ok();
+    let id = made["id"].as_str().unwrap();
+    let rotate = format!("/v1/webhooks/{id}/rotate-secret");
+    let rotated = named(&retail, "m", &rotate, &rest).await.ok();
+    let before = app.census();
+    for (name, path, body, first) in
+        [("n", "/v1/webhooks", &body, &made), ("m", rotate.as_str(), &rest, &rotated)]
+    {
+        let again = named(&retail, name, path, body).await;
+        let text = again.refused(409, "idempotency-secret-shown")["message"].as_str().unwrap().to_owned();
+        assert!(text.contains(id), "{text}");
+        assert!(!again.text().contains(first["secret"].as_str().unwrap()));
+    }
+    assert_eq!(app.census(), before, "no repeat was run");
+    named(&retail, "n", &rotate, &rest).await.refused(422, "idempotency-mismatch");
+    let test = format!("/v1/webhooks/{id}/test");
+    let tested = named(&retail, "t", &test, &rest).await;
+    let again = named(&retail, "t", &test, &rest).await;
+    assert_eq!((tested.ok(), again.header("idempotent-replay")), (again.ok(), "true"), "one event, not two");
+}
+
+#[tokio::test]
 async fn a_recovery_has_its_own_rule() {
     let app = App::start().await;
     let retail = app.retail();

@@ -7,11 +7,11 @@ use testkit::{Actor, Answer};
 
 /// An operation, with a body that is right in form.
 pub struct Operation {
-    /// GET, POST or DELETE.
+    /// GET, POST, PATCH or DELETE.
     pub method: Method,
     /// With its query.
     pub path: &'static str,
-    /// Of a POST.
+    /// Null: none.
     pub body: Value,
     /// What a credential needs for it.
     pub scope: Scope,
@@ -36,6 +36,24 @@ pub fn operations() -> Vec<Operation> {
     vec![
         get("/v1/verification/status?verification_id=inq_0", Scope::Retail),
         get("/v1/audit", Scope::Audit),
+        get("/v1/webhooks", Scope::Webhooks),
+        get("/v1/webhooks/{id}", Scope::Webhooks),
+        get("/v1/webhooks/{id}/deliveries", Scope::Webhooks),
+        post("/v1/webhooks/{id}/rotate-secret", Value::Null, Scope::Webhooks),
+        post("/v1/webhooks/{id}/test", Value::Null, Scope::Webhooks),
+        post("/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver", Value::Null, Scope::Webhooks),
+        Operation {
+            method: Method::PATCH,
+            path: "/v1/webhooks/{id}",
+            body: json!({"enabled": true}),
+            scope: Scope::Webhooks,
+        },
+        Operation {
+            method: Method::DELETE,
+            path: "/v1/webhooks/{id}",
+            body: Value::Null,
+            scope: Scope::Webhooks,
+        },
         post("/v1/verification/start", json!({"user_identifier": user}), Scope::Retail),
         post(
             "/v1/verification/simulate",
@@ -72,5 +90,7 @@ pub fn operations() -> Vec<Operation> {
             scope: Scope::Credentials,
         },
         post("/v1/sandbox/damage", json!({"backup_id": "0"}), Scope::Sandbox),
+        // Last: what the others did would be sent to it meanwhile, and be counted with a later call.
+        post("/v1/webhooks", json!({"url": "https://example.com/"}), Scope::Webhooks),
     ]
 }

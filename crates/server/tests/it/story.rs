@@ -12,7 +12,7 @@ pub fn message(item: &Value) -> Vec<u8> {
 }
 
 /// Whether a file of the app's folder holds these bytes.
-fn holds(folder: &std::path::Path, needle: &[u8]) -> Option<std::path::PathBuf> {
+pub fn holds(folder: &std::path::Path, needle: &[u8]) -> Option<std::path::PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let found = if path.is_dir() {

@@ -14,3 +14,4 @@ mod postgres_alone;
 mod recoveries;
 mod sqlite_alone;
 mod verifications;
+mod webhooks;

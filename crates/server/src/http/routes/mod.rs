@@ -10,6 +10,7 @@ pub mod retail_backups;
 pub mod retail_keys;
 pub mod sandbox;
 pub mod verification;
+pub mod webhooks;
 
 use std::collections::HashMap;
 

@@ -8,3 +8,4 @@ mod key;
 mod partner;
 mod sandbox;
 mod verification;
+mod webhooks;

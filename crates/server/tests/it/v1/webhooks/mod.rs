@@ -1,0 +1,6 @@
+//! `/v1/webhooks`.
+
+mod deliver;
+mod manage;
+mod retry;
+mod sink;
