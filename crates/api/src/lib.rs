@@ -12,4 +12,5 @@ pub mod jwks;
 pub mod partner;
 pub mod retail;
 pub mod sandbox;
+pub mod stored;
 pub mod webhook;

@@ -24,6 +24,18 @@ words! {
         AssignKey = "assign-key",
         /// Storing a ciphertext under one.
         StoreData = "store-data",
+        /// Listing a partner's keys.
+        ListKeys = "list-keys",
+        /// Reading one of them.
+        ReadKey = "read-key",
+        /// Listing a partner's backups.
+        ListBackups = "list-backups",
+        /// Reading what is known about one.
+        ReadBackup = "read-backup",
+        /// Having one deleted, after a time.
+        DeleteBackup = "delete-backup",
+        /// Keeping it after all.
+        RestoreBackup = "restore-backup",
         /// Reading the audit log.
         ReadAudit = "read-audit",
         /// Exchanging an API key for a token.
@@ -69,6 +81,12 @@ impl Deed {
             Self::RecoverBackups => ("POST", "/v1/backup/recover"),
             Self::AssignKey => ("POST", "/v1/partner/keys"),
             Self::StoreData => ("POST", "/v1/partner/secure/data"),
+            Self::ListKeys => ("GET", "/v1/partner/keys"),
+            Self::ReadKey => ("GET", "/v1/partner/keys/{key_id}"),
+            Self::ListBackups => ("GET", "/v1/partner/backups"),
+            Self::ReadBackup => ("GET", "/v1/partner/backups/{backup_id}"),
+            Self::DeleteBackup => ("DELETE", "/v1/partner/backups/{backup_id}"),
+            Self::RestoreBackup => ("POST", "/v1/partner/backups/{backup_id}/restore"),
             Self::ReadAudit => ("GET", "/v1/audit"),
             Self::ExchangeToken => ("POST", "/v1/auth/token"),
             Self::CreateCredential => ("POST", "/v1/credentials"),
@@ -102,7 +120,14 @@ impl Deed {
             | Self::GenerateKey
             | Self::StoreBackup
             | Self::RecoverBackups => Scope::Retail,
-            Self::AssignKey | Self::StoreData => Scope::Partner,
+            Self::AssignKey
+            | Self::StoreData
+            | Self::ListKeys
+            | Self::ReadKey
+            | Self::ListBackups
+            | Self::ReadBackup
+            | Self::DeleteBackup
+            | Self::RestoreBackup => Scope::Partner,
             Self::ReadAudit => Scope::Audit,
             Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
             Self::DamageBackup => Scope::Sandbox,

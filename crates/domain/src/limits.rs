@@ -64,6 +64,9 @@ pub const DATA_BACKUPS_PER_USER_MAX: u32 = 1_000;
 
 const _: () = assert!(DATA_BACKUPS_PER_USER_MAX as usize <= boundary::message::RELEASE_ITEMS_MAX);
 
+/// A backup whose deletion was asked for is kept for this long, and can be restored until then.
+pub const DELETION_DELAY: Duration = Duration::from_hours(30 * 24);
+
 /// Entries on a page.
 pub const PAGE_MAX: u32 = 200;
 

@@ -65,6 +65,7 @@ pub struct ServerKeys {
     repeat: hmac::Key,
     idempotency: hmac::Key,
     token_seed: Secret,
+    cursor: hmac::Key,
 }
 
 impl fmt::Debug for ServerKeys {
@@ -102,6 +103,7 @@ impl ServerKeys {
             repeat: hashing("repeat tag")?,
             idempotency: hashing("idempotency")?,
             token_seed: derive(hash_root, "token signing")?,
+            cursor: hashing("list cursor")?,
         })
     }
 
@@ -171,6 +173,11 @@ impl ServerKeys {
     /// By what a call that its caller named is known, and what it was.
     pub fn idempotency_hash(&self, parts: &[&[u8]]) -> [u8; 32] {
         hash(&self.idempotency, parts)
+    }
+
+    /// What tells a list's cursor that we gave from one that somebody made.
+    pub fn cursor_tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hash(&self.cursor, parts)
     }
 }
 

@@ -9,6 +9,7 @@ mod check_items;
 mod close_recovery;
 mod create_webhook;
 mod damage_backup;
+mod delete_backup;
 mod delete_webhook;
 mod deliver_webhook;
 mod exchange_token;
@@ -16,7 +17,9 @@ mod expire_inquiries;
 mod generate_key;
 mod limit_rate;
 mod list_audit;
+mod list_backups;
 mod list_deliveries;
+mod list_keys;
 mod list_webhooks;
 mod manage_credentials;
 mod move_inquiry;
@@ -41,6 +44,7 @@ pub use authenticate::authenticate;
 pub use close_recovery::close_recoveries;
 pub use create_webhook::{CreateWebhook, create_webhook};
 pub use damage_backup::damage_backup;
+pub use delete_backup::{delete_backup, end_deletions, restore_backup};
 pub use delete_webhook::delete_webhook;
 pub use deliver_webhook::{claim_deliveries, deliver_webhook, list_due_webhooks};
 pub use exchange_token::exchange_token;
@@ -48,7 +52,9 @@ pub use expire_inquiries::expire_inquiries;
 pub use generate_key::{GenerateKey, generate_key};
 pub use limit_rate::{count_call, count_failure};
 pub use list_audit::{AuditQuery, list_audit, sequence_audit};
+pub use list_backups::{BackupQuery, list_backups, read_backup};
 pub use list_deliveries::{Delivered, list_deliveries};
+pub use list_keys::{KeyQuery, list_keys, read_key};
 pub use list_webhooks::{list_webhooks, read_webhook};
 pub use manage_credentials::{
     NewCredential, create_credential, end_credential, insert_credential, list_credentials, revoke_credential,
@@ -68,7 +74,7 @@ pub use update_webhook::{UpdateWebhook, update_webhook};
 use boundary::Env;
 use boundary::json::Value;
 use boundary::message::Refusal as EnclaveRefusal;
-use domain::access::Principal;
+use domain::access::{Deed, Principal};
 use domain::audit::{ActorType, Outcome};
 use domain::event::Event;
 use domain::ids::{TenantId, WebhookId};
@@ -88,6 +94,8 @@ use crate::edge::minter::Minter;
 pub struct Ctx {
     /// Who.
     pub principal: Principal,
+    /// Doing what; the credential was found fit for it.
+    pub deed: Deed,
     /// When; read once, at the edge.
     pub now: Timestamp,
     /// In which call.
@@ -200,6 +208,14 @@ fn told(error: CallError) -> Error {
 }
 
 impl Ctx {
+    /// Asks again whether the credential may do what it is at, where that must be one of these deeds.
+    fn permit_one_of(&self, deeds: &[Deed]) -> Result<(), Error> {
+        if !deeds.contains(&self.deed) {
+            return Err(Error::fault("doing another deed than was admitted"));
+        }
+        Ok(self.principal.permit(self.deed)?)
+    }
+
     /// An audit entry of the caller's act; the objects are filled in by the flow.
     fn entry(&self, app: &App, action: &str) -> AuditEntry {
         let principal = &self.principal;

@@ -6,6 +6,7 @@ use boundary::policy::BUILT_IN_VERSION;
 use boundary::token::{Ticket, digest_preimage};
 use boundary::wire::Wire as _;
 use domain::audit::hex;
+use domain::backup::BackupState;
 use domain::limits::RECOVERY_WINDOW;
 use store::StoreError;
 use store::backups::{Backup, BackupWithKey};
@@ -103,7 +104,13 @@ pub(super) async fn build_request(
             key: key.key_sealed.clone(),
             ciphertext: backup.ciphertext.clone().unwrap_or_default(),
             checksum: open_checksum(app, backup)?,
-            record: backup.record.clone().unwrap_or_default(),
+            // Without its record the enclave releases nothing: for what waits for its deletion since the first
+            // delivery.
+            record: backup
+                .record
+                .clone()
+                .filter(|_| backup.state == BackupState::Confirmed)
+                .unwrap_or_default(),
         })
     });
     Ok(Release {

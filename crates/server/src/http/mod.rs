@@ -5,6 +5,8 @@ pub mod caller;
 pub mod error;
 pub mod form;
 pub mod openapi;
+pub mod page;
+pub mod path_id;
 pub mod rate_limit;
 pub mod repeat;
 pub mod request_id;

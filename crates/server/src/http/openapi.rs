@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, auth, credentials, health, jwks, partner, retail_backups, retail_keys, sandbox, verification,
-    webhooks,
+    audit, auth, credentials, health, jwks, partner, retail_backups, retail_keys, sandbox, stored_backups,
+    stored_keys, verification, webhooks,
 };
 use crate::app::App;
 
@@ -36,6 +36,12 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         .routes(routes!(retail_backups::recover))
         .routes(routes!(partner::assign_key))
         .routes(routes!(partner::store_data))
+        .routes(routes!(stored_keys::list))
+        .routes(routes!(stored_keys::read))
+        .routes(routes!(stored_backups::list))
+        .routes(routes!(stored_backups::read))
+        .routes(routes!(stored_backups::delete))
+        .routes(routes!(stored_backups::restore))
         .routes(routes!(audit::list))
         .routes(routes!(auth::token))
         .routes(routes!(credentials::create))

@@ -43,6 +43,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::CloseRecoveries);
     run(&mut jobs, Job::ForgetNamed);
     jobs.spawn(deliver(Arc::clone(app), stop.clone()));
+    run(&mut jobs, Job::EndDeletions);
     Workers(jobs)
 }
 
@@ -54,6 +55,7 @@ enum Job {
     AdmitEvents,
     CloseRecoveries,
     ForgetNamed,
+    EndDeletions,
 }
 
 impl Job {
@@ -65,6 +67,7 @@ impl Job {
             Self::AdmitEvents => "admit_events",
             Self::CloseRecoveries => "close_recoveries",
             Self::ForgetNamed => "forget_named",
+            Self::EndDeletions => "end_deletions",
         }
     }
 
@@ -78,6 +81,7 @@ impl Job {
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
             Self::ForgetNamed => flows::forget_named(app, now).await,
+            Self::EndDeletions => flows::end_deletions(app, now).await.map(|count| count > 0),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies of calls, before anybody looks at their members: true of every POST.
+//! The bodies of calls, before anybody looks at their members: true of every POST that takes one.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

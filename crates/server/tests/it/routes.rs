@@ -89,6 +89,12 @@ pub fn operations() -> Vec<Operation> {
             body: Value::Null,
             scope: Scope::Credentials,
         },
+        get("/v1/partner/keys", Scope::Partner),
+        get("/v1/partner/keys/{key_id}", Scope::Partner),
+        get("/v1/partner/backups", Scope::Partner),
+        get("/v1/partner/backups/{backup_id}", Scope::Partner),
+        Operation { method: Method::DELETE, ..get("/v1/partner/backups/{backup_id}", Scope::Partner) },
+        Operation { method: Method::POST, ..get("/v1/partner/backups/{backup_id}/restore", Scope::Partner) },
         post("/v1/sandbox/damage", json!({"backup_id": "0"}), Scope::Sandbox),
         // Last: what the others did would be sent to it meanwhile, and be counted with a later call.
         post("/v1/webhooks", json!({"url": "https://example.com/"}), Scope::Webhooks),

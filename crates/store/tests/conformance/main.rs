@@ -8,6 +8,7 @@ mod engine;
 mod fixture;
 mod idempotency;
 mod keys;
+mod listings;
 mod log;
 mod people;
 mod postgres_alone;

@@ -9,6 +9,8 @@ pub mod partner;
 pub mod retail_backups;
 pub mod retail_keys;
 pub mod sandbox;
+pub mod stored_backups;
+pub mod stored_keys;
 pub mod verification;
 pub mod webhooks;
 

@@ -3,3 +3,5 @@
 mod keys;
 mod secure_data;
 mod signatures;
+mod stored_backups;
+mod stored_keys;
