@@ -56,6 +56,11 @@ wire_enum! {
         9 = Release(Release),
         /// What was released in a session, by the enclave's own log?
         10 = Recall(Recall),
+        /// Is a key whole, or an item still what it was when it was checked? Say yes or no.
+        11 = Prove(Prove),
+        /// `Check` of items whose checksum nobody gave, each [`crate::token::NO_CHECKSUM`]: they only must open. Not for
+        /// the retail path, which has no such items.
+        12 = Try(Check),
     }
 }
 
@@ -71,7 +76,7 @@ wire_enum! {
         3 = Adopted(Adopted),
         /// To `Bind`.
         4 = Bound(Bound),
-        /// To `Check`: every item opened and agreed with its checksum.
+        /// To `Check` and `Try`: every item opened and agreed with its checksum.
         5 = Checked(Checked),
         /// To `Open`.
         6 = Opened(Opened),
@@ -83,6 +88,8 @@ wire_enum! {
         9 = Released(Released),
         /// To `Recall`.
         10 = Recalled(Recalled),
+        /// To `Prove`.
+        11 = Proven(Proven),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -298,6 +305,37 @@ wire_struct! {
     pub struct Checked {
         /// One sealed [`crate::token::Record`] an item, in order.
         pub records: Vec<Vec<u8>>,
+    }
+
+    /// Is a key whole, or an item still what it was when it was checked?
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Prove {
+        /// The tenant.
+        pub tenant_id: String,
+        /// The tenant's name for the user.
+        pub user_identifier: String,
+        /// The user's key, as sealed.
+        pub key: Vec<u8>,
+        /// The public half that was given out.
+        pub public_key: Vec<u8>,
+        /// None: the key alone is proven.
+        pub item: Option<ProveItem>,
+    }
+
+    /// One stored item.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct ProveItem {
+        /// As it is stored.
+        pub item: CheckItem,
+        /// The sealed [`crate::token::Record`] of its check.
+        pub record: Vec<u8>,
+    }
+
+    /// Yes or no.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Proven {
+        /// Whether it holds.
+        pub holds: bool,
     }
 
     /// Begin an identity session.

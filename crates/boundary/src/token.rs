@@ -95,6 +95,9 @@ pub fn user_tag_preimage(tenant_id: &str, user_identifier: &str) -> Vec<u8> {
     [b"user-tag/v1\0", tenant_id.as_bytes(), b"\0", user_identifier.as_bytes()].concat()
 }
 
+/// Stands in a record, and in what is released by it, where the device gave no checksum: no plaintext has it.
+pub const NO_CHECKSUM: [u8; 32] = [0; 32];
+
 /// What is hashed into a record's digest: everything that makes one stored item that item.
 pub fn digest_preimage(
     tenant_id: &str,

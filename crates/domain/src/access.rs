@@ -36,6 +36,26 @@ words! {
         DeleteBackup = "delete-backup",
         /// Keeping it after all.
         RestoreBackup = "restore-backup",
+        /// An institution's: assigning a key.
+        AssignOwnKey = "assign-own-key",
+        /// Storing a ciphertext under one.
+        StoreOwnData = "store-own-data",
+        /// Listing keys.
+        ListOwnKeys = "list-own-keys",
+        /// Reading one.
+        ReadOwnKey = "read-own-key",
+        /// Having one proven.
+        VerifyKey = "verify-key",
+        /// Listing backups.
+        ListOwnBackups = "list-own-backups",
+        /// Reading what is known about one.
+        ReadOwnBackup = "read-own-backup",
+        /// Having one proven.
+        VerifyBackup = "verify-backup",
+        /// Having one deleted, after a time.
+        DeleteOwnBackup = "delete-own-backup",
+        /// Keeping it after all.
+        RestoreOwnBackup = "restore-own-backup",
         /// Reading the audit log.
         ReadAudit = "read-audit",
         /// Exchanging an API key for a token.
@@ -87,6 +107,16 @@ impl Deed {
             Self::ReadBackup => ("GET", "/v1/partner/backups/{backup_id}"),
             Self::DeleteBackup => ("DELETE", "/v1/partner/backups/{backup_id}"),
             Self::RestoreBackup => ("POST", "/v1/partner/backups/{backup_id}/restore"),
+            Self::AssignOwnKey => ("POST", "/v1/keys"),
+            Self::StoreOwnData => ("POST", "/v1/secure/data"),
+            Self::ListOwnKeys => ("GET", "/v1/keys"),
+            Self::ReadOwnKey => ("GET", "/v1/keys/{key_id}"),
+            Self::VerifyKey => ("GET", "/v1/keys/{key_id}/verify"),
+            Self::ListOwnBackups => ("GET", "/v1/backups"),
+            Self::ReadOwnBackup => ("GET", "/v1/backups/{backup_id}"),
+            Self::VerifyBackup => ("GET", "/v1/backups/{backup_id}/verify"),
+            Self::DeleteOwnBackup => ("DELETE", "/v1/backups/{backup_id}"),
+            Self::RestoreOwnBackup => ("POST", "/v1/backups/{backup_id}/restore"),
             Self::ReadAudit => ("GET", "/v1/audit"),
             Self::ExchangeToken => ("POST", "/v1/auth/token"),
             Self::CreateCredential => ("POST", "/v1/credentials"),
@@ -128,6 +158,16 @@ impl Deed {
             | Self::ReadBackup
             | Self::DeleteBackup
             | Self::RestoreBackup => Scope::Partner,
+            Self::AssignOwnKey
+            | Self::StoreOwnData
+            | Self::ListOwnKeys
+            | Self::ReadOwnKey
+            | Self::VerifyKey
+            | Self::ListOwnBackups
+            | Self::ReadOwnBackup
+            | Self::VerifyBackup
+            | Self::DeleteOwnBackup
+            | Self::RestoreOwnBackup => Scope::Keys,
             Self::ReadAudit => Scope::Audit,
             Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
             Self::DamageBackup => Scope::Sandbox,

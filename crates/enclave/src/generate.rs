@@ -107,7 +107,8 @@ pub fn check_public_half(key_type: KeyType, public_key: &[u8]) -> Result<(), Bad
     if good { Ok(()) } else { Err(BadKey) }
 }
 
-fn try_pair(key_type: KeyType, public_key: &[u8], private_half: &[u8]) -> Result<(), BadKey> {
+/// Tries both halves of a pair against each other.
+pub fn try_pair(key_type: KeyType, public_key: &[u8], private_half: &[u8]) -> Result<(), BadKey> {
     let sample: [u8; 32] = random();
     match key_type {
         KeyType::Rsa4096 => {

@@ -34,6 +34,7 @@ mod generate;
 mod guard;
 mod log;
 mod openpgp;
+mod prove;
 mod release;
 mod root;
 mod seal;

@@ -229,7 +229,7 @@ impl Proof {
 
 /// Decrypts an item, if its plaintext is what was checked.
 fn plaintext(item: &ReleaseItem, key: &RsaKey) -> Option<Plaintext> {
-    key.decrypt(&item.ciphertext).filter(|plaintext| plaintext.has_checksum(&item.checksum))
+    key.decrypt(&item.ciphertext).filter(|plaintext| plaintext.fits(&item.checksum))
 }
 
 /// Decrypts, compares, encrypts to the recipient.

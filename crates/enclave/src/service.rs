@@ -16,7 +16,7 @@ use crate::generate::Generator;
 use crate::log::Ledger;
 use crate::root::{Keyring, SigningPair};
 use crate::session::GENERATION;
-use crate::{assign, check, evidence, guard, openpgp, release, session};
+use crate::{assign, check, evidence, guard, openpgp, prove, release, session};
 
 /// Connections at once; one more is closed at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -142,6 +142,8 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         }
         Request::Release(request) => Reply::Released(release::release(enclave, request)?),
         Request::Recall(request) => Reply::Recalled(session::recall(enclave, request)?),
+        Request::Prove(request) => Reply::Proven(prove::prove(enclave, request)?),
+        Request::Try(request) => Reply::Checked(check::try_items(enclave, request)?),
     })
 }
 

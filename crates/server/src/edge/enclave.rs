@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Bind, Bound, Check, Checked, Generate, Hello, Inspect, Open, Opened,
-    PoolKey, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request, Welcome,
+    PoolKey, Prove, Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
@@ -86,8 +86,19 @@ impl Enclave {
         inspect: Inspect => Inspected(Recipient);
         /// Items, encrypted to a recipient, on proof.
         release: Release => Released(Released);
+        /// Yes or no to a key, or to an item that was checked before.
+        prove: Prove => Proven(Proven);
         /// The enclave's own log of a session.
         recall: Recall => Recalled(Recalled);
+    }
+
+    /// Yes or no to items whose checksum nobody gave.
+    pub async fn try_items(&self, request: Check) -> Result<Checked, CallError> {
+        match self.call(&Request::Try(request)).await? {
+            Reply::Checked(body) => Ok(body),
+            Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+            _ => Err(CallError::OutOfProtocol),
+        }
     }
 
     async fn call(&self, request: &Request) -> Result<Reply, CallError> {

@@ -19,14 +19,16 @@ use super::take_pool_key::take_pool_key;
 use super::{Ctx, Error, EventData, event, tell};
 use crate::app::App;
 
-/// What a partner asks for.
+/// What a partner, or an institution, asks for.
 pub struct AssignKey {
     /// For whom.
     pub user_identifier: String,
     /// The organisation's id and name.
-    pub customer: (String, Option<String>),
+    pub customer: Option<(String, Option<String>)>,
     /// The package's id and name.
-    pub package: (String, Option<String>),
+    pub package: Option<(String, Option<String>)>,
+    /// Whether a user has one active key in an organisation, as with partners, or any number.
+    pub one_each: bool,
     /// HOT or COLD.
     pub environment: KeyEnvironment,
     /// The kind of pair.
@@ -38,27 +40,29 @@ pub struct AssignKey {
 /// An assigned key.
 pub type Assigned = CustomerKey;
 
-/// Assigns a key to a user of an organisation that has none yet.
+/// Assigns a key to a user: a partner's, to one who has none in the organisation yet.
 pub async fn assign_key(app: &App, ctx: &Ctx, command: AssignKey) -> Result<Assigned, Error> {
-    ctx.principal.permit(Deed::AssignKey)?;
+    ctx.permit_one_of(&[Deed::AssignKey, Deed::AssignOwnKey])?;
     let user = app.ensure_user(ctx, &command.user_identifier).await?;
-    let slot = command.customer.0.clone();
+    let slot = command.customer.as_ref().filter(|_| command.one_each).map(|(id, _)| id.clone());
     // Rivals in this process wait here, so that the losers do not each burn a pool key; rivals in other
     // processes lose at the unique index.
-    let _turn = app.turns.take(&[user.id.as_str(), &slot]).await;
-    let (tenant, user_id) = (ctx.principal.tenant.clone(), user.id.clone());
-    let taken = app
-        .db
-        .read("find_active_key", move |rx| keys::of(&tenant).find_active_in_slot(rx, &user_id, &slot))
-        .await
-        .map_err(|error: StoreError| Error::from(error))?;
-    if taken.is_some() {
+    let _turn = match &slot {
+        Some(slot) => Some(app.turns.take(&[user.id.as_str(), slot]).await),
+        None => None,
+    };
+    let (tenant, user_id, wanted) = (ctx.principal.tenant.clone(), user.id.clone(), slot.clone());
+    let taken = app.db.read("find_active_key", move |rx| match &wanted {
+        Some(slot) => keys::of(&tenant).find_active_in_slot(rx, &user_id, slot),
+        None => Ok(None),
+    });
+    if taken.await.map_err(|error: StoreError| Error::from(error))?.is_some() {
         return Err(already_assigned().into());
     }
     let filing = Filing {
-        assignment_slot: Some(command.customer.0.clone()),
-        customer: Some(command.customer),
-        package: Some(command.package),
+        assignment_slot: slot,
+        customer: command.customer,
+        package: command.package,
         verification_id: None,
     };
     let asked =

@@ -2,6 +2,7 @@
 //! with their first id.
 
 use boundary::message::{Check, CheckItem, Refusal as EnclaveRefusal};
+use boundary::token::NO_CHECKSUM;
 use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::ids::{BackupId, VerificationId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
@@ -23,8 +24,8 @@ pub(super) struct Item {
     pub name: Option<String>,
     /// The RSA-OAEP ciphertext.
     pub ciphertext: Vec<u8>,
-    /// SHA-256 of the plaintext.
-    pub checksum: [u8; 32],
+    /// SHA-256 of the plaintext, where the caller gave it.
+    pub checksum: Option<[u8; 32]>,
 }
 
 /// The session that items are stored under.
@@ -43,7 +44,7 @@ pub(super) struct Checked {
 #[derive(Clone)]
 struct Row {
     backup: Backup,
-    checksum: [u8; 32],
+    checksum: Option<[u8; 32]>,
     is_new: bool,
 }
 
@@ -131,7 +132,7 @@ async fn check(
         backup_id: row.backup.id.to_string(),
         item_key: row.backup.item_key.clone().unwrap_or_default(),
         ciphertext: row.backup.ciphertext.clone().unwrap_or_default(),
-        checksum: row.checksum,
+        checksum: row.checksum.unwrap_or(NO_CHECKSUM),
     });
     let request = Check {
         credential_id: ctx.principal.credential.to_string(),
@@ -141,7 +142,12 @@ async fn check(
         ticket: session.map(|session| session.ticket.to_vec()),
         items: items.collect(),
     };
-    let records = match app.enclave.check(request).await {
+    let answer = if new.iter().all(|row| row.checksum.is_none()) {
+        app.enclave.try_items(request).await
+    } else {
+        app.enclave.check(request).await
+    };
+    let records = match answer {
         Ok(checked) if checked.records.len() == new.len() => checked.records,
         Ok(_) => return Err(CallError::OutOfProtocol.into()),
         Err(CallError::Refused(EnclaveRefusal::CheckFailed)) => return Err(check_failed().into()),
@@ -169,10 +175,10 @@ fn row(
         item.name.as_deref().unwrap_or_default().as_bytes(),
         verification.as_ref().map_or("", VerificationId::as_str).as_bytes(),
         &item.ciphertext,
-        &item.checksum,
+        &item.checksum.unwrap_or(NO_CHECKSUM),
     ]);
     let backup = Backup {
-        checksum_sealed: Some(app.keys.seal(checksum_place(&id), &item.checksum)?),
+        checksum_sealed: Some(app.keys.seal(checksum_place(&id), &item.checksum.unwrap_or(NO_CHECKSUM))?),
         user_id: key.user_id.clone(),
         key_id: key.id.clone(),
         kind: BackupKind::Data,

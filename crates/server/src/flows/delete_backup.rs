@@ -22,7 +22,7 @@ const ROUND_MAX: i64 = 100;
 
 /// Has the backup deleted at the instant that is returned. Asked again, it answers the same instant.
 pub async fn delete_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Timestamp, Error> {
-    ctx.permit_one_of(&[Deed::DeleteBackup])?;
+    ctx.permit_one_of(&[Deed::DeleteBackup, Deed::DeleteOwnBackup])?;
     let backup = find_listed(app, ctx, id).await?;
     let (tenant, now, id) = (ctx.principal.tenant.clone(), ctx.now, backup.id.clone());
     let entry = about(&backup, ctx.entry(app, "backup.deletion-requested"));
@@ -40,7 +40,7 @@ pub async fn delete_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Timestamp, 
 
 /// Keeps it after all. Asked again, it answers the same.
 pub async fn restore_backup(app: &App, ctx: &Ctx, id: &str) -> Result<ListedBackup, Error> {
-    ctx.permit_one_of(&[Deed::RestoreBackup])?;
+    ctx.permit_one_of(&[Deed::RestoreBackup, Deed::RestoreOwnBackup])?;
     let backup = find_listed(app, ctx, id).await?;
     let (tenant, now, id) = (ctx.principal.tenant.clone(), ctx.now, backup.id.clone());
     let entry = about(&backup, ctx.entry(app, "backup.restored"));

@@ -25,7 +25,7 @@ pub async fn list_backups(
     ctx: &Ctx,
     query: BackupQuery,
 ) -> Result<(Vec<ListedBackup>, bool), Error> {
-    ctx.permit_one_of(&[Deed::ListBackups])?;
+    ctx.permit_one_of(&[Deed::ListBackups, Deed::ListOwnBackups])?;
     let (tenant, limit) = (ctx.principal.tenant.clone(), query.limit);
     let page = app.db.read("list_backups", move |rx| {
         listings::of(&tenant).list_backups(rx, &query.filter, query.after.as_ref(), i64::from(limit) + 1)
@@ -38,7 +38,7 @@ pub async fn list_backups(
 
 /// One backup, deleted ones too.
 pub async fn read_backup(app: &App, ctx: &Ctx, id: &str) -> Result<ListedBackup, Error> {
-    ctx.permit_one_of(&[Deed::ReadBackup])?;
+    ctx.permit_one_of(&[Deed::ReadBackup, Deed::ReadOwnBackup])?;
     find_listed(app, ctx, id).await
 }
 

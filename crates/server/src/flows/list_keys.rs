@@ -27,7 +27,7 @@ pub type KeyHistory = (ListedKey, Vec<KeyAct>);
 
 /// A page of keys, newest first, and whether there is more.
 pub async fn list_keys(app: &App, ctx: &Ctx, query: KeyQuery) -> Result<(Vec<ListedKey>, bool), Error> {
-    ctx.permit_one_of(&[Deed::ListKeys])?;
+    ctx.permit_one_of(&[Deed::ListKeys, Deed::ListOwnKeys])?;
     let (tenant, limit) = (ctx.principal.tenant.clone(), query.limit);
     let page = app.db.read("list_keys", move |rx| {
         listings::of(&tenant).list_keys(rx, &query.filter, query.after.as_ref(), i64::from(limit) + 1)
@@ -40,7 +40,7 @@ pub async fn list_keys(app: &App, ctx: &Ctx, query: KeyQuery) -> Result<(Vec<Lis
 
 /// One key, whatever its state.
 pub async fn read_key(app: &App, ctx: &Ctx, id: &str) -> Result<KeyHistory, Error> {
-    ctx.permit_one_of(&[Deed::ReadKey])?;
+    ctx.permit_one_of(&[Deed::ReadKey, Deed::ReadOwnKey])?;
     let id: KeyId = id.parse().map_err(|_| Refusal::not_found())?;
     let tenant = ctx.principal.tenant.clone();
     let found = app.db.read("read_key", move |rx| {

@@ -36,6 +36,7 @@ mod store_data;
 mod take_pool_key;
 mod test_webhook;
 mod update_webhook;
+mod verify_stored;
 
 pub use admit_call::admit_call;
 pub use apply_verification_event::{admit_waiting, apply_verification_event};
@@ -70,6 +71,7 @@ pub use store_backup::{ItemToStore, StoreBackup, store_backup};
 pub use store_data::{StoreData, store_data};
 pub use test_webhook::test_webhook;
 pub use update_webhook::{UpdateWebhook, update_webhook};
+pub use verify_stored::{verify_backup, verify_key};
 
 use boundary::Env;
 use boundary::json::Value;

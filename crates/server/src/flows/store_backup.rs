@@ -71,7 +71,7 @@ pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<
     let items = command.items.into_iter().map(|item| Item {
         name: Some(item.item_key),
         ciphertext: item.ciphertext,
-        checksum: item.checksum,
+        checksum: Some(item.checksum),
     });
     let metadata = Value::Object(command.metadata).to_string();
     let checked = check_items(app, ctx, (&key, &user), Some(session), items.collect(), &metadata).await?;

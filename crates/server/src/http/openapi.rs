@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, auth, credentials, health, jwks, partner, retail_backups, retail_keys, sandbox, stored_backups,
-    stored_keys, verification, webhooks,
+    audit, auth, credentials, health, institution, jwks, partner, retail_backups, retail_keys, sandbox,
+    stored_backups, stored_keys, verification, webhooks,
 };
 use crate::app::App;
 
@@ -42,6 +42,16 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         .routes(routes!(stored_backups::read))
         .routes(routes!(stored_backups::delete))
         .routes(routes!(stored_backups::restore))
+        .routes(routes!(institution::assign_key))
+        .routes(routes!(institution::list_keys))
+        .routes(routes!(institution::read_key))
+        .routes(routes!(institution::verify_key))
+        .routes(routes!(institution::store_data))
+        .routes(routes!(institution::list_backups))
+        .routes(routes!(institution::read_backup))
+        .routes(routes!(institution::delete_backup))
+        .routes(routes!(institution::restore_backup))
+        .routes(routes!(institution::verify_backup))
         .routes(routes!(audit::list))
         .routes(routes!(auth::token))
         .routes(routes!(credentials::create))

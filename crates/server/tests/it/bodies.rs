@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use domain::credential::Scope;
 use reqwest::Method;
 use serde_json::json;
 use testkit::App;
@@ -19,7 +20,11 @@ fn posts() -> impl Iterator<Item = Operation> {
 fn with_scope(app: &App, operation: &Operation) -> testkit::Actor {
     use domain::credential::Scope;
 
-    if matches!(operation.scope, Scope::Partner | Scope::Credentials) { app.partner() } else { app.retail() }
+    match operation.scope {
+        Scope::Partner | Scope::Credentials => app.partner(),
+        Scope::Keys => app.institution(),
+        _ => app.retail(),
+    }
 }
 
 #[tokio::test]

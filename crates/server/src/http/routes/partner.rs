@@ -56,14 +56,9 @@ fn parse_assign(body: &Map<String, Value>) -> Result<AssignKey, Refusal> {
     let (organisation, package) = (form.object("organisation"), form.object("package"));
     let command = AssignKey {
         user_identifier: form.identifier("user_identifier"),
-        customer: (
-            organisation.identifier("customer_id"),
-            organisation.optional_name("customer_name", IDENTIFIER_CHARS_MAX),
-        ),
-        package: (
-            package.identifier("package_id"),
-            package.optional_name("package_name", IDENTIFIER_CHARS_MAX),
-        ),
+        customer: Some(named(&organisation, "customer_id", "customer_name")),
+        package: Some(named(&package, "package_id", "package_name")),
+        one_each: true,
         key_type: form.word("key_type", &key_type, KeyType::parse, &types).unwrap_or(KeyType::Rsa4096),
         environment: form
             .word("key_environment", &environment, KeyEnvironment::parse, &environments)
@@ -71,6 +66,11 @@ fn parse_assign(body: &Map<String, Value>) -> Result<AssignKey, Refusal> {
         sign_with: sign_with(&form, |_| true),
     };
     form.finish(command)
+}
+
+/// An id and a name.
+pub(super) fn named(form: &Form<'_>, id: &str, name: &str) -> (String, Option<String>) {
+    (form.identifier(id), form.optional_name(name, IDENTIFIER_CHARS_MAX))
 }
 
 /// Stores one ciphertext under an assigned key.
@@ -107,7 +107,7 @@ fn parse_store(body: &Map<String, Value>) -> Result<(StoreData, String), Refusal
     let command = StoreData {
         public_key: form.public_key("public_key"),
         ciphertext: form.base64("data"),
-        checksum,
+        checksum: Some(checksum),
         metadata: form.metadata("metadata"),
     };
     form.finish((command, sum))

@@ -4,6 +4,7 @@ mod audit;
 mod auth;
 mod backup;
 mod credentials;
+mod institution;
 mod key;
 mod partner;
 mod sandbox;

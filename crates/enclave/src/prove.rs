@@ -1,0 +1,58 @@
+//! `Prove`: is a key whole, or an item still what it was when it was checked?
+//!
+//! No oracle, and so without a budget: what is opened is what the enclave's own record vouches for, which was
+//! opened once before with success. Anything else is answered with no, unopened.
+
+use boundary::message::{KeyType, Prove, ProveItem, Proven, Refusal};
+use boundary::token::{Record as RecordToken, digest_preimage};
+
+use crate::digest::sha256;
+use crate::generate::{RsaKey, try_pair};
+use crate::seal::{Home, KeyFacts, open};
+use crate::service::Enclave;
+use crate::session::{Token, check_names, user_tag};
+
+/// Says yes or no. A seal that does not hold is a no.
+pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
+    check_names(&[&request.tenant_id, &request.user_identifier])?;
+    let Ok((facts, private_half)) = open(&enclave.keyring, &request.key) else {
+        return Ok(Proven { holds: false });
+    };
+    if facts.home != Home::Hot {
+        return Err(Refusal::WrongKeyType);
+    }
+    let tag = user_tag(&request.tenant_id, &request.user_identifier);
+    let is_theirs = facts.tenant_id == request.tenant_id
+        && facts.user_tag == Some(tag)
+        && facts.public_key == request.public_key;
+    let proven = || match &request.item {
+        None => try_pair(facts.key_type, &facts.public_key, &private_half).is_ok(),
+        Some(item) => vouched_for(enclave, &facts, tag, item) && opens(&facts, &private_half, item),
+    };
+    Ok(Proven { holds: is_theirs && proven() })
+}
+
+/// Whether a record of ours says that exactly this was opened under this key.
+fn vouched_for(enclave: &Enclave, facts: &KeyFacts, user_tag: [u8; 32], asked: &ProveItem) -> bool {
+    let Ok(record) = RecordToken::believe(&enclave.keyring, &asked.record) else { return false };
+    let item = &asked.item;
+    let digest = digest_preimage(
+        &facts.tenant_id,
+        &user_tag,
+        &facts.key_id,
+        &item.item_key,
+        &item.ciphertext,
+        &item.checksum,
+    );
+    record.tenant_id == facts.tenant_id
+        && record.user_tag == user_tag
+        && record.key_id == facts.key_id
+        && record.backup_id == item.backup_id
+        && record.record_digest == sha256(&digest)
+}
+
+fn opens(facts: &KeyFacts, private_half: &[u8], asked: &ProveItem) -> bool {
+    let key = (facts.key_type == KeyType::Rsa4096).then(|| RsaKey::read(private_half, &facts.public_key));
+    let plaintext = key.and_then(Result::ok).and_then(|key| key.decrypt(&asked.item.ciphertext));
+    plaintext.is_some_and(|plaintext| plaintext.fits(&asked.item.checksum))
+}

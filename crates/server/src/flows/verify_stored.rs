@@ -1,0 +1,88 @@
+//! Has the enclave prove that a key, or a backup, is still whole (contract 6).
+
+use boundary::message::{CheckItem, Prove, ProveItem};
+use domain::access::Deed;
+use domain::backup::{BackupKind, BackupState};
+use domain::ids::{BackupId, KeyId};
+use domain::key::{KeyEnvironment, KeyState};
+use domain::refusal::{Kind, Refusal};
+use store::StoreError;
+use store::backups::{self, BackupWithKey};
+use store::keys;
+use store::users;
+
+use super::release_proof::open_checksum;
+use super::{Ctx, Error};
+use crate::app::App;
+
+/// Whether the enclave can rebuild the key, and its halves fit.
+pub async fn verify_key(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error> {
+    ctx.permit_one_of(&[Deed::VerifyKey])?;
+    let id: KeyId = id.parse().map_err(|_| Refusal::not_found())?;
+    let tenant = ctx.principal.tenant.clone();
+    let found = app.db.read("find_key", move |rx| {
+        let Some(key) = keys::of(&tenant).find(rx, &id)? else { return Ok(None) };
+        let user = users::of(&tenant).find(rx, &key.user_id)?;
+        Ok::<_, StoreError>(user.map(|user| (key, user)))
+    });
+    let (key, user) = found.await?.ok_or_else(Refusal::not_found)?;
+    if key.state == KeyState::Destroyed {
+        return Err(Refusal::not_found().into());
+    }
+    here(key.key_environment)?;
+    let asked = Prove {
+        tenant_id: ctx.principal.tenant.to_string(),
+        user_identifier: user.user_identifier,
+        key: key.sealed,
+        public_key: key.public_key,
+        item: None,
+    };
+    Ok(app.enclave.prove(asked).await?.holds)
+}
+
+/// Whether the backup is what was stored: data opens to a plaintext of its checksum.
+pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error> {
+    ctx.permit_one_of(&[Deed::VerifyBackup])?;
+    let id: BackupId = id.parse().map_err(|_| Refusal::not_found())?;
+    let tenant = ctx.principal.tenant.clone();
+    let found = app.db.read("find_backup", move |rx| {
+        let Some(found) = backups::of(&tenant).find_with_key(rx, &id)? else { return Ok(None) };
+        let user = users::of(&tenant).find(rx, &found.backup.user_id)?;
+        Ok::<_, StoreError>(user.map(|user| (found, user)))
+    });
+    let (BackupWithKey { backup, key }, user) = found.await?.ok_or_else(Refusal::not_found)?;
+    if backup.state == BackupState::Deleted {
+        let text = "this backup is deleted: nothing is left to verify";
+        return Err(Refusal::new(Kind::Conflict, "backup-state", text).into());
+    }
+    here(key.key_environment)?;
+    if backup.kind == BackupKind::File {
+        return Err(Error::fault("verifying a file"));
+    }
+    let item = CheckItem {
+        backup_id: backup.id.to_string(),
+        item_key: backup.item_key.clone().unwrap_or_default(),
+        checksum: open_checksum(app, &backup)?,
+        ciphertext: backup.ciphertext.clone().unwrap_or_default(),
+    };
+    let asked = Prove {
+        tenant_id: ctx.principal.tenant.to_string(),
+        user_identifier: user.user_identifier,
+        key: key.key_sealed,
+        public_key: key.key_public_key,
+        item: Some(ProveItem { item, record: backup.record.unwrap_or_default() }),
+    };
+    Ok(app.enclave.prove(asked).await?.holds)
+}
+
+/// What is offline cannot be proven from here, and is not lost for that.
+fn here(environment: KeyEnvironment) -> Result<(), Refusal> {
+    match environment {
+        KeyEnvironment::Hot => Ok(()),
+        KeyEnvironment::Cold => Err(Refusal::new(
+            Kind::Conflict,
+            "held-offline",
+            "its private key is held offline, where only a ceremony can verify it; that says nothing against it",
+        )),
+    }
+}

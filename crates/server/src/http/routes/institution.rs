@@ -1,0 +1,233 @@
+//! `/v1/keys`, `/v1/secure`, `/v1/backups`: institutions (contract 6). What is as with partners is theirs.
+
+use std::sync::Arc;
+
+use api::error::ErrorBody;
+use api::institution::{
+    BackupVerdict, KeyVerdict, NewKeyRequest, NewKeyResponse, StoreOwnRequest, StoreOwnResponse,
+};
+use api::partner::AssignmentMetadata;
+use api::stored::{BackupPage, BackupShown, DeleteResponse, KeyDetails, KeyPage};
+use axum::Json;
+use axum::extract::State;
+use boundary::statement::Field;
+use domain::backup::CheckState;
+use domain::key::{KeyEnvironment, KeyType};
+use domain::refusal::Refusal;
+use serde_json::{Map, Value};
+
+use super::partner::named;
+use super::{Params, public_key_hex, sign_with, signed_fields, stored_backups, stored_keys};
+use crate::app::App;
+use crate::flows::{self, AssignKey, StoreData};
+use crate::http::body::JsonObject;
+use crate::http::caller::Caller;
+use crate::http::error::Failure;
+use crate::http::form::Form;
+use crate::http::path_id::PathId;
+
+/// Assigns a new key to a user.
+#[utoipa::path(post, path = "/v1/keys", tag = "institution", operation_id = "new_key", request_body = NewKeyRequest,
+    responses((status = 200, body = NewKeyResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn assign_key(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    JsonObject(body): JsonObject,
+) -> Result<Json<NewKeyResponse>, Failure> {
+    let key = flows::assign_key(&app, &ctx, parse_assign(&body)?).await?;
+    Ok(Json(NewKeyResponse {
+        key_id: key.id.to_string(),
+        public_key: public_key_hex(&key.public_key),
+        signature: key.signature,
+        signed_payload: key.signed_payload,
+        signed_fields: signed_fields(key.signed_fields.as_deref()),
+        customer_id: key.customer_id,
+        package_id: key.package_id,
+        metadata: AssignmentMetadata { customer_name: key.customer_name, package_name: key.package_name },
+        key_environment: key.key_environment.to_string(),
+        key_type: key.key_type.to_string(),
+        assigned_at: key.assigned_at.rfc3339(),
+        kid: key.kid.unwrap_or_default(),
+    }))
+}
+
+fn parse_assign(body: &Map<String, Value>) -> Result<AssignKey, Refusal> {
+    let form = Form::of(body);
+    let types: Vec<_> = KeyType::ALL.iter().map(|word| word.as_str()).collect();
+    let environments: Vec<_> = KeyEnvironment::ALL.iter().map(|word| word.as_str()).collect();
+    let key_type = form.text("key_type");
+    let environment =
+        form.optional_text("key_environment").unwrap_or_else(|| KeyEnvironment::Hot.as_str().to_owned());
+    let organisation = form.optional_object("organisation");
+    let package = form.optional_object("package");
+    let resolves = |field| match field {
+        Field::ExternalCustomerId => organisation.is_some(),
+        Field::ExternalPackageId => package.is_some(),
+        _ => true,
+    };
+    let command = AssignKey {
+        user_identifier: form.identifier("user_identifier"),
+        customer: organisation.as_ref().map(|inner| named(inner, "customer_id", "customer_name")),
+        package: package.as_ref().map(|inner| named(inner, "package_id", "package_name")),
+        one_each: false,
+        key_type: form.word("key_type", &key_type, KeyType::parse, &types).unwrap_or(KeyType::Rsa4096),
+        environment: form
+            .word("key_environment", &environment, KeyEnvironment::parse, &environments)
+            .unwrap_or(KeyEnvironment::Hot),
+        sign_with: sign_with(&form, resolves),
+    };
+    form.finish(command)
+}
+
+/// Stores one ciphertext under a key.
+#[utoipa::path(post, path = "/v1/secure/data", tag = "institution", operation_id = "store_own_data", request_body = StoreOwnRequest,
+    responses((status = 200, body = StoreOwnResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn store_data(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    JsonObject(body): JsonObject,
+) -> Result<Json<StoreOwnResponse>, Failure> {
+    let (command, checksum) = parse_store(&body)?;
+    let mut metadata = command.metadata.clone();
+    let (stored, check) = flows::store_data(&app, &ctx, command).await?;
+    metadata.insert("stored_at".to_owned(), stored.stored_at.rfc3339().into());
+    if check == CheckState::UnverifiedCold {
+        metadata.insert("check".to_owned(), check.as_str().into());
+    }
+    Ok(Json(StoreOwnResponse {
+        backup_id: stored.backup_id,
+        checksum,
+        data_size: stored.data_size,
+        backup_type: "data".to_owned(),
+        metadata,
+    }))
+}
+
+/// The command, and the checksum as it was sent.
+fn parse_store(body: &Map<String, Value>) -> Result<(StoreData, Option<String>), Refusal> {
+    let form = Form::of(body);
+    if form.optional_text("padding_type").is_some_and(|padding| padding != "OAEP") {
+        form.fault("padding_type", "must be OAEP");
+    }
+    let (sum, checksum) = form.value("checksum").map(|_| form.checksum("checksum")).unzip();
+    let command = StoreData {
+        public_key: form.public_key("public_key"),
+        ciphertext: form.base64("data"),
+        checksum,
+        metadata: form.metadata("metadata"),
+    };
+    form.finish((command, sum))
+}
+
+/// Has the enclave rebuild a key and prove its pair.
+#[utoipa::path(get, path = "/v1/keys/{key_id}/verify", tag = "institution", operation_id = "verify_key",
+    params(("key_id" = String, Path, description = "The key")),
+    responses((status = 200, body = KeyVerdict), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn verify_key(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    PathId(id): PathId,
+) -> Result<Json<KeyVerdict>, Failure> {
+    let is_key_valid = flows::verify_key(&app, &ctx, &id).await?;
+    let message = if is_key_valid { "Key is valid" } else { "Key is not valid" };
+    Ok(Json(KeyVerdict { message: message.to_owned(), is_key_valid }))
+}
+
+/// Has the enclave open a backup and compare its checksum.
+#[utoipa::path(get, path = "/v1/backups/{backup_id}/verify", tag = "institution", operation_id = "verify_backup",
+    params(("backup_id" = String, Path, description = "The backup")),
+    responses((status = 200, body = BackupVerdict), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn verify_backup(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    PathId(id): PathId,
+) -> Result<Json<BackupVerdict>, Failure> {
+    let is_backup_valid = flows::verify_backup(&app, &ctx, &id).await?;
+    let message = if is_backup_valid { "Backup is valid" } else { "Backup is not valid" };
+    Ok(Json(BackupVerdict { message: message.to_owned(), is_backup_valid }))
+}
+
+/// Lists keys, newest first, superseded ones too.
+#[utoipa::path(get, path = "/v1/keys", tag = "institution", operation_id = "list_own_keys",
+    params(
+        ("user_identifier" = Option<String>, Query, description = "Only keys of this user"),
+        ("customer_id" = Option<String>, Query, description = "Only keys of this organisation"),
+        ("package_id" = Option<String>, Query, description = "Only keys of this package"),
+        ("status" = Option<String>, Query, description = "Only keys in this state"),
+        ("key_environment" = Option<String>, Query, description = "`HOT` or `COLD`"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, body = KeyPage), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn list_keys(
+    app: State<Arc<App>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<KeyPage>, Failure> {
+    stored_keys::list(app, caller, params).await
+}
+
+/// Reads one key, with its history.
+#[utoipa::path(get, path = "/v1/keys/{key_id}", tag = "institution", operation_id = "read_own_key",
+    params(("key_id" = String, Path, description = "The key")),
+    responses((status = 200, body = KeyDetails), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn read_key(app: State<Arc<App>>, caller: Caller, id: PathId) -> Result<Json<KeyDetails>, Failure> {
+    stored_keys::read(app, caller, id).await
+}
+
+/// Lists backups, newest first, deleted ones too.
+#[utoipa::path(get, path = "/v1/backups", tag = "institution", operation_id = "list_own_backups",
+    params(
+        ("user_identifier" = Option<String>, Query, description = "Only backups of this user"),
+        ("key_id" = Option<String>, Query, description = "Only backups under this key"),
+        ("customer_id" = Option<String>, Query, description = "Only backups of this organisation"),
+        ("package_id" = Option<String>, Query, description = "Only backups of this package"),
+        ("status" = Option<String>, Query, description = "Only backups in this state"),
+        ("backup_type" = Option<String>, Query, description = "`data` or `file`"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, body = BackupPage), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn list_backups(
+    app: State<Arc<App>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<BackupPage>, Failure> {
+    stored_backups::list(app, caller, params).await
+}
+
+/// Reads what is known about one backup.
+#[utoipa::path(get, path = "/v1/backups/{backup_id}", tag = "institution", operation_id = "read_own_backup",
+    params(("backup_id" = String, Path, description = "The backup")),
+    responses((status = 200, body = BackupShown), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn read_backup(
+    app: State<Arc<App>>,
+    caller: Caller,
+    id: PathId,
+) -> Result<Json<BackupShown>, Failure> {
+    stored_backups::read(app, caller, id).await
+}
+
+/// Has a backup deleted after thirty days; until then nobody gets it, and it can be restored.
+#[utoipa::path(delete, path = "/v1/backups/{backup_id}", tag = "institution", operation_id = "delete_own_backup",
+    params(("backup_id" = String, Path, description = "The backup")),
+    responses((status = 200, body = DeleteResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn delete_backup(
+    app: State<Arc<App>>,
+    caller: Caller,
+    id: PathId,
+) -> Result<Json<DeleteResponse>, Failure> {
+    stored_backups::delete(app, caller, id).await
+}
+
+/// Keeps a backup whose deletion was asked for.
+#[utoipa::path(post, path = "/v1/backups/{backup_id}/restore", tag = "institution", operation_id = "restore_own_backup",
+    params(("backup_id" = String, Path, description = "The backup")),
+    responses((status = 200, body = BackupShown), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn restore_backup(
+    app: State<Arc<App>>,
+    caller: Caller,
+    id: PathId,
+) -> Result<Json<BackupShown>, Failure> {
+    stored_backups::restore(app, caller, id).await
+}
