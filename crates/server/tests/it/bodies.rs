@@ -18,8 +18,6 @@ fn posts() -> impl Iterator<Item = Operation> {
 }
 
 fn with_scope(app: &App, operation: &Operation) -> testkit::Actor {
-    use domain::credential::Scope;
-
     match operation.scope {
         Scope::Partner | Scope::Credentials => app.partner(),
         Scope::Keys => app.institution(),

@@ -28,83 +28,95 @@ impl Operation {
 
 /// All of them.
 pub fn operations() -> Vec<Operation> {
-    let (user, verification, hex) =
-        ("user-1", "inq_0000000000000000000000000000000000000000", "ab".repeat(32));
+    let mut all = retail();
+    all.extend(partner());
+    all.extend(institution());
+    all.extend(tenant());
+    all
+}
+
+fn get(path: &'static str, scope: Scope) -> Operation {
+    Operation { method: Method::GET, path, body: Value::Null, scope }
+}
+
+fn post(path: &'static str, body: Value, scope: Scope) -> Operation {
+    Operation { method: Method::POST, path, body, scope }
+}
+
+fn delete(path: &'static str, scope: Scope) -> Operation {
+    Operation { method: Method::DELETE, ..get(path, scope) }
+}
+
+const USER: &str = "user-1";
+
+fn retail() -> Vec<Operation> {
+    let (user, verification, hex) = (USER, "inq_0000000000000000000000000000000000000000", "ab".repeat(32));
     let item = json!({"item_key": "seed", "item_value": "AAAA", "item_checksum": hex});
-    let get = |path, scope| Operation { method: Method::GET, path, body: Value::Null, scope };
-    let post = |path, body, scope| Operation { method: Method::POST, path, body, scope };
+    let started = json!({"user_identifier": user});
+    let simulated = json!({"verification_id": verification, "action": "approve_inquiry"});
+    let generated = json!({"user_identifier": user, "verification_id": verification});
+    let stored = json!({"user_identifier": user, "verification_id": verification, "public_key": hex, "backup": [item]});
+    let recovered =
+        json!({"user_identifier": user, "verification_id": verification, "gpg_public_key": "none"});
     vec![
         get("/v1/verification/status?verification_id=inq_0", Scope::Retail),
-        get("/v1/audit", Scope::Audit),
-        get("/v1/webhooks", Scope::Webhooks),
-        get("/v1/webhooks/{id}", Scope::Webhooks),
-        get("/v1/webhooks/{id}/deliveries", Scope::Webhooks),
-        post("/v1/webhooks/{id}/rotate-secret", Value::Null, Scope::Webhooks),
-        post("/v1/webhooks/{id}/test", Value::Null, Scope::Webhooks),
-        post("/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver", Value::Null, Scope::Webhooks),
-        Operation {
-            method: Method::PATCH,
-            path: "/v1/webhooks/{id}",
-            body: json!({"enabled": true}),
-            scope: Scope::Webhooks,
-        },
-        Operation {
-            method: Method::DELETE,
-            path: "/v1/webhooks/{id}",
-            body: Value::Null,
-            scope: Scope::Webhooks,
-        },
-        post("/v1/verification/start", json!({"user_identifier": user}), Scope::Retail),
-        post(
-            "/v1/verification/simulate",
-            json!({"verification_id": verification, "action": "approve_inquiry"}),
-            Scope::Retail,
-        ),
-        post(
-            "/v1/key/generate",
-            json!({"user_identifier": user, "verification_id": verification}),
-            Scope::Retail,
-        ),
-        post(
-            "/v1/backup/store",
-            json!({"user_identifier": user, "verification_id": verification, "public_key": hex, "backup": [item]}),
-            Scope::Retail,
-        ),
-        post(
-            "/v1/backup/recover",
-            json!({"user_identifier": user, "verification_id": verification, "gpg_public_key": "none"}),
-            Scope::Retail,
-        ),
-        post("/v1/partner/keys", testkit::assign_body(user, "customer-1"), Scope::Partner),
-        post(
-            "/v1/partner/secure/data",
-            json!({"public_key": hex, "data": "AAAA", "checksum": hex}),
-            Scope::Partner,
-        ),
-        get("/v1/credentials", Scope::Credentials),
-        post("/v1/credentials", json!({"name": "wallet", "scopes": ["credentials"]}), Scope::Credentials),
-        Operation {
-            method: Method::DELETE,
-            path: "/v1/credentials/{id}",
-            body: Value::Null,
-            scope: Scope::Credentials,
-        },
+        post("/v1/verification/start", started, Scope::Retail),
+        post("/v1/verification/simulate", simulated, Scope::Retail),
+        post("/v1/key/generate", generated, Scope::Retail),
+        post("/v1/backup/store", stored, Scope::Retail),
+        post("/v1/backup/recover", recovered, Scope::Retail),
+    ]
+}
+
+fn partner() -> Vec<Operation> {
+    let hex = "ab".repeat(32);
+    let stored = json!({"public_key": hex, "data": "AAAA", "checksum": hex});
+    vec![
+        post("/v1/partner/keys", testkit::assign_body(USER, "customer-1"), Scope::Partner),
         get("/v1/partner/keys", Scope::Partner),
         get("/v1/partner/keys/{key_id}", Scope::Partner),
+        post("/v1/partner/secure/data", stored, Scope::Partner),
         get("/v1/partner/backups", Scope::Partner),
         get("/v1/partner/backups/{backup_id}", Scope::Partner),
-        Operation { method: Method::DELETE, ..get("/v1/partner/backups/{backup_id}", Scope::Partner) },
-        Operation { method: Method::POST, ..get("/v1/partner/backups/{backup_id}/restore", Scope::Partner) },
+        delete("/v1/partner/backups/{backup_id}", Scope::Partner),
+        post("/v1/partner/backups/{backup_id}/restore", Value::Null, Scope::Partner),
+    ]
+}
+
+fn institution() -> Vec<Operation> {
+    let assigned = json!({"user_identifier": USER, "key_type": "ed25519"});
+    let stored = json!({"public_key": "ab".repeat(32), "data": "AAAA"});
+    vec![
+        post("/v1/keys", assigned, Scope::Keys),
         get("/v1/keys", Scope::Keys),
         get("/v1/keys/{key_id}", Scope::Keys),
         get("/v1/keys/{key_id}/verify", Scope::Keys),
+        post("/v1/secure/data", stored, Scope::Keys),
         get("/v1/backups", Scope::Keys),
         get("/v1/backups/{backup_id}", Scope::Keys),
         get("/v1/backups/{backup_id}/verify", Scope::Keys),
-        Operation { method: Method::DELETE, ..get("/v1/backups/{backup_id}", Scope::Keys) },
-        Operation { method: Method::POST, ..get("/v1/backups/{backup_id}/restore", Scope::Keys) },
-        post("/v1/keys", json!({"user_identifier": user, "key_type": "ed25519"}), Scope::Keys),
-        post("/v1/secure/data", json!({"public_key": hex, "data": "AAAA"}), Scope::Keys),
+        delete("/v1/backups/{backup_id}", Scope::Keys),
+        post("/v1/backups/{backup_id}/restore", Value::Null, Scope::Keys),
+    ]
+}
+
+/// What a tenant of any kind manages.
+fn tenant() -> Vec<Operation> {
+    let credential = json!({"name": "wallet", "scopes": ["credentials"]});
+    let changed = json!({"enabled": true});
+    vec![
+        get("/v1/audit", Scope::Audit),
+        post("/v1/credentials", credential, Scope::Credentials),
+        get("/v1/credentials", Scope::Credentials),
+        delete("/v1/credentials/{id}", Scope::Credentials),
+        get("/v1/webhooks", Scope::Webhooks),
+        get("/v1/webhooks/{id}", Scope::Webhooks),
+        Operation { method: Method::PATCH, ..post("/v1/webhooks/{id}", changed, Scope::Webhooks) },
+        delete("/v1/webhooks/{id}", Scope::Webhooks),
+        post("/v1/webhooks/{id}/rotate-secret", Value::Null, Scope::Webhooks),
+        post("/v1/webhooks/{id}/test", Value::Null, Scope::Webhooks),
+        get("/v1/webhooks/{id}/deliveries", Scope::Webhooks),
+        post("/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver", Value::Null, Scope::Webhooks),
         post("/v1/sandbox/damage", json!({"backup_id": "0"}), Scope::Sandbox),
         // Last: what the others did would be sent to it meanwhile, and be counted with a later call.
         post("/v1/webhooks", json!({"url": "https://example.com/"}), Scope::Webhooks),
