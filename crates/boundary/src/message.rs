@@ -181,6 +181,8 @@ wire_struct! {
         pub log_sequence: u64,
         /// Which protections of the process the kernel granted, in words for the operator.
         pub protections: Vec<String>,
+        /// How long after an approval a retail recovery is open, in seconds: the operator's one setting of it.
+        pub retail_window_s: u32,
     }
 
     /// One signing key's public half: ECDSA on P-256.

@@ -1,5 +1,6 @@
 //! Every limit of the service, in one place. Limits of the enclave's wire are in [`boundary::message`].
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use boundary::Env;
@@ -56,7 +57,7 @@ pub const METADATA_BYTES_MAX: usize = 16 * 1024;
 pub const STORE_ITEMS_MAX: usize = boundary::message::CHECK_ITEMS_MAX;
 
 /// A public key in hexadecimal, characters.
-pub const PUBLIC_KEY_HEX_CHARS: std::ops::RangeInclusive<usize> = 32..=4096;
+pub const PUBLIC_KEY_HEX_CHARS: RangeInclusive<usize> = 32..=4096;
 
 /// Data backups a user may hold: as many as one release carries, so that nothing is stored that cannot come
 /// back.
@@ -73,14 +74,18 @@ pub const PAGE_MAX: u32 = 200;
 /// Entries on a page when nobody says how many.
 pub const PAGE_DEFAULT: u32 = 50;
 
-/// An inquiry that nobody finishes expires after this.
+/// An inquiry that nobody finishes expires after this, where the settings say nothing else.
 pub const INQUIRY_LIFE: Duration = Duration::from_hours(24);
 
-/// Recovery is open for this long after an approval.
-pub const RECOVERY_WINDOW: Duration = Duration::from_secs(boundary::policy::RETAIL_WINDOW_S.unsigned_abs());
+/// What that may be set to: a minute to 30 days, well within the life of the enclave's session.
+pub const INQUIRY_LIFE_RANGE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(720);
 
-/// Keys and stores are open for this long after an approval.
-pub const STORE_WINDOW: Duration = Duration::from_secs(boundary::policy::STORE_WINDOW_S.unsigned_abs());
+/// Keys and stores are open for this long after an approval, where the settings say nothing else. (For how long
+/// recovery is, the enclave says: [`boundary::policy::RETAIL_WINDOW_DEFAULT_S`].)
+pub const STORE_WINDOW: Duration = Duration::from_hours(24);
+
+/// What that may be set to: a minute to 30 days.
+pub const STORE_WINDOW_RANGE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(720);
 
 /// A call's name (`Idempotency-Key`), characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;

@@ -1,6 +1,7 @@
 //! Inquiries: one identity check of one user, from creation to one of four ends.
 
-use crate::limits::{RECOVERY_WINDOW, STORE_WINDOW};
+use std::time::Duration;
+
 use crate::refusal::{Kind, Refusal};
 use crate::time::Timestamp;
 use crate::words::words;
@@ -163,27 +164,27 @@ pub enum Keeping {
 }
 
 impl Standing {
-    /// May a key be made, or an item stored, and how is it kept?
-    pub fn may_store(&self, now: Timestamp) -> Result<Keeping, Refusal> {
+    /// May a key be made, or an item stored, and how is it kept? After an approval they may within `window`.
+    pub fn may_store(&self, window: Duration, now: Timestamp) -> Result<Keeping, Refusal> {
         match self.state {
             InquiryState::Created
             | InquiryState::Pending
             | InquiryState::Completed
             | InquiryState::NeedsReview => Ok(Keeping::Unconfirmed),
-            InquiryState::Approved => self.within(STORE_WINDOW, now).map(|()| Keeping::Confirmed),
+            InquiryState::Approved => self.within(window, now).map(|()| Keeping::Confirmed),
             InquiryState::Failed | InquiryState::Declined | InquiryState::Expired => Err(self.not_approved()),
         }
     }
 
-    /// May the user's backups be released?
-    pub fn may_recover(&self, now: Timestamp) -> Result<(), Refusal> {
+    /// May the user's backups be released? After an approval they may within `window`.
+    pub fn may_recover(&self, window: Duration, now: Timestamp) -> Result<(), Refusal> {
         match self.state {
-            InquiryState::Approved => self.within(RECOVERY_WINDOW, now),
+            InquiryState::Approved => self.within(window, now),
             _ => Err(self.not_approved()),
         }
     }
 
-    fn within(&self, window: std::time::Duration, now: Timestamp) -> Result<(), Refusal> {
+    fn within(&self, window: Duration, now: Timestamp) -> Result<(), Refusal> {
         let open = self.window_closed_at.is_none() && self.approved_at.is_some_and(|at| now <= at + window);
         if open {
             return Ok(());
@@ -207,7 +208,6 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
-    use std::time::Duration;
 
     use super::*;
 
@@ -262,17 +262,21 @@ mod tests {
             approved_at: Some(approved_at),
             window_closed_at: None,
         };
-        let tick = Duration::from_millis(1);
-        assert_eq!(standing.may_recover(approved_at + RECOVERY_WINDOW), Ok(()));
-        assert_eq!(
-            standing.may_recover(approved_at + RECOVERY_WINDOW + tick).unwrap_err().code,
-            "verification-window-closed"
-        );
-        assert_eq!(standing.may_store(approved_at + STORE_WINDOW), Ok(Keeping::Confirmed));
-        assert!(standing.may_store(approved_at + STORE_WINDOW + tick).is_err());
         let closed = Standing { window_closed_at: Some(approved_at), ..standing };
-        assert!(closed.may_recover(approved_at).is_err());
-        assert!(closed.may_store(approved_at).is_err());
+        let tick = Duration::from_millis(1);
+        for window in [Duration::from_mins(1), Duration::from_hours(1), Duration::from_hours(720)] {
+            let (last, late) = (approved_at + window, approved_at + window + tick);
+            assert_eq!(standing.may_recover(window, last), Ok(()));
+            assert_eq!(standing.may_store(window, last), Ok(Keeping::Confirmed));
+            for refusal in [
+                standing.may_recover(window, late).unwrap_err(),
+                standing.may_store(window, late).unwrap_err(),
+                closed.may_recover(window, approved_at).unwrap_err(),
+                closed.may_store(window, approved_at).unwrap_err(),
+            ] {
+                assert_eq!(refusal.code, "verification-window-closed");
+            }
+        }
     }
 
     #[test]
@@ -280,11 +284,11 @@ mod tests {
         for state in InquiryState::ALL {
             let standing =
                 Standing { state: *state, approved_at: Some(Timestamp::from_ms(0)), window_closed_at: None };
-            let now = Timestamp::from_ms(1);
-            assert_eq!(standing.may_recover(now).is_ok(), *state == InquiryState::Approved, "{state}");
+            let (hour, now) = (Duration::from_hours(1), Timestamp::from_ms(1));
+            assert_eq!(standing.may_recover(hour, now).is_ok(), *state == InquiryState::Approved, "{state}");
             let ended =
                 matches!(state, InquiryState::Failed | InquiryState::Declined | InquiryState::Expired);
-            assert_eq!(standing.may_store(now).is_err(), ended, "{state}");
+            assert_eq!(standing.may_store(hour, now).is_err(), ended, "{state}");
         }
     }
 }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use boundary::Env;
 use boundary::message::KeyType;
+use boundary::policy::{RETAIL_WINDOW_DEFAULT_S, RETAIL_WINDOW_RANGE_S};
 
 mod assign;
 mod ceremony;
@@ -45,7 +46,7 @@ mod state;
 
 const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
-        [--allow-uid N] [--recovery-limits on|off] [--end-with-stdin]
+        [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--end-with-stdin]
   init  --state DIR --env sandbox|production
   batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N";
 
@@ -77,6 +78,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
             "--offline-key",
             "--allow-uid",
             "--recovery-limits",
+            "--retail-window-s",
         ],
         "init" => &["--state", "--env"],
         "batch" => &["--state", "--env", "--out", "--rsa", "--secp256k1", "--ed25519"],
@@ -163,6 +165,10 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
         Some("off") => false,
         Some(_) => return Err(io::Error::other("--recovery-limits is neither on nor off")),
     };
+    let retail_window_s = options.number("--retail-window-s")?.unwrap_or(RETAIL_WINDOW_DEFAULT_S);
+    if !RETAIL_WINDOW_RANGE_S.contains(&retail_window_s) {
+        return Err(io::Error::other(format!("--retail-window-s is not within {RETAIL_WINDOW_RANGE_S:?}")));
+    }
     let mut providers = Vec::new();
     for path in options.all("--provider") {
         let text = zeroize::Zeroizing::new(std::fs::read_to_string(path)?);
@@ -191,6 +197,7 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
         providers,
         offline_keys,
         recovery_limits,
+        retail_window_s,
         ledger,
         generator,
         protections,

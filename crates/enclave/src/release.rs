@@ -4,7 +4,7 @@ use boundary::intent::{Intent, Item, preimage};
 use boundary::message::{
     ItemOutcome, KeyType, Message, RELEASE_ITEMS_MAX, RecipientFault, Refusal, Release, ReleaseItem, Released,
 };
-use boundary::policy::{BUILT_IN_VERSION, RETAIL_WINDOW_S};
+use boundary::policy::BUILT_IN_VERSION;
 use boundary::token::{Admission, Outcome, Record as RecordToken, Ticket, digest_preimage};
 
 use crate::clock::seconds_until;
@@ -90,7 +90,7 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     let tag = user_tag(&ticket.tenant_id, &request.user_identifier);
     must(tag == ticket.user_tag && intent.user_tag == hex(&tag), "2 user")?;
     must(equal(intent.session_nonce.as_bytes(), hex(&ticket.nonce).as_bytes()), "2 nonce")?;
-    let policy = policy_hash(ring.env, &ticket.tenant_id);
+    let policy = policy_hash(enclave, &ticket.tenant_id);
     must(ticket.policy_hash == policy && intent.policy_hash == hex(&policy), "3 policy")?;
     must(intent.policy_version == BUILT_IN_VERSION, "3 policy version")?;
     must(
@@ -112,7 +112,7 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     must(own.identity_tag.is_some(), "5 identity")?;
     let now_ms = enclave.ledger.now_ms();
     must(intent.not_before_ms <= now_ms && now_ms <= intent.expires_at_ms, "7 intent is not in force")?;
-    if !window_open(own.event_at_ms, now_ms) {
+    if !window_open(own.event_at_ms, now_ms, enclave.retail_window_s) {
         note("release", "7 window is closed");
         return Err(Refusal::WindowClosed);
     }
@@ -120,8 +120,8 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
 }
 
 /// Whether an approval of that instant still counts: to the millisecond, and never from the future.
-fn window_open(approved_at_ms: i64, now_ms: i64) -> bool {
-    (approved_at_ms - SKEW_MS..=approved_at_ms + RETAIL_WINDOW_S * 1_000).contains(&now_ms)
+fn window_open(approved_at_ms: i64, now_ms: i64, window_s: u32) -> bool {
+    (approved_at_ms - SKEW_MS..=approved_at_ms + i64::from(window_s) * 1_000).contains(&now_ms)
 }
 
 /// The recipient is who the intent names, and may receive.
@@ -291,17 +291,19 @@ mod tests {
     #[test]
     fn the_window_is_exact() {
         let approved = 1_000_000_000;
-        let end = approved + 3_600_000;
-        for (now, open) in [
-            (approved - SKEW_MS - 1, false),
-            (approved - SKEW_MS, true),
-            (approved, true),
-            (end - 1, true),
-            (end, true),
-            (end + 1, false),
-            (i64::MAX / 2, false),
-        ] {
-            assert_eq!(window_open(approved, now), open, "{now}");
+        for window_s in [60, 3_600, 604_800] {
+            let end = approved + i64::from(window_s) * 1_000;
+            for (now, open) in [
+                (approved - SKEW_MS - 1, false),
+                (approved - SKEW_MS, true),
+                (approved, true),
+                (end - 1, true),
+                (end, true),
+                (end + 1, false),
+                (i64::MAX / 2, false),
+            ] {
+                assert_eq!(window_open(approved, now, window_s), open, "{now}");
+            }
         }
     }
 

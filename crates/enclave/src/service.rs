@@ -39,6 +39,8 @@ pub struct Enclave {
     pub offline_keys: Vec<Vec<u8>>,
     /// Whether recoveries and releases are counted against limits.
     pub recovery_limits: bool,
+    /// How long after an approval a recovery is open, in seconds.
+    pub retail_window_s: u32,
     /// What is remembered.
     pub ledger: Arc<Ledger>,
     /// Makes pool keys.
@@ -158,6 +160,7 @@ fn welcome(enclave: &Enclave, request: &Hello) -> Result<Welcome, Refusal> {
         signing_keys: vec![enclave.assignment.public.clone(), enclave.receipt.public.clone()],
         log_sequence: enclave.ledger.sequence(),
         protections: enclave.protections.clone(),
+        retail_window_s: enclave.retail_window_s,
     })
 }
 

@@ -62,8 +62,8 @@ pub fn user_tag(tenant_id: &str, user_identifier: &str) -> [u8; 32] {
 }
 
 /// The hash of the rule that applies to a tenant.
-pub fn policy_hash(env: Env, tenant_id: &str) -> [u8; 32] {
-    sha256(&policy::preimage(env, tenant_id))
+pub fn policy_hash(enclave: &Enclave, tenant_id: &str) -> [u8; 32] {
+    sha256(&policy::preimage(enclave.keyring.env, tenant_id, enclave.retail_window_s))
 }
 
 /// Refuses names that are empty, too long, or hold the byte that separates names in a hash.
@@ -88,7 +88,7 @@ pub fn open(enclave: &Enclave, request: &Open) -> Result<Opened, Refusal> {
         nonce: random(),
         tenant_id: request.tenant_id.clone(),
         user_tag: user_tag(&request.tenant_id, &request.user_identifier),
-        policy_hash: policy_hash(enclave.keyring.env, &request.tenant_id),
+        policy_hash: policy_hash(enclave, &request.tenant_id),
         opened_at_ms: enclave.ledger.now_ms(),
         openpgp_fingerprint: request.openpgp_fingerprint.clone(),
     };

@@ -5,7 +5,8 @@ mod rig;
 use std::process::Command;
 
 use boundary::Env;
-use boundary::message::{CheckItem, Generate, KeyType, Refusal, Reply, Request};
+use boundary::message::{CheckItem, Generate, Hello, KeyType, Refusal, Reply, Request};
+use boundary::policy;
 use rig::*;
 
 /// Starts enclaves on one state directory at different times.
@@ -24,9 +25,14 @@ impl Machine {
     }
 
     fn start(&self, ahead_s: i64) -> Enclave {
+        self.start_with(ahead_s, &[])
+    }
+
+    fn start_with(&self, ahead_s: i64, extra: &[&str]) -> Enclave {
         let preload = format!("LD_PRELOAD={}", self.shim);
         let wrapper = vec!["env".into(), preload, format!("CLOCK_AHEAD_S={ahead_s}")];
-        Enclave::start(&self.folder, &Settings { wrapper, ..Settings::default() })
+        let extra = extra.iter().map(|&word| word.to_owned()).collect();
+        Enclave::start(&self.folder, &Settings { extra, wrapper, ..Settings::default() })
     }
 }
 
@@ -71,6 +77,80 @@ fn the_window_closes_and_stays_closed() {
     drop(enclave);
     for ahead_s in [3_600, 0, -3_600] {
         assert_eq!(at(ahead_s), Reply::Refused(Refusal::WindowClosed), "the clock set back to {ahead_s}");
+    }
+}
+
+/// An approved session under a window, and what a release of one item takes.
+fn approved_under(machine: &Machine, gpg: &Gpg, provider: &mut Provider, window: &[&str]) -> Bundle {
+    let enclave = machine.start_with(0, window);
+    let mut client = enclave.connect();
+    let key = new_key(&mut client, TENANT, USER);
+    let session = open(&mut client, TENANT, USER, None);
+    let stored = store(&mut client, &key, TENANT, USER, Some(&session), "backup-1");
+    let admission = approve(&mut client, provider, &session, "inq_1");
+    let mut bundle = Bundle::new(
+        &mut client,
+        Env::Production,
+        TENANT,
+        USER,
+        &session,
+        &[admission],
+        "inq_1",
+        &gpg.export("owner"),
+        std::slice::from_ref(&stored),
+    );
+    bundle.intent.expires_at_ms += 10_000_000_000;
+    bundle
+}
+
+#[test]
+fn the_operator_sets_the_window_and_no_session_changes_its_own() {
+    let machine = Machine::new();
+    let gpg = Gpg::new(&machine.folder);
+    curve25519(&gpg, "owner");
+    let mut provider = Provider::start();
+    let (short, long) = (["--retail-window-s", "600"], ["--retail-window-s", "604800"]);
+    let bundles =
+        [&short[..], &long, &[]].map(|window| approved_under(&machine, &gpg, &mut provider, window));
+    let at = |ahead_s, window: &[&str], bundle: usize| {
+        let enclave = machine.start_with(ahead_s, window);
+        bundles[bundle].send(&mut enclave.connect())
+    };
+    // A session is judged by the window it was opened under, or not at all: not by a longer one, a shorter one,
+    // or none that was named. What the intent says of it makes no difference.
+    for (window, bundle) in [(&long[..], 0), (&[], 0), (&short, 1), (&[], 1), (&short, 2), (&long, 2)] {
+        let enclave = machine.start_with(0, window);
+        let mut client = enclave.connect();
+        let now = expect!(client.call(&Request::Hello(Hello { env: Env::Production })), Welcome);
+        let named = sha256(&policy::preimage(Env::Production, TENANT, now.retail_window_s));
+        for policy_hash in [bundles[bundle].intent.policy_hash.clone(), hex(&named)] {
+            let mut bent = bundles[bundle].clone();
+            bent.intent.policy_hash = policy_hash;
+            assert_eq!(bent.send(&mut client), Reply::Refused(Refusal::ProofFailed), "{window:?} {bundle}");
+        }
+    }
+    // An hour that is named is the hour that is not.
+    assert_eq!(expect!(at(0, &["--retail-window-s", "3600"], 2), Released).delivery, 1);
+    assert_eq!(expect!(at(590, &short, 0), Released).delivery, 1);
+    assert_eq!(at(601, &short, 0), Reply::Refused(Refusal::WindowClosed));
+    assert_eq!(expect!(at(604_700, &long, 1), Released).delivery, 1);
+    assert_eq!(at(604_801, &long, 1), Reply::Refused(Refusal::WindowClosed));
+}
+
+#[test]
+fn a_window_out_of_bounds_is_refused() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    run(program().args(["init", "--env", "production", "--state"]).arg(&state));
+    for window in ["0", "59", "604801", "-1", "1h", ""] {
+        let mut command = program();
+        command.args(["serve", "--env", "production", "--retail-window-s", window, "--state"]).arg(&state);
+        command.arg("--socket").arg(folder.path("socket")).arg("--end-with-stdin");
+        let output = command.stdin(std::process::Stdio::null()).output().expect("the program starts");
+        assert!(!output.status.success(), "{window:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("--retail-window-s"), "{window:?}: {said}");
+        assert!(output.stdout.is_empty(), "{window:?}: it came to listen");
     }
 }
 

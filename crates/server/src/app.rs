@@ -13,7 +13,7 @@ use store::users::{self, User};
 use store::{Db, StoreError};
 use tokio::sync::Mutex;
 
-use crate::config::Settings;
+use crate::config::{Settings, Windows};
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::Clock;
 use crate::edge::enclave::{CallError, Enclave};
@@ -55,6 +55,8 @@ pub struct App {
     pub rates: Rates,
     /// The way to tenants' webhooks.
     pub outbound: Outbound,
+    /// How long what stays open.
+    pub windows: Windows,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
@@ -108,6 +110,7 @@ impl App {
             turns: Turns::default(),
             rates: Rates::new(&settings.limits),
             outbound: Outbound::new(settings.webhook_targets(), Box::new(SystemResolver)),
+            windows: settings.windows,
             sandbox: parts.sandbox,
             welcome: Mutex::default(),
         }
@@ -146,6 +149,12 @@ impl App {
             (Err(CallError::Away(_)), Some((_, welcome))) => Ok(Arc::clone(welcome)),
             (Err(error), _) => Err(error),
         }
+    }
+
+    /// How long after an approval a retail recovery is open: the enclave's setting, which binds. The server has
+    /// none of its own, so that the two cannot disagree for longer than [`WELCOME_AGE_MAX`].
+    pub async fn recovery_window(&self) -> Result<Duration, CallError> {
+        Ok(Duration::from_secs(self.welcome().await?.retail_window_s.into()))
     }
 
     /// The tenant's user of this name, made if there is none.

@@ -1,11 +1,15 @@
 //! Settings: one commented TOML file that is at once the manual and the built-in default.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use boundary::Env;
 use domain::key::KeyType;
-use domain::limits::{calls_rate, failures_rate};
+use domain::limits::{
+    INQUIRY_LIFE, INQUIRY_LIFE_RANGE, STORE_WINDOW, STORE_WINDOW_RANGE, calls_rate, failures_rate,
+};
 use domain::rate::Rate;
 use domain::webhook::{Range, Targets};
 use serde::Deserialize;
@@ -36,6 +40,23 @@ pub struct Settings {
     pub limits: Limits,
     /// Ranges of addresses that webhooks may lie in although they are not public.
     pub webhook_ranges: Vec<Range>,
+    /// How long what stays open.
+    pub windows: Windows,
+}
+
+/// How long what stays open, as far as the server decides it: for how long recovery does, the enclave says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Making keys and storing items, after an approval.
+    pub store: Duration,
+    /// An inquiry that nobody finishes, after its start.
+    pub inquiry_life: Duration,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self { store: STORE_WINDOW, inquiry_life: INQUIRY_LIFE }
+    }
 }
 
 /// How often one may call, and who is believed about whence a call comes.
@@ -71,6 +92,14 @@ struct Written {
     pool: Pool,
     limits: WrittenLimits,
     webhooks: Webhooks,
+    windows: WrittenWindows,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenWindows {
+    store_s: u64,
+    inquiry_life_s: u64,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +138,7 @@ impl Settings {
             pool_targets: vec![(KeyType::Rsa4096, 64), (KeyType::Secp256k1, 16), (KeyType::Ed25519, 16)],
             limits: Limits::of(Env::Sandbox),
             webhook_ranges: Vec::new(),
+            windows: Windows::default(),
         }
     }
 
@@ -213,6 +243,24 @@ impl Written {
                 (KeyType::Ed25519, self.pool.ed25519),
             ],
             webhook_ranges: self.webhooks.ranges()?,
+            windows: self.windows.check()?,
+        })
+    }
+}
+
+impl WrittenWindows {
+    fn check(&self) -> Result<Windows, SettingsError> {
+        let within = |setting, seconds, range: &RangeInclusive<Duration>| {
+            let window = Duration::from_secs(seconds);
+            if range.contains(&window) {
+                return Ok(window);
+            }
+            let (low, high) = (range.start().as_secs(), range.end().as_secs());
+            Err(SettingsError::new(setting, format!("must be {low} to {high} seconds")))
+        };
+        Ok(Windows {
+            store: within("windows.store_s", self.store_s, &STORE_WINDOW_RANGE)?,
+            inquiry_life: within("windows.inquiry_life_s", self.inquiry_life_s, &INQUIRY_LIFE_RANGE)?,
         })
     }
 }
@@ -314,6 +362,19 @@ mod tests {
     }
 
     #[test]
+    fn windows_are_a_day_unless_they_are_set() {
+        let of = |text: &str| Settings::read(text, |_| None).unwrap().windows;
+        assert_eq!(of(""), Windows::default());
+        assert_eq!(
+            of(""),
+            Windows { store: Duration::from_hours(24), inquiry_life: Duration::from_hours(24) }
+        );
+        assert_eq!(of("[windows]\nstore_s = 60").store, Duration::from_mins(1));
+        assert_eq!(of("[windows]\nstore_s = 60").inquiry_life, Duration::from_hours(24));
+        assert_eq!(of("[windows]\ninquiry_life_s = 2592000").inquiry_life, Duration::from_hours(720));
+    }
+
+    #[test]
     fn what_cannot_be_used_is_named() {
         for (text, setting) in [
             ("listen = \"nowhere\"", "listen"),
@@ -323,6 +384,11 @@ mod tests {
             ("[webhooks]\nallowed_ranges = \"10.0.0.0\"", "webhooks.allowed_ranges"),
             ("database_file = \"/no/such/file\"", "database_file"),
             ("[limits]\ntrusted_proxies = \"10.0.0.0/33\"", "limits.trusted_proxies"),
+            ("[windows]\nstore_s = 59", "windows.store_s"),
+            ("[windows]\nstore_s = 2592001", "windows.store_s"),
+            ("[windows]\ninquiry_life_s = 0", "windows.inquiry_life_s"),
+            ("[windows]\ninquiry_life_s = 2592001", "windows.inquiry_life_s"),
+            ("[windows]\nrecovery_s = 60", "the file"),
             ("[limits]\ntrusted_proxies = \"proxy.example\"", "limits.trusted_proxies"),
         ] {
             assert_eq!(Settings::read(text, |_| None).unwrap_err().setting, setting, "{text}");

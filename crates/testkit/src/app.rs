@@ -12,7 +12,7 @@ use domain::key::{KeyEnvironment, KeyType};
 use domain::rate::Rate;
 use domain::time::Timestamp;
 use serde_json::Value;
-use server::config::{Limits, Settings};
+use server::config::{Limits, Settings, Windows};
 use server::edge::address::Network;
 use server::edge::chance::SystemChance;
 use server::edge::clock::Clock as _;
@@ -41,6 +41,8 @@ pub struct Plan {
     calls: Rate,
     failures: Rate,
     trusted_proxy: Option<&'static str>,
+    windows: Windows,
+    retail_window_s: Option<u32>,
 }
 
 /// Which of a sandbox tenant's keys.
@@ -92,6 +94,8 @@ impl Default for Plan {
             calls,
             failures: calls,
             trusted_proxy,
+            windows: Windows::default(),
+            retail_window_s: None,
         }
     }
 }
@@ -139,6 +143,18 @@ impl Plan {
         Self { trusted_proxy: Some(proxy), ..self }
     }
 
+    /// With such windows of the server's.
+    #[must_use]
+    pub fn with_windows(self, windows: Windows) -> Self {
+        Self { windows, ..self }
+    }
+
+    /// With an enclave that was told for how long recovery is open, in seconds.
+    #[must_use]
+    pub fn with_recovery_window(self, seconds: u32) -> Self {
+        Self { retail_window_s: Some(seconds), ..self }
+    }
+
     /// Starts it.
     pub async fn start(self) -> App {
         let folder = tempfile::Builder::new().prefix("hf-app-").tempdir().expect("a temporary folder");
@@ -174,6 +190,7 @@ impl Plan {
             socket: folder.join("enclave.sock"),
             provider: sandbox.then(|| fixture.provider.clone()),
             offline_key: sandbox.then(|| fixture.offline_key.clone()),
+            retail_window_s: self.retail_window_s,
             log: folder.join("enclave.log"),
         }
     }
@@ -187,6 +204,7 @@ impl Plan {
         settings.limits = Limits { calls: self.calls, failures: self.failures, trusted_proxies };
         // Given in production too, where it must make no difference.
         settings.simulator_file = Some(folder.join("simulator.provider"));
+        settings.windows = self.windows;
         settings.pool_targets = KeyType::ALL.iter().copied().zip(self.pool_targets).collect();
         if let Some(cluster) = cluster {
             settings.database = store::Settings::postgres(cluster.address());

@@ -23,6 +23,8 @@ pub struct Recipe {
     pub provider: Option<PathBuf>,
     /// The public key of an offline enclave.
     pub offline_key: Option<PathBuf>,
+    /// How long after an approval recovery is open, in seconds; its own default where nothing is said.
+    pub retail_window_s: Option<u32>,
     /// Where its words go.
     pub log: PathBuf,
 }
@@ -66,6 +68,9 @@ impl Enclave {
                 command.arg(name).arg(path);
             }
         }
+        if let Some(window) = recipe.retail_window_s {
+            command.args(["--retail-window-s", &window.to_string()]);
+        }
         let log = File::options().create(true).append(true).open(&recipe.log).expect("a log file");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the enclave starts");
@@ -75,6 +80,12 @@ impl Enclave {
         let said = std::fs::read_to_string(&recipe.log).unwrap_or_default();
         assert_eq!(line, "ready\n", "the enclave did not come to listen: {said}");
         self.child = Some(child);
+    }
+
+    /// Starts it again with another window for recoveries, in seconds.
+    pub fn restart_with_window(&mut self, window_s: u32) {
+        self.recipe.retail_window_s = Some(window_s);
+        self.restart();
     }
 
     /// One request, past the server.

@@ -94,6 +94,7 @@ fn recipe(folder: &Path, state: PathBuf) -> Recipe {
         socket: folder.join("enclave.sock"),
         provider: Some(folder.join("simulator.provider")),
         offline_key: Some(folder.join("offline.pub")),
+        retail_window_s: None,
         log: folder.join("enclave.log"),
     }
 }

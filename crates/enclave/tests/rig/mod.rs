@@ -514,7 +514,7 @@ impl Bundle {
                 enc_subkey_fpr: recipient.enc_subkey_fpr,
                 cert_sha256: hex(&recipient.cert_sha256),
             },
-            policy_hash: hex(&sha256(&policy::preimage(env, tenant))),
+            policy_hash: hex(&session.ticket().policy_hash),
             policy_version: policy::BUILT_IN_VERSION,
             requested_by: "credential-1".into(),
             session_nonce: hex(&session.ticket().nonce),

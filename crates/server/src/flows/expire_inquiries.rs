@@ -1,7 +1,6 @@
 //! Ends inquiries that nobody finishes.
 
 use domain::audit::ActorType;
-use domain::limits::INQUIRY_LIFE;
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use store::{OfTenant, StoreError, verifications};
@@ -14,11 +13,12 @@ use crate::app::App;
 /// How many are ended at a time.
 const PAGE: i64 = 100;
 
-/// Expires inquiries that were made [`INQUIRY_LIFE`] ago and are still created or pending. Returns how many
-/// were looked at.
+/// Expires inquiries that are as old as an inquiry's life and still created or pending. Returns how many were
+/// looked at.
 pub async fn expire_inquiries(app: &App, now: Timestamp) -> Result<usize, Error> {
+    let life = app.windows.inquiry_life;
     let overdue = app.db.read("list_overdue", move |rx| {
-        let overdue = verifications::list_overdue(rx, now - INQUIRY_LIFE, PAGE)?;
+        let overdue = verifications::list_overdue(rx, now - life, PAGE)?;
         let with_user = overdue.into_iter().map(|OfTenant { tenant_id, row }| {
             let inquiry = Inquiry::of(rx, &tenant_id, row)?;
             Ok((tenant_id, inquiry))

@@ -23,7 +23,7 @@ pub struct GenerateKey {
 pub async fn generate_key(app: &App, ctx: &Ctx, command: GenerateKey) -> Result<Assigned, Error> {
     ctx.principal.permit(Deed::GenerateKey)?;
     let inquiry = find_of_user(app, ctx, &command.verification_id, &command.user_identifier).await?;
-    inquiry.standing().may_store(ctx.now)?;
+    inquiry.standing().may_store(app.windows.store, ctx.now)?;
     let asked =
         Asked { environment: KeyEnvironment::Hot, key_type: KeyType::Rsa4096, sign_with: command.sign_with };
     let filing = Filing { verification_id: Some(inquiry.verification.id), ..Filing::default() };

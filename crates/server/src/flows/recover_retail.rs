@@ -79,7 +79,7 @@ pub async fn recover_retail(app: &App, ctx: &Ctx, command: RecoverRetail) -> Res
 }
 
 async fn release(app: &App, ctx: &Ctx, inquiry: &Inquiry, certificate: &str) -> Result<Recovered, Error> {
-    inquiry.standing().may_recover(ctx.now)?;
+    inquiry.standing().may_recover(app.recovery_window().await?, ctx.now)?;
     let certificate = certificate.trim().as_bytes().to_vec();
     let recipient = inspect(app, inquiry, &certificate).await?;
     let (recovery, items) = intend(app, ctx, inquiry, &recipient).await?;
@@ -155,7 +155,7 @@ async fn intend(
         state: RecoveryState::Releasing,
         gpg_fingerprint: recipient.openpgp_fpr.clone(),
         subkey_fingerprint: recipient.enc_subkey_fpr.clone(),
-        intent: build_intent(app, ctx, inquiry, recipient, &items)?.to_canonical().into_bytes(),
+        intent: build_intent(app, ctx, inquiry, recipient, &items).await?.to_canonical().into_bytes(),
         items: items.iter().map(|item| item.backup.id.as_str()).collect::<Value>().to_string(),
         deliveries: 0,
         created_at: ctx.now,

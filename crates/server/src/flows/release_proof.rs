@@ -7,7 +7,6 @@ use boundary::token::{Ticket, digest_preimage};
 use boundary::wire::Wire as _;
 use domain::audit::hex;
 use domain::backup::BackupState;
-use domain::limits::RECOVERY_WINDOW;
 use store::StoreError;
 use store::backups::{Backup, BackupWithKey};
 use store::recoveries::Recovery;
@@ -22,7 +21,7 @@ use crate::app::App;
 const SESSIONS_MAX: i64 = 1_000;
 
 /// The one object that names the release.
-pub(super) fn build_intent(
+pub(super) async fn build_intent(
     app: &App,
     ctx: &Ctx,
     inquiry: &Inquiry,
@@ -65,7 +64,7 @@ pub(super) fn build_intent(
         requested_by: ctx.principal.credential.to_string(),
         session_nonce: hex(&ticket.nonce),
         not_before_ms: ctx.now.ms(),
-        expires_at_ms: (ctx.now + RECOVERY_WINDOW).ms(),
+        expires_at_ms: (ctx.now + app.recovery_window().await?).ms(),
     })
 }
 
@@ -95,7 +94,7 @@ pub(super) async fn build_request(
         enc_subkey_fpr: recovery.subkey_fingerprint.clone(),
         cert_sha256: app.sha256(&certificate),
     };
-    let intent = build_intent(app, ctx, inquiry, &recipient, items)?;
+    let intent = build_intent(app, ctx, inquiry, &recipient, items).await?;
     let mut sorted: Vec<_> = items.iter().collect();
     sorted.sort_by(|a, b| a.backup.id.cmp(&b.backup.id));
     let items = sorted.into_iter().map(|BackupWithKey { backup, key }| {

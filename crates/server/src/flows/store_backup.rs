@@ -56,7 +56,7 @@ pub struct StoredBackup {
 pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<Vec<StoredBackup>, Error> {
     ctx.principal.permit(Deed::StoreBackup)?;
     let inquiry = find_of_user(app, ctx, &command.verification_id, &command.user_identifier).await?;
-    inquiry.standing().may_store(ctx.now)?;
+    inquiry.standing().may_store(app.windows.store, ctx.now)?;
     let (key, user) = find_key(app, ctx, &command.public_key).await?;
     // A COLD key opens nothing here, so an item under it could be neither checked nor recovered by its owner.
     if user.id != inquiry.user.id || key.key_environment != domain::key::KeyEnvironment::Hot {
@@ -77,12 +77,12 @@ pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<
     let checked = check_items(app, ctx, (&key, &user), Some(session), items.collect(), &metadata).await?;
     let (tenant, env, id, now, minter) =
         (ctx.principal.tenant.clone(), app.env, inquiry.verification.id, ctx.now, app.minter.clone());
-    let template = ctx.entry(app, "backup.stored");
+    let (window, template) = (app.windows.store, ctx.entry(app, "backup.stored"));
     let stored = app.db.write("store_backup", move |tx| {
         // Held until the end, so that an approval or a decline at this moment comes before or after, never
         // between.
         let verification = verifications::of(&tenant).find_locked(tx, &id)?.ok_or_else(Refusal::not_found)?;
-        let state = match standing(&verification).may_store(now)? {
+        let state = match standing(&verification).may_store(window, now)? {
             Keeping::Confirmed => BackupState::Confirmed,
             Keeping::Unconfirmed => BackupState::Unconfirmed,
         };

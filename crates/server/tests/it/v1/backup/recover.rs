@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use domain::limits::RECOVERY_WINDOW;
 use testkit::device::{checksum, secret};
-use testkit::{Actor, App};
+use testkit::{Actor, App, Plan};
 
 use crate::story::message;
 
@@ -76,12 +75,50 @@ async fn recovery_is_open_for_an_hour() {
     retail.simulate(&closed, "close_window").await.ok();
     retail.recover("user-1", &closed, certificate).await.refused(403, "verification-window-closed");
     assert_eq!(last_refusal(&retail).await, ("verification-window-closed".to_owned(), Some(closed)));
-    app.clock.advance(RECOVERY_WINDOW + Duration::from_millis(1));
+    app.clock.advance(Duration::from_hours(1));
+    // Not the window's end yet, but of the enclave's welcome: the server has heard of no other window.
+    retail.recover("user-1", &id, "not a key").await.refused(400, "validation-failed");
+    app.clock.advance(Duration::from_millis(1));
     retail.recover("user-1", &id, certificate).await.refused(403, "verification-window-closed");
     assert_eq!(last_refusal(&retail).await.1, Some(id.clone()));
     // A refused call used nothing up: stores are still taken.
     let key = retail.key("user-1", &id).await;
     retail.store("user-1", &id, &key, &[key.device().item("more", &secret("more"))]).await;
+}
+
+#[tokio::test]
+async fn the_enclave_says_for_how_long_recovery_is_open() {
+    for (window_s, closes) in [(600, Duration::from_mins(10)), (604_800, Duration::from_hours(168))] {
+        let app = Plan::default().with_recovery_window(window_s).start().await;
+        let retail = app.retail();
+        let certificate = &app.fixture.recipient.certificate;
+        enrolled(&retail, "user-1").await;
+        let id = retail.approved("user-1").await;
+        retail.recover("user-1", &id, certificate).await.ok();
+        // At its last instant the call goes on to the certificate, at the next it does not.
+        app.clock.advance(closes);
+        retail.recover("user-1", &id, "not a key").await.refused(400, "validation-failed");
+        app.clock.advance(Duration::from_millis(1));
+        retail.recover("user-1", &id, certificate).await.refused(403, "verification-window-closed");
+    }
+}
+
+#[tokio::test]
+async fn a_check_of_before_another_window_releases_nothing_and_the_next_one_does() {
+    let mut app = App::start().await;
+    let retail = app.retail();
+    let certificate = app.fixture.recipient.certificate.clone();
+    enrolled(&retail, "user-1").await;
+    let id = retail.approved("user-1").await;
+    app.enclave.restart_with_window(600);
+    retail.recover("user-1", &id, &certificate).await.refused(403, "release-refused");
+    let next = retail.approved("user-1").await;
+    let answer = retail.recover("user-1", &next, &certificate).await.ok();
+    assert_eq!(
+        answer["backup"].as_array().unwrap().len(),
+        1,
+        "what was stored before is his still: {answer}"
+    );
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use domain::limits::STORE_WINDOW;
 use serde_json::{Value, json};
+use server::config::Windows;
 use testkit::device::secret;
-use testkit::{App, Given};
+use testkit::{App, Given, Plan};
 
 fn body(id: &str, key: &Given) -> Value {
     testkit::store_body("user-1", id, key, &[key.device().item("seed", &secret("seed"))])
@@ -208,4 +209,22 @@ async fn stores_are_taken_until_the_window_closes() {
     retail.store("user-1", &id, &key, &item("a")).await;
     app.clock.advance(Duration::from_millis(1));
     retail.try_store("user-1", &id, &key, &item("b")).await.refused(403, "verification-window-closed");
+}
+
+#[tokio::test]
+async fn the_settings_say_for_how_long_stores_and_keys_are_taken() {
+    for store in [Duration::from_mins(1), Duration::from_hours(720)] {
+        let app = Plan::default().with_windows(Windows { store, ..Windows::default() }).start().await;
+        let retail = app.retail();
+        let id = retail.approved("user-1").await;
+        let key = retail.key("user-1", &id).await;
+        let item = |name: &str| [key.device().item(name, &secret(name))];
+        app.clock.advance(store);
+        retail.store("user-1", &id, &key, &item("a")).await;
+        retail.key("user-1", &id).await;
+        app.clock.advance(Duration::from_millis(1));
+        retail.try_store("user-1", &id, &key, &item("b")).await.refused(403, "verification-window-closed");
+        let body = json!({"user_identifier": "user-1", "verification_id": id});
+        retail.post("/v1/key/generate", &body).await.refused(403, "verification-window-closed");
+    }
 }

@@ -6,7 +6,8 @@ use domain::limits::INQUIRY_LIFE;
 use domain::verification::Action;
 use reqwest::Method;
 use serde_json::json;
-use testkit::App;
+use server::config::Windows;
+use testkit::{App, Plan};
 
 #[tokio::test]
 async fn a_check_begins_and_tells_where_it_stands() {
@@ -93,4 +94,22 @@ async fn what_nobody_finishes_expires_and_what_waits_for_people_does_not() {
     let deleted = events.iter().find(|event| event["type"] == "backup.deleted").unwrap();
     assert_eq!(deleted["data"]["backup_id"], kept[0], "what was not confirmed goes with it");
     retail.try_store("user-1", &ids[0].0, &key, &items).await.refused(403, "verification-not-approved");
+}
+
+#[tokio::test]
+async fn the_settings_say_how_long_an_inquiry_lives() {
+    let (short, long) = (Duration::from_mins(10), Duration::from_hours(48));
+    for inquiry_life in [short, long] {
+        let app = Plan::default().with_windows(Windows { inquiry_life, ..Windows::default() }).start().await;
+        let retail = app.retail();
+        let first = retail.start("user-1").await;
+        app.clock.advance(Duration::from_secs(1));
+        let second = retail.start("user-1").await;
+        app.clock.advance(inquiry_life - Duration::from_secs(1));
+        while retail.inquiry_status(&first).await != "EXPIRED" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // The same look found the other, and left it.
+        assert_eq!(retail.inquiry_status(&second).await, "CREATED");
+    }
 }
