@@ -19,6 +19,15 @@ pub struct DamageResponse {
     pub backup_id: String,
 }
 
+/// The offline enclave has done what waited for it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CeremonyResponse {
+    /// Always true.
+    pub ok: bool,
+    /// COLD keys that came into the pool.
+    pub keys_added: u64,
+}
+
 /// Everything a sandbox made for its users.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Credentials {

@@ -68,6 +68,8 @@ words! {
         RevokeCredential = "revoke-credential",
         /// Rehearsing an item that fails.
         DamageBackup = "damage-backup",
+        /// Having the offline enclave of a sandbox do what waits for it.
+        RunCeremony = "run-ceremony",
         /// Registering a webhook endpoint.
         CreateWebhook = "create-webhook",
         /// Listing webhook endpoints.
@@ -123,6 +125,7 @@ impl Deed {
             Self::ListCredentials => ("GET", "/v1/credentials"),
             Self::RevokeCredential => ("DELETE", "/v1/credentials/{id}"),
             Self::DamageBackup => ("POST", "/v1/sandbox/damage"),
+            Self::RunCeremony => ("POST", "/v1/sandbox/ceremony"),
             Self::CreateWebhook => ("POST", "/v1/webhooks"),
             Self::ListWebhooks => ("GET", "/v1/webhooks"),
             Self::ReadWebhook => ("GET", "/v1/webhooks/{id}"),
@@ -170,7 +173,7 @@ impl Deed {
             | Self::RestoreOwnBackup => Scope::Keys,
             Self::ReadAudit => Scope::Audit,
             Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
-            Self::DamageBackup => Scope::Sandbox,
+            Self::DamageBackup | Self::RunCeremony => Scope::Sandbox,
             Self::CreateWebhook
             | Self::ListWebhooks
             | Self::ReadWebhook

@@ -117,6 +117,11 @@ pub const UNAVAILABLE_RETRY_AFTER_S: u32 = 2;
 /// An enclave call that has not been answered by then is given up.
 pub const ENCLAVE_DEADLINE: Duration = Duration::from_secs(30);
 
+/// A ceremony of a sandbox that has not ended by then is not waited for: below [`IDEMPOTENCY_LEASE`].
+pub const CEREMONY_DEADLINE: Duration = Duration::from_secs(100);
+
+const _: () = assert!(CEREMONY_DEADLINE.as_secs() < IDEMPOTENCY_LEASE.as_secs());
+
 /// Connections to the enclave from one server process.
 pub const ENCLAVE_CONNECTIONS_MAX: usize = 16;
 

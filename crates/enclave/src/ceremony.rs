@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::signature::KeyPair;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use boundary::Env;
 use boundary::batch::{BATCH_KEYS_MAX, Batch, BatchKey, preimage};
 use boundary::message::KeyType;
@@ -13,7 +13,7 @@ use boundary::wire::Wire;
 use crate::clock::wall_ms;
 use crate::digest::{hex, random, uuid_v7};
 use crate::generate::make;
-use crate::root;
+use crate::root::{self, Keyring};
 use crate::seal::{Home, KeyFacts, seal};
 
 /// The sealed private halves.
@@ -29,11 +29,18 @@ pub struct Order {
     pub counts: [(KeyType, usize); 3],
 }
 
-/// Makes a batch. The private halves are on the disk before the batch file exists.
-pub fn batch(dir: &Path, env: Env, order: &Order) -> io::Result<()> {
+/// Leaves the public half of the key that will sign batches, making the pair at the first time: what the online
+/// enclave must be started with before it can believe a batch. Returns what signs.
+pub fn introduce(dir: &Path, env: Env) -> io::Result<(Keyring, Ed25519KeyPair)> {
     let keyring = root::open(dir, env)?.keyring;
     let signer = root::offline_key(dir, &keyring)?;
     root::replace(dir, PUBLIC_FILE, format!("{}\n", hex(signer.public_key().as_ref())).as_bytes())?;
+    Ok((keyring, signer))
+}
+
+/// Makes a batch. The private halves are on the disk before the batch file exists.
+pub fn batch(dir: &Path, env: Env, order: &Order) -> io::Result<()> {
+    let (keyring, signer) = introduce(dir, env)?;
     let wanted: Vec<KeyType> =
         order.counts.iter().flat_map(|&(key_type, count)| std::iter::repeat_n(key_type, count)).collect();
     if !(1..=BATCH_KEYS_MAX).contains(&wanted.len()) {

@@ -48,6 +48,7 @@ const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
         [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--end-with-stdin]
   init  --state DIR --env sandbox|production
+  offline-key --state DIR --env sandbox|production
   batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N";
 
 /// Runs one of the enclave's commands; `args` are those after the program's name.
@@ -80,7 +81,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
             "--recovery-limits",
             "--retail-window-s",
         ],
-        "init" => &["--state", "--env"],
+        "init" | "offline-key" => &["--state", "--env"],
         "batch" => &["--state", "--env", "--out", "--rsa", "--secp256k1", "--ed25519"],
         _ => return Err(io::Error::other(USAGE)),
     };
@@ -91,6 +92,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     match command.as_str() {
         "serve" => serve(&options, &dir, env),
         "init" => root::init(&dir, env),
+        "offline-key" => offline(&dir, env).and_then(|_held| ceremony::introduce(&dir, env)).map(drop),
         _ => batch(&options, &dir, env),
     }
 }
@@ -214,10 +216,15 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     service::serve(&enclave, &listener, &[own_uid].into_iter().chain(peer).collect::<Vec<_>>())
 }
 
-fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
+/// An offline enclave's directory, held for this process alone.
+fn offline(dir: &Path, env: Env) -> io::Result<std::fs::File> {
     guard::protect(true);
     prepare(dir, env)?;
-    let _directory = guard::lock_directory(dir)?;
+    guard::lock_directory(dir)
+}
+
+fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
+    let _directory = offline(dir, env)?;
     let count = |name| Ok::<_, io::Error>(options.number(name)?.unwrap_or_default() as usize);
     let counts = [
         (KeyType::Rsa4096, count("--rsa")?),

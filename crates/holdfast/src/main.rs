@@ -64,14 +64,14 @@ mod tests {
     fn a_sandbox_needs_no_word_and_takes_all() {
         let Command::Sandbox(args) = parse("holdfast sandbox").unwrap() else { panic!() };
         assert_eq!(
-            (args.listen, args.tour, args.once, args.fresh, args.json),
-            (None, false, false, false, false)
+            (args.listen, args.tour, args.once, args.fresh, args.json, args.manual_ceremony),
+            (None, false, false, false, false, false)
         );
-        let line =
-            "holdfast sandbox --tour --once --fresh --json --listen 127.0.0.1:0 --data-dir d --credentials c";
+        let line = "holdfast sandbox --tour --once --fresh --json --listen 127.0.0.1:0 --data-dir d --credentials c \
+             --manual-ceremony";
         let Command::Sandbox(args) = parse(line).unwrap() else { panic!() };
         assert_eq!(args.listen, Some(([127, 0, 0, 1], 0).into()));
-        assert!(args.tour && args.once && args.fresh && args.json);
+        assert!(args.tour && args.once && args.fresh && args.json && args.manual_ceremony);
         assert_eq!((args.data_dir, args.credentials), (Some("d".into()), Some("c".into())));
     }
 

@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use client::api::sandbox::Credentials;
 use server::config::Settings;
+use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
+use server::edge::clock::SystemClock;
 use server::running::Service;
+use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
 
 use self::enclave_process::EnclaveProcess;
@@ -62,6 +65,10 @@ pub struct Args {
     /// Writes addresses, tenants and API keys to this file as JSON, readable by you only.
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
+    /// Leaves the ceremonies to you: no COLD keys are made before you ask for them with POST
+    /// /v1/sandbox/ceremony, or put a batch of your own into "outgoing" in the folder of the offline keys.
+    #[arg(long)]
+    pub manual_ceremony: bool,
     /// Prints one JSON object per line, for programs.
     #[arg(long)]
     pub json: bool,
@@ -72,6 +79,7 @@ struct Running {
     service: Service,
     enclave: EnclaveProcess,
     credentials: Credentials,
+    ceremonies: mpsc::Receiver<CeremonyCall>,
     _socket: Socket,
 }
 
@@ -112,7 +120,9 @@ async fn live(args: &Args, page: Page, started: Instant) -> Result<ExitCode, Fai
     };
     page.line("");
     page.line(&page.dim("  ending ..."));
-    let Running { service, enclave, .. } = running;
+    let Running { service, enclave, ceremonies, .. } = running;
+    // Nobody holds them any more: who waits for one is told so, and does not keep the service from ending.
+    drop(ceremonies);
     let in_order = async {
         service.stop().await;
         enclave.stop().await;
@@ -134,15 +144,20 @@ fn code_of_interruption(args: &Args) -> ExitCode {
 async fn start(args: &Args, page: Page, folders: &Folders) -> Result<Running, Failure> {
     let progress = Progress::new(page.is_json());
     folders.ensure_provider()?;
-    let making = "the offline enclave makes the first keys";
-    cold::first_batch(folders, |detail| progress.say(making, detail)).await?;
+    if args.manual_ceremony {
+        cold::introduce(folders).await?;
+    } else {
+        let making = "the offline enclave makes the first keys";
+        cold::first_batch(folders, |detail| progress.say(making, detail)).await?;
+    }
     progress.say("the enclave starts", "");
     let socket = folders.socket()?;
     let enclave = EnclaveProcess::start(folders, &socket.path).await?;
     progress.say("the service starts", "");
     let listen = choose_address(args.listen, page)?;
     let settings = Settings::sandbox(folders.data(), listen, &socket.path);
-    let service = Service::start(settings).await.doing(|| {
+    let (desk, ceremonies) = CeremonyDesk::open();
+    let service = Service::start_with(settings, Box::new(SystemClock), Some(desk)).await.doing(|| {
         format!("the service did not start on {listen}; its log is {}", folders.log_file().display())
     })?;
     if let Err(failure) = cold::adopt_waiting(folders, &service).await {
@@ -156,7 +171,7 @@ async fn start(args: &Args, page: Page, folders: &Folders) -> Result<Running, Fa
         let text = serde_json::to_string_pretty(&credentials).doing(|| "cannot write the credentials")?;
         folders::write_private(path, text.as_bytes())?;
     }
-    Ok(Running { service, enclave, credentials, _socket: socket })
+    Ok(Running { service, enclave, credentials, ceremonies, _socket: socket })
 }
 
 /// Greets, plays the tour if asked to, and stays.
@@ -167,7 +182,7 @@ async fn take_part(
     running: &mut Running,
     ready: Duration,
 ) -> Result<ExitCode, Failure> {
-    let Running { service, enclave, credentials, .. } = running;
+    let Running { service, enclave, credentials, ceremonies, .. } = running;
     let in_time = format!("ready in {:.2} s", ready.as_secs_f64());
     page.line(&format!("{} sandbox, {}", page.bold("Holdfast"), page.green(&in_time)));
     greeting::print_addresses(page, credentials, &folders.log_file().display().to_string());
@@ -177,6 +192,9 @@ async fn take_part(
             "  Other machines can reach it, and a sandbox approves every identity check it is told to:",
         );
         page.line("  keep nothing real in it.");
+    }
+    if args.manual_ceremony {
+        greeting::print_manual_ceremony(page, credentials);
     }
     page.event("ready", ready_event(credentials, ready)?);
     let plan = async {
@@ -197,7 +215,7 @@ async fn take_part(
     };
     tokio::select! {
         code = plan => code,
-        () = cold::keep_stocked(folders, service) => Ok(ExitCode::SUCCESS),
+        () = cold::keep_stocked(folders, service, args.manual_ceremony, ceremonies) => Ok(ExitCode::SUCCESS),
         () = tell_restarts => Ok(ExitCode::SUCCESS),
     }
 }

@@ -179,3 +179,82 @@ fn pid_of_enclave(data_dir: &Path) -> String {
     let pid = pids.find_map(|entry| Some(entry.path()).filter(is_it)).expect("an enclave");
     text(pid.file_name().expect("a number").as_encoded_bytes())
 }
+
+/// A running sandbox's address and its partner's key, of its credentials file.
+fn partner_of(credentials: &Path) -> (String, String) {
+    let written: client::api::sandbox::Credentials =
+        serde_json::from_slice(&fs::read(credentials).expect("a file")).expect("the contract's shape");
+    let partner = written.tenants.into_iter().find(|tenant| tenant.kind == "partner").expect("a partner");
+    (written.base_url, partner.api_keys.full)
+}
+
+/// A POST: status, headers and body as one text.
+fn post((base, key): &(String, String), path: &str, body: &str) -> String {
+    let header = format!("X-API-Key: {key}");
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "-i", "-X", "POST", "-H", &header, "-H", "Content-Type: application/json", "-d", body]);
+    text(&curl.arg(format!("{base}{path}")).output().expect("curl runs").stdout)
+}
+
+fn assign_cold(partner: &(String, String), user: &str, key_type: &str) -> String {
+    let body = format!(
+        "{{\"user_identifier\":\"{user}\",\"key_type\":\"{key_type}\",\"key_environment\":\"COLD\",\
+         \"organisation\":{{\"customer_id\":\"c\"}},\"package\":{{\"package_id\":\"p\"}}}}"
+    );
+    post(partner, "/v1/partner/keys", &body)
+}
+
+#[test]
+fn ceremonies_are_left_to_whoever_asks_for_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("sandbox");
+    let credentials = folder.path().join("credentials.json");
+    let file = credentials.display().to_string();
+    let mut sandbox = Sandbox::start(&data_dir, &["--manual-ceremony", "--credentials", &file]);
+    assert!(sandbox.said.iter().any(|line| line.contains("/v1/sandbox/ceremony")), "{:#?}", sandbox.said);
+    let partner = partner_of(&credentials);
+    for key_type in ["rsa4096", "secp256k1", "ed25519"] {
+        let dry = assign_cold(&partner, "user-1", key_type);
+        assert!(dry.starts_with("HTTP/1.1 503") && dry.contains("pool-empty"), "{dry}");
+        assert!(dry.to_lowercase().contains("\r\nretry-after: "), "{dry}");
+    }
+    let cold = folder.path().join("sandbox-cold");
+    assert!(!cold.join("enclave/cold.keys").exists(), "nobody asked for a key");
+    assert!(processes_on(&cold).is_empty(), "nobody asked for a ceremony: {:#?}", processes_on(&cold));
+
+    let held = post(&partner, "/v1/sandbox/ceremony", "{}");
+    assert!(held.starts_with("HTTP/1.1 200") && held.contains("\"keys_added\":36"), "{held}");
+    assert!(processes_on(&cold).is_empty(), "it was answered before its end: {:#?}", processes_on(&cold));
+    for key_type in ["rsa4096", "secp256k1", "ed25519"] {
+        let given = assign_cold(&partner, key_type, key_type);
+        assert!(given.starts_with("HTTP/1.1 200") && given.contains("\"COLD\""), "{given}");
+    }
+    // There is room for as many as were given out.
+    let held = post(&partner, "/v1/sandbox/ceremony", "{}");
+    assert!(held.starts_with("HTTP/1.1 200") && held.contains("\"keys_added\":3"), "{held}");
+
+    sandbox.signal("-TERM");
+    assert!(sandbox.child.wait().expect("an end").success());
+    assert_eq!(processes_on(&data_dir), Vec::<String>::new());
+}
+
+#[test]
+fn cold_keys_are_made_again_by_themselves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("sandbox");
+    let credentials = folder.path().join("credentials.json");
+    let file = credentials.display().to_string();
+    let _sandbox = Sandbox::start(&data_dir, &["--credentials", &file]);
+    let partner = partner_of(&credentials);
+    // More than were there at the start.
+    for user in 0..20 {
+        let user = format!("user-{user}");
+        let is_given = |_| {
+            std::thread::sleep(Duration::from_millis(150));
+            let answer = assign_cold(&partner, &user, "ed25519");
+            assert!(answer.starts_with("HTTP/1.1 200") || answer.contains("pool-empty"), "{answer}");
+            answer.starts_with("HTTP/1.1 200")
+        };
+        assert!((0..400).any(is_given), "{user} never got a key");
+    }
+}

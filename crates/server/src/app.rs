@@ -14,6 +14,7 @@ use store::{Db, StoreError};
 use tokio::sync::Mutex;
 
 use crate::config::{Settings, Windows};
+use crate::edge::ceremony::CeremonyDesk;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::Clock;
 use crate::edge::enclave::{CallError, Enclave};
@@ -66,13 +67,19 @@ pub struct App {
 pub struct Sandbox {
     /// The simulated identity provider.
     pub simulator: Simulator,
+    /// Where a ceremony is asked for; none where nobody would hold one.
+    pub ceremonies: Option<CeremonyDesk>,
 }
 
 impl Sandbox {
     /// The sandbox of these settings; none in production, whatever else they say.
-    pub fn of(settings: &Settings, simulator_secret: &[u8]) -> Option<Self> {
+    pub fn of(
+        settings: &Settings,
+        simulator_secret: &[u8],
+        ceremonies: Option<CeremonyDesk>,
+    ) -> Option<Self> {
         match settings.environment {
-            Env::Sandbox => Some(Self { simulator: Simulator::new(simulator_secret) }),
+            Env::Sandbox => Some(Self { simulator: Simulator::new(simulator_secret), ceremonies }),
             Env::Production => None,
         }
     }

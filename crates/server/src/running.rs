@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, Parts, Sandbox};
 use crate::config::Settings;
+use crate::edge::ceremony::CeremonyDesk;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::{Clock, SystemClock};
 use crate::edge::jwt::TokenKey;
@@ -85,18 +86,23 @@ impl Service {
     /// Opens the database, starts the workers and listens. The enclave may come later: until it does, calls
     /// that need it answer 503.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        Self::start_with(settings, Box::new(SystemClock)).await
+        Self::start_with(settings, Box::new(SystemClock), None).await
     }
 
-    /// The same, by another clock: for tests of what happens hours later.
-    pub async fn start_with(settings: Settings, clock: Box<dyn Clock>) -> Result<Self, StartError> {
+    /// The same, by this clock (a test's, for what happens hours later), and, in a sandbox, with somebody who holds
+    /// ceremonies when they are asked for at `ceremonies`.
+    pub async fn start_with(
+        settings: Settings,
+        clock: Box<dyn Clock>,
+        ceremonies: Option<CeremonyDesk>,
+    ) -> Result<Self, StartError> {
         fs::create_dir_all(&settings.data_dir).map_err(doing("making the data folder"))?;
         let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance)
             .map_err(doing("reading the server's keys"))?;
         let token_key = TokenKey::of(keys.token_seed())
             .ok_or_else(|| doing("reading the server's keys")("they make no key for tokens"))?;
         let instance = instance_name(&settings.data_dir).map_err(doing("reading this process's name"))?;
-        let sandbox = read_sandbox(&settings)?;
+        let sandbox = read_sandbox(&settings, ceremonies)?;
         let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
         claim_database(&db, &settings, &instance).await?;
         let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
@@ -231,11 +237,14 @@ fn instance_name(data_dir: &Path) -> std::io::Result<String> {
     }
 }
 
-fn read_sandbox(settings: &Settings) -> Result<Option<Sandbox>, StartError> {
+fn read_sandbox(
+    settings: &Settings,
+    ceremonies: Option<CeremonyDesk>,
+) -> Result<Option<Sandbox>, StartError> {
     let Some(path) = &settings.simulator_file else { return Ok(None) };
     let text = fs::read_to_string(path).map_err(doing("reading the simulated provider's file"))?;
     let secret = text.lines().find_map(|line| line.strip_prefix("secret="));
     let secret =
         secret.ok_or_else(|| doing("reading the simulated provider's file")("it has no `secret=`"))?;
-    Ok(Sandbox::of(settings, secret.trim().as_bytes()))
+    Ok(Sandbox::of(settings, secret.trim().as_bytes(), ceremonies))
 }

@@ -14,6 +14,7 @@ use domain::time::Timestamp;
 use serde_json::Value;
 use server::config::{Limits, Settings, Windows};
 use server::edge::address::Network;
+use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
 use server::edge::chance::SystemChance;
 use server::edge::clock::Clock as _;
 use server::running::{Service, StartError};
@@ -22,6 +23,7 @@ use store::pool::{self, PoolKey};
 use store::seal::ServerKeys;
 use store::{Db, StoreError, tenants};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 use crate::actor::Actor;
 use crate::clock::MockClock;
@@ -74,6 +76,7 @@ pub struct App {
     pub enclave: Enclave,
     /// The database server, where there is one.
     pub cluster: Option<Cluster>,
+    ceremonies: Option<CeremonyDesk>,
     folder: TempDir,
 }
 
@@ -176,8 +179,21 @@ impl Plan {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let tenants = Vec::new();
         let service = None;
-        let mut app =
-            App { service, settings, tenants, http, clock, db, place, fixture, enclave, cluster, folder };
+        let ceremonies = None;
+        let mut app = App {
+            service,
+            settings,
+            tenants,
+            http,
+            clock,
+            db,
+            place,
+            fixture,
+            enclave,
+            cluster,
+            ceremonies,
+            folder,
+        };
         app.start_service().await.expect("the service starts");
         app
     }
@@ -240,12 +256,21 @@ impl App {
     /// Starts it again, as another process would.
     pub async fn start_service(&mut self) -> Result<(), StartError> {
         let clock = Box::new(self.clock.clone());
-        let service = Service::start_with(self.settings.clone(), clock).await?;
+        let service = Service::start_with(self.settings.clone(), clock, self.ceremonies.clone()).await?;
         if self.settings.environment == Env::Sandbox {
             self.tenants = service.sandbox_tenants().await?;
         }
         self.service = Some(service);
         Ok(())
+    }
+
+    /// Starts it again with somebody to ask for ceremonies, whose part the test plays.
+    pub async fn restart_with_ceremonies(&mut self) -> mpsc::Receiver<CeremonyCall> {
+        let (desk, calls) = CeremonyDesk::open();
+        self.ceremonies = Some(desk);
+        self.stop_service().await;
+        self.start_service().await.expect("the service starts");
+        calls
     }
 
     /// Another process of the same installation: on the same database and enclave, with a folder of its own.
@@ -255,7 +280,9 @@ impl App {
         std::fs::create_dir_all(&settings.data_dir).expect("a folder");
         std::fs::copy(self.settings.data_dir.join("server.keys"), settings.data_dir.join("server.keys"))
             .expect("the same keys");
-        Service::start_with(settings, Box::new(self.clock.clone())).await.expect("a second service starts")
+        Service::start_with(settings, Box::new(self.clock.clone()), None)
+            .await
+            .expect("a second service starts")
     }
 
     /// The settings, for a start that is to go wrong.

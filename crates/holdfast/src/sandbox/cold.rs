@@ -1,12 +1,15 @@
 //! The offline enclave of a sandbox: a process that makes COLD keys and ends, as it would in a ceremony.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use server::edge::ceremony::CeremonyCall;
 use server::running::{PoolDepth, Service};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+use tokio::sync::mpsc;
 
 use super::enclave_process::own_program;
 use super::folders::{Folders, make_private_dir, write_private};
@@ -37,54 +40,97 @@ pub async fn first_batch(folders: &Folders, progress: impl Fn(&str)) -> Result<(
     if !known.exists() || !folders.offline_key().exists() {
         let order = Order { rsa: FIRST_RSA, secp256k1: READY_TARGET, ed25519: READY_TARGET };
         make_batch(folders, order, progress).await?;
-        let key = std::fs::read(&known).doing(|| "the offline enclave left no public key")?;
-        write_private(&folders.offline_key(), &key)?;
+        carry_key(folders)?;
     }
     Ok(())
 }
 
-/// Takes the batches that lie ready into the pool. One that cannot be taken stays for the next time.
-pub async fn adopt_waiting(folders: &Folders, service: &Service) -> Result<(), Failure> {
+/// Carries over by what the offline enclave is known, and has it make nothing: where ceremonies are left to
+/// somebody, the online enclave must yet believe what comes of the first.
+pub async fn introduce(folders: &Folders) -> Result<(), Failure> {
+    make_private_dir(&folders.cold_outgoing())?;
+    if !folders.cold_state().join("offline.pub").exists() || !folders.offline_key().exists() {
+        run_offline(folders, "offline-key", &[], |_| {}).await?;
+        carry_key(folders)?;
+    }
+    Ok(())
+}
+
+fn carry_key(folders: &Folders) -> Result<(), Failure> {
+    let known = folders.cold_state().join("offline.pub");
+    let key = std::fs::read(known).doing(|| "the offline enclave left no public key")?;
+    write_private(&folders.offline_key(), &key)
+}
+
+/// Takes the batches that lie ready into the pool, and says how many keys were new. One that cannot be taken stays
+/// for the next time.
+pub async fn adopt_waiting(folders: &Folders, service: &Service) -> Result<u64, Failure> {
+    let mut added = 0;
     for path in waiting(&folders.cold_outgoing())? {
         let file = std::fs::read(&path).doing(|| format!("cannot read the batch {}", path.display()))?;
         let count = service.adopt_batch(&file).await.doing(|| format!("{} is not taken", path.display()))?;
         tracing::info!("{count} COLD keys adopted");
+        added += count as u64;
         // Taken again after a crash just here, it would add nothing.
         std::fs::remove_file(&path).doing(|| format!("cannot remove the batch {}", path.display()))?;
     }
-    Ok(())
+    Ok(added)
 }
 
-/// Keeps the stock of COLD keys, for as long as the sandbox runs.
-pub async fn keep_stocked(folders: &Folders, service: &Service) {
+/// Keeps the stock of COLD keys, and holds the ceremonies that are asked for, one after the other, for as long as
+/// the sandbox runs. `is_manual`: only those; batches that somebody brings are taken in all the same.
+pub async fn keep_stocked(
+    folders: &Folders,
+    service: &Service,
+    is_manual: bool,
+    calls: &mut mpsc::Receiver<CeremonyCall>,
+) {
+    let mut wait = Duration::ZERO;
     loop {
-        let wait = match restock(folders, service).await {
-            Ok(()) => LOOK_EVERY,
+        let call = match tokio::time::timeout(wait, calls.recv()).await {
+            Ok(Some(call)) => Some(call),
+            Err(_) => None,
+            // The service has ended: there is nothing left to keep.
+            Ok(None) => return std::future::pending().await,
+        };
+        let done = match (&call, is_manual) {
+            (Some(_), _) => restock(folders, service, READY_TARGET).await,
+            (None, false) => restock(folders, service, READY_MIN).await,
+            (None, true) => adopt_waiting(folders, service).await,
+        };
+        wait = match done {
+            Ok(added) => {
+                if let Some(call) = call {
+                    call.held(added);
+                }
+                LOOK_EVERY
+            }
+            // Who asked is told by the call's end.
             Err(failure) => {
                 tracing::error!("{failure}");
                 WAIT_AFTER_FAILURE
             }
         };
-        tokio::time::sleep(wait).await;
     }
 }
 
-async fn restock(folders: &Folders, service: &Service) -> Result<(), Failure> {
-    adopt_waiting(folders, service).await?;
+/// Fills up each kind of which there are fewer than `low`, and says how many keys came in.
+async fn restock(folders: &Folders, service: &Service, low: u64) -> Result<u64, Failure> {
+    let mut added = adopt_waiting(folders, service).await?;
     let pool = service.pool().await.doing(|| "cannot count the keys in stock")?;
-    let order = order_for(&pool);
+    let order = order_for(&pool, low);
     if order != Order::default() {
         make_batch(folders, order, |_| {}).await?;
-        adopt_waiting(folders, service).await?;
+        added += adopt_waiting(folders, service).await?;
     }
-    Ok(())
+    Ok(added)
 }
 
-fn order_for(pool: &[PoolDepth]) -> Order {
+fn order_for(pool: &[PoolDepth], low: u64) -> Order {
     let missing = |key_type: &str| {
         let of_kind = |depth: &&PoolDepth| depth.environment == "COLD" && depth.key_type == key_type;
         let ready: u64 = pool.iter().filter(of_kind).map(|depth| depth.ready).sum();
-        if ready < READY_MIN { READY_TARGET - ready } else { 0 }
+        if ready < low { READY_TARGET - ready } else { 0 }
     };
     Order { rsa: missing("rsa4096"), secp256k1: missing("secp256k1"), ed25519: missing("ed25519") }
 }
@@ -92,15 +138,26 @@ fn order_for(pool: &[PoolDepth]) -> Order {
 async fn make_batch(folders: &Folders, order: Order, progress: impl Fn(&str)) -> Result<(), Failure> {
     let outgoing = folders.cold_outgoing();
     make_private_dir(&outgoing)?;
+    let out = next_file(&outgoing)?.into_os_string();
+    let [rsa, secp256k1, ed25519] =
+        [order.rsa, order.secp256k1, order.ed25519].map(|count| OsString::from(count.to_string()));
+    let words = ["--out".into(), out, "--rsa".into(), rsa];
+    let more = ["--secp256k1".into(), secp256k1, "--ed25519".into(), ed25519];
+    run_offline(folders, "batch", &[words, more].concat(), progress).await
+}
+
+/// Runs the offline enclave until it ends.
+async fn run_offline(
+    folders: &Folders,
+    command: &str,
+    words: &[OsString],
+    progress: impl Fn(&str),
+) -> Result<(), Failure> {
     make_private_dir(&folders.cold_state())?;
     let mut child = Command::new(own_program()?)
-        .args(["enclave", "batch", "--env", "sandbox", "--state"])
+        .args(["enclave", command, "--env", "sandbox", "--state"])
         .arg(folders.cold_state())
-        .arg("--out")
-        .arg(next_file(&outgoing)?)
-        .args(["--rsa", &order.rsa.to_string()])
-        .args(["--secp256k1", &order.secp256k1.to_string()])
-        .args(["--ed25519", &order.ed25519.to_string()])
+        .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -120,7 +177,7 @@ async fn make_batch(folders: &Folders, order: Order, progress: impl Fn(&str)) ->
     if status.success() {
         Ok(())
     } else {
-        Err(Failure::new(format!("the offline enclave made no COLD keys ({status}): {last}")))
+        Err(Failure::new(format!("the offline enclave did not do what it should ({status}): {last}")))
     }
 }
 
@@ -159,14 +216,16 @@ mod tests {
     #[test]
     fn what_is_low_is_filled_up() {
         let all = Order { rsa: READY_TARGET, secp256k1: READY_TARGET, ed25519: READY_TARGET };
-        assert_eq!(order_for(&[]), all);
+        assert_eq!(order_for(&[], READY_MIN), all);
         let pool = [
             depth("HOT", "rsa4096", 1),
             depth("COLD", "rsa4096", READY_MIN - 1),
             depth("COLD", "secp256k1", READY_MIN),
             depth("COLD", "ed25519", 0),
         ];
-        assert_eq!(order_for(&pool), Order { rsa: 5, secp256k1: 0, ed25519: READY_TARGET });
+        assert_eq!(order_for(&pool, READY_MIN), Order { rsa: 5, secp256k1: 0, ed25519: READY_TARGET });
+        // Who asks for a ceremony gets what there is room for.
+        assert_eq!(order_for(&pool, READY_TARGET), Order { rsa: 5, secp256k1: 4, ed25519: READY_TARGET });
     }
 
     #[test]

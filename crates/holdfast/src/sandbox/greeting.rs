@@ -31,6 +31,14 @@ pub fn print_addresses(page: Page, credentials: &Credentials, log_file: &str) {
     }
 }
 
+/// Says that COLD keys come only when they are asked for, and how.
+pub fn print_manual_ceremony(page: Page, credentials: &Credentials) {
+    let key = full_key_of(&credentials.tenants, "partner").unwrap_or_default();
+    page.line("");
+    page.line("  Ceremonies are yours: no COLD key is made before you ask for it with");
+    page.line(&format!("curl -s -X POST {}/v1/sandbox/ceremony -H 'X-API-Key: {key}'", credentials.base_url));
+}
+
 /// Prints what to try next.
 pub fn print_suggestions(page: Page, credentials: &Credentials, is_toured: bool) {
     page.line("");

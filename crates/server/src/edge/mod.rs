@@ -2,6 +2,7 @@
 //! and chance.
 
 pub mod address;
+pub mod ceremony;
 pub mod chance;
 pub mod clock;
 pub mod enclave;

@@ -71,7 +71,10 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz));
     if is_sandbox {
-        router = router.routes(routes!(verification::simulate)).routes(routes!(sandbox::damage));
+        router = router
+            .routes(routes!(verification::simulate))
+            .routes(routes!(sandbox::damage))
+            .routes(routes!(sandbox::ceremony));
     }
     let (router, mut document) = router.split_for_parts();
     let components = document.components.get_or_insert_default();

@@ -22,6 +22,7 @@ async fn nothing_that_simulates_exists() {
         retail.simulate("inq_1", "approve_inquiry").await,
         retail.simulate("", "close_window").await,
         retail.post("/v1/sandbox/damage", &json!({"backup_id": "x"})).await,
+        retail.post("/v1/sandbox/ceremony", &json!({})).await,
     ] {
         answer.refused(404, "no-such-path");
         assert_eq!(answer.face(), unknown.face(), "as any path that is none");

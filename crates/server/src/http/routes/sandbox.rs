@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::error::ErrorBody;
-use api::sandbox::{DamageRequest, DamageResponse};
+use api::sandbox::{CeremonyResponse, DamageRequest, DamageResponse};
 use axum::Json;
 use axum::extract::State;
 use domain::refusal::Refusal;
@@ -27,6 +27,17 @@ pub async fn damage(
     let backup_id = parse(&body)?;
     flows::damage_backup(&app, &ctx, &backup_id).await?;
     Ok(Json(DamageResponse { ok: true, backup_id }))
+}
+
+/// Has the offline enclave do now what waits for it, and answers when it is done.
+#[utoipa::path(post, path = "/v1/sandbox/ceremony", tag = "sandbox",
+    responses((status = 200, body = CeremonyResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn ceremony(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+) -> Result<Json<CeremonyResponse>, Failure> {
+    let keys_added = flows::run_ceremony(&app, &ctx).await?;
+    Ok(Json(CeremonyResponse { ok: true, keys_added }))
 }
 
 fn parse(body: &Map<String, Value>) -> Result<String, Refusal> {

@@ -1,3 +1,4 @@
 //! `/v1/sandbox`.
 
+mod ceremony;
 mod damage;

@@ -210,8 +210,9 @@ fn nothing_is_lost_when_the_service_dies_in_the_middle() {
         sink.reply(if kill % 2 == 0 { Reply::Hang } else { OK });
         let seen = sink.hits().len();
         let doomed = tokio::runtime::Runtime::new().unwrap();
-        let service =
-            doomed.block_on(Service::start_with(settings.clone(), Box::new(app.clock.clone()))).unwrap();
+        let service = doomed
+            .block_on(Service::start_with(settings.clone(), Box::new(app.clock.clone()), None))
+            .unwrap();
         let caller = retail.at(&format!("http://{}", service.address()));
         doomed.block_on(async {
             caller.start(&format!("user-{kill}")).await;
