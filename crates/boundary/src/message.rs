@@ -388,6 +388,9 @@ wire_struct! {
         pub admission: Option<Vec<u8>>,
         /// An approval that shows another person than the baseline: to be reviewed, not approved.
         pub identity_differs: bool,
+        /// An approval of a user who was declined often of late: to be reviewed. The next approval of this session,
+        /// another event, is the word of those who did.
+        pub declined_often: bool,
     }
 
     /// Read a certificate.

@@ -87,6 +87,10 @@ wire_enum! {
         1 = Approved,
         /// Approved, but not the person of the baseline: releases nothing.
         2 = IdentityDiffers,
+        /// People decide: the next approval is their word.
+        3 = ToReview,
+        /// The person is not who he says he is.
+        4 = Declined,
     }
 }
 

@@ -14,10 +14,12 @@ use crate::digest::{hex, sha256, unhex};
 use crate::root::Keyring;
 use crate::service::{Enclave, note};
 use crate::session::{GENERATION, Token};
-use crate::state::{Event, Identity, Record, SESSION_LIFE_MS};
+use crate::state::{Event, Identity, Record, SESSION_LIFE_MS, WEEK_MS, spent};
 
 /// How far a provider's clock may be ahead of ours, or behind at a session's opening.
 const SKEW_MS: i64 = 300_000;
+/// With so many declined checks of a user in seven days, his next approval is reviewed.
+const DECLINES_A_WEEK: usize = 5;
 const HEADER_BYTES_MAX: usize = 4_096;
 /// How many signatures of a header are tried.
 const SIGNATURES_MAX: usize = 8;
@@ -102,17 +104,22 @@ pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
     keep(enclave, &ticket, request, event)
 }
 
-/// What an approval proves. An event that names no person proves nobody's identity: what would be stored under
-/// it could never be released, so it goes to review as a difference does.
+/// What an event that reports a verdict proves. An approval that names no person proves nobody's identity: what
+/// would be stored under it could never be released, so it goes to review as a difference does.
 fn verdict(
     enclave: &Enclave,
-    ticket: &Ticket,
-    request: &Admit,
-    event: &ProviderEvent,
+    (ticket, request): (&Ticket, &Admit),
+    (event, reported): (&ProviderEvent, Outcome),
     baseline: Option<[u8; 32]>,
+    declined_often: bool,
 ) -> Admission {
     let tag = event.person.as_ref().map(|person| identity_tag(&enclave.keyring, &ticket.tenant_id, person));
     let same = tag.is_some() && (baseline.is_none() || baseline == tag);
+    let outcome = match reported {
+        Outcome::Approved if !same => Outcome::IdentityDiffers,
+        Outcome::Approved if declined_often => Outcome::ToReview,
+        reported => reported,
+    };
     Admission {
         env: enclave.keyring.env,
         generation: GENERATION,
@@ -121,13 +128,14 @@ fn verdict(
         user_tag: ticket.user_tag,
         provider: request.provider.clone(),
         verification_id: event.inquiry.clone(),
-        outcome: if same { Outcome::Approved } else { Outcome::IdentityDiffers },
+        outcome,
         event_at_ms: event.at_ms,
         identity_tag: tag,
     }
 }
 
-/// Remembers the event, the session's first verdict and the user's first identity, each for good.
+/// Remembers the event, the session's first verdict and the user's first identity, each for good; only a review is
+/// followed by another verdict, which a further event of the provider brings.
 ///
 /// The identity is remembered here and not shown by the server: a server that kept the owner's checks to itself
 /// could have another person approved in his place, and what it holds of his checked again as that person's.
@@ -139,7 +147,7 @@ fn keep(
 ) -> Result<Admitted, Refusal> {
     let session_id = ticket.session_id;
     let digest = sha256(&[request.provider.as_bytes(), b"\0", event.id.as_bytes()].concat());
-    let approves = event.approves();
+    let reported = event.reports();
     let kept = enclave.ledger.decide(|turn| {
         let known = turn.state().events.get(&digest).copied();
         if known.is_some_and(|known| known != session_id) {
@@ -147,16 +155,27 @@ fn keep(
             return Err(Refusal::EventNotAuthentic);
         }
         let earlier = turn.state().sessions.get(&session_id).and_then(|session| session.admission.clone());
-        let admission = match earlier {
-            None if approves => {
-                let baseline = turn.state().identities.get(&ticket.user_tag).copied();
-                let fresh = verdict(enclave, ticket, request, &event, baseline);
-                if let (None, Some(identity_tag)) = (baseline, fresh.identity_tag) {
+        let reviewed = match &earlier {
+            Some(bytes) if known.is_none() => {
+                Admission::believe(&enclave.keyring, bytes)?.outcome == Outcome::ToReview
+            }
+            _ => false,
+        };
+        let admission = match reported.filter(|_| reviewed || earlier.is_none()) {
+            Some(reported) => {
+                let state = turn.state();
+                let baseline = state.identities.get(&ticket.user_tag).copied();
+                let declines = state.declines.get(&ticket.user_tag);
+                let often = !reviewed && spent(declines, turn.now_ms, WEEK_MS, DECLINES_A_WEEK).is_some();
+                let fresh = verdict(enclave, (ticket, request), (&event, reported), baseline, often);
+                if let (None, Some(identity_tag), Outcome::Approved) =
+                    (baseline, fresh.identity_tag, fresh.outcome)
+                {
                     turn.record(Record::Identity(Identity { user_tag: ticket.user_tag, identity_tag }))?;
                 }
                 Some(fresh.issue(&enclave.keyring))
             }
-            earlier => earlier,
+            None => earlier,
         };
         if known.is_none() {
             turn.record(Record::Event(Event {
@@ -168,15 +187,17 @@ fn keep(
         }
         Ok(admission)
     })?;
-    let kept = kept.filter(|_| approves);
+    let kept = kept.filter(|_| reported == Some(Outcome::Approved));
     let first = kept.as_deref().map(|bytes| Admission::believe(&enclave.keyring, bytes)).transpose()?;
+    let outcome = first.as_ref().map(|first| first.outcome);
     Ok(Admitted {
         event_id: event.id,
         name: event.name,
         event_at_ms: first.as_ref().map_or(event.at_ms, |first| first.event_at_ms),
         verification_id: first.as_ref().map_or(event.inquiry, |first| first.verification_id.clone()),
-        identity_differs: first.is_some_and(|first| first.outcome == Outcome::IdentityDiffers),
-        admission: kept,
+        identity_differs: outcome == Some(Outcome::IdentityDiffers),
+        declined_often: outcome == Some(Outcome::ToReview),
+        admission: kept.filter(|_| matches!(outcome, Some(Outcome::Approved | Outcome::IdentityDiffers))),
     })
 }
 
@@ -255,8 +276,15 @@ impl ProviderEvent {
         })
     }
 
-    fn approves(&self) -> bool {
-        self.about_inquiry && self.name == "inquiry.approved" && self.status.as_deref() == Some("approved")
+    /// The verdict that the provider reports, if it is one. What a review is called differs between a provider's
+    /// names for the event and for the status.
+    fn reports(&self) -> Option<Outcome> {
+        match (self.about_inquiry, self.name.as_str(), self.status.as_deref()) {
+            (true, "inquiry.approved", Some("approved")) => Some(Outcome::Approved),
+            (true, "inquiry.declined", Some("declined")) => Some(Outcome::Declined),
+            (true, "inquiry.marked-for-review", _) => Some(Outcome::ToReview),
+            _ => None,
+        }
     }
 }
 

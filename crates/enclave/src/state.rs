@@ -2,10 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use boundary::token::{Admission, Outcome};
+use boundary::wire::Wire;
 use boundary::{wire_enum, wire_struct};
 
 /// How long a session may still be spoken of: events for an older one are refused, and it is forgotten.
 pub const SESSION_LIFE_MS: i64 = 90 * DAY_MS;
+/// Seven days.
+pub const WEEK_MS: i64 = 7 * DAY_MS;
 /// One day.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// One hour.
@@ -83,7 +87,7 @@ wire_struct! {
         pub session_id: [u8; 16],
         /// When that was opened.
         pub opened_at_ms: i64,
-        /// The session's verdict, when this event brought the first.
+        /// The session's verdict as of this event.
         pub admission: Option<Vec<u8>>,
     }
 
@@ -136,7 +140,7 @@ pub struct Session {
     pub opened_at_ms: i64,
     /// The events believed for it.
     events: Vec<[u8; 32]>,
-    /// The first verdict, which is final.
+    /// The verdict. The first is final, save that a review ends in another.
     pub admission: Option<Vec<u8>>,
     /// Each intended delivery and its end.
     pub deliveries: Vec<(i64, Intended, Option<Delivered>)>,
@@ -177,6 +181,8 @@ pub struct State {
     pub sessions: HashMap<[u8; 16], Session>,
     /// The person that each user was when he was first approved.
     pub identities: HashMap<[u8; 32], [u8; 32]>,
+    /// Instants of declined checks within seven days, by user.
+    pub declines: HashMap<[u8; 32], VecDeque<i64>>,
     /// Which session an event was believed for.
     pub events: HashMap<[u8; 32], [u8; 16]>,
     /// Instants of sessions that released something within a day, by user.
@@ -228,7 +234,13 @@ impl State {
                 let session = self.sessions.entry(event.session_id).or_default();
                 session.opened_at_ms = event.opened_at_ms;
                 session.events.push(event.digest);
-                session.admission = session.admission.take().or(event.admission);
+                if event.admission.is_some() && event.admission != session.admission {
+                    session.admission = event.admission;
+                    let verdict = Admission::take(&mut session.admission.as_deref().unwrap_or_default());
+                    if let Some(no) = verdict.ok().filter(|verdict| verdict.outcome == Outcome::Declined) {
+                        push_within(self.declines.entry(no.user_tag).or_default(), no.event_at_ms, WEEK_MS);
+                    }
+                }
             }
             Record::Intended(intended) => {
                 let session = self.sessions.entry(intended.session_id).or_default();
@@ -352,6 +364,22 @@ mod tests {
         };
         let end = Delivered { session_id, output_sha256: [6; 32], recipient: "r".into(), items: 2 };
         let event = |digest, admission| Event { digest, session_id, opened_at_ms: 1, admission };
+        let declined = |n| {
+            let verdict = Admission {
+                env: boundary::Env::Production,
+                generation: 1,
+                session_id: [n; 16],
+                tenant_id: "t".into(),
+                user_tag: [2; 32],
+                provider: "p".into(),
+                verification_id: "v".into(),
+                outcome: Outcome::Declined,
+                event_at_ms: 3,
+                identity_tag: None,
+            };
+            let admission = Some(verdict.to_bytes());
+            Event { digest: [n + 100; 32], session_id: [n; 16], opened_at_ms: 1, admission }
+        };
         for (at, record) in [
             Record::SerialsReserved(256),
             Record::Bound(0),
@@ -360,6 +388,9 @@ mod tests {
             failed("a"),
             Record::Event(event([1; 32], None)),
             Record::Event(event([2; 32], Some(vec![7]))),
+            Record::Event(declined(4)),
+            Record::Event(declined(6)),
+            Record::Event(Event { digest: [7; 32], ..declined(6) }),
             Record::Identity(Identity { user_tag: [2; 32], identity_tag: [11; 32] }),
             Record::Identity(Identity { user_tag: [2; 32], identity_tag: [12; 32] }),
             Record::Intended(intended.clone()),
@@ -376,7 +407,7 @@ mod tests {
             again.apply(at, record);
         }
         for state in [&state, &again] {
-            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (11, 266, 1));
+            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (14, 266, 1));
             assert!(
                 state.is_bound(0) && state.is_bound(77) && !state.is_bound(1) && !state.is_bound(u64::MAX)
             );
@@ -384,7 +415,8 @@ mod tests {
             let session = &state.sessions[&session_id];
             assert_eq!((session.admission.as_deref(), session.events.len()), (Some([7].as_slice()), 2));
             assert_eq!((session.deliveries.len(), session.released().count()), (2, 1));
-            assert_eq!(state.events.len(), 2);
+            assert_eq!(state.events.len(), 5);
+            assert_eq!(state.declines[&[2; 32]].len(), 2, "one a session");
             assert_eq!(state.identities[&[2; 32]], [11; 32], "the first counts");
             assert_eq!((state.recoveries[&[2; 32]].len(), state.releases["t"].len()), (1, 1));
         }

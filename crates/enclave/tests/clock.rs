@@ -188,3 +188,21 @@ fn an_approval_of_yesterday_opens_nothing_today() {
     let reply = enclave.call(&admit_request(&session, &event));
     assert_eq!(reply, Reply::Refused(Refusal::EventNotAuthentic));
 }
+
+#[test]
+fn declined_checks_are_forgotten_after_seven_days() {
+    let machine = Machine::new();
+    let mut provider = Provider::start();
+    let mut tell = |ahead_s: i64, name: &str| {
+        let enclave = machine.start(ahead_s);
+        let session = open(&mut enclave.connect(), TENANT, USER, None);
+        let at_ms = now_ms() + ahead_s * 1_000;
+        let event = provider.sign(&session.id, &format!("\"name\":\"inquiry.{name}\",\"at_ms\":{at_ms}"));
+        expect!(enclave.call(&admit_request(&session, &event)), Admitted)
+    };
+    for hour in 0..5 {
+        tell(hour * 3_600, "declined");
+    }
+    assert!(tell(7 * 86_400 - 60, "approved").declined_often);
+    assert!(tell(7 * 86_400 + 60, "approved").admission.is_some(), "the first of the five is past");
+}

@@ -37,12 +37,6 @@ row! {
     }
 }
 
-row! {
-    struct Count {
-        count: i64,
-    }
-}
-
 /// What proves an approval.
 #[derive(Clone, Debug)]
 pub struct Approval {
@@ -95,11 +89,6 @@ static LIST_OVERDUE: Sql = sql!(
     columns!(),
     " FROM verifications ",
     "WHERE state IN ('CREATED', 'PENDING') AND created_at <= $1 ORDER BY created_at, id LIMIT $2"
-);
-static COUNT_DECLINED: Sql = sql!(
-    "verifications.count_declined_since",
-    "SELECT count(*) AS count FROM verifications ",
-    "WHERE tenant_id = $1 AND user_id = $2 AND state = 'DECLINED' AND updated_at >= $3"
 );
 static LIST_ADMISSIONS: Sql = sql!(
     "verifications.list_approved_of_user",
@@ -192,16 +181,6 @@ impl Verifications<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(tx.exec(&SET_WINDOW_CLOSED, &[self.tenant, id, &now])? == 1)
-    }
-
-    /// How often a user was declined since then.
-    pub fn count_declined_since(
-        self,
-        rx: &mut Rx<'_>,
-        user: &UserId,
-        since: Timestamp,
-    ) -> Result<i64, StoreError> {
-        Ok(rx.find_one::<Count>(&COUNT_DECLINED, &[self.tenant, user, &since])?.count)
     }
 
     /// The approved inquiries of a user, newest first: their admissions are what the enclave compares with.

@@ -135,9 +135,16 @@ async fn set_aside(app: &App, raw: ProviderEvent) -> Result<(), Error> {
 
 /// What an admitted event means for the inquiry.
 fn step(inquiry: Inquiry, admitted: &Admitted, provider: &str, now: Timestamp, request_id: &str) -> Step {
+    let review = match admitted {
+        // Somebody passed, but not the person of the enrolment.
+        Admitted { identity_differs: true, .. } => Some("identity-differs"),
+        // Somebody passed at last, where others, or he, had failed time and again.
+        Admitted { declined_often: true, .. } => Some("declined-often"),
+        _ => None,
+    };
     let reported = match InquiryState::of_event(&admitted.name) {
-        // Somebody passed, but not the person of the enrolment: people decide.
-        Some(InquiryState::Approved) if admitted.identity_differs => Some(InquiryState::NeedsReview),
+        // People decide.
+        Some(InquiryState::Approved) if review.is_some() => Some(InquiryState::NeedsReview),
         // An approval that proves nothing moves nothing.
         Some(InquiryState::Approved) if admitted.admission.is_none() => None,
         reported => reported,
@@ -152,7 +159,7 @@ fn step(inquiry: Inquiry, admitted: &Admitted, provider: &str, now: Timestamp, r
         next,
         approval,
         reported: admitted.name.clone(),
-        identity_differs: admitted.identity_differs,
+        review,
         actor: (ActorType::IdentityProvider, provider.to_owned()),
         request_id: request_id.to_owned(),
         now,

@@ -33,7 +33,7 @@ pub async fn expire_inquiries(app: &App, now: Timestamp) -> Result<usize, Error>
             next: Some(InquiryState::Expired),
             approval: None,
             reported: InquiryState::Expired.event_type().to_owned(),
-            identity_differs: false,
+            review: None,
             actor: (ActorType::Service, "service".to_owned()),
             request_id: "service".to_owned(),
             now,

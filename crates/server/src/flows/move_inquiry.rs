@@ -27,8 +27,8 @@ pub(super) struct Step {
     pub approval: Option<Approval>,
     /// The provider's name of the event.
     pub reported: String,
-    /// The person is not the one of the enrolment.
-    pub identity_differs: bool,
+    /// Why an approval is to be reviewed, when it is.
+    pub review: Option<&'static str>,
     /// Who moves it.
     pub actor: (ActorType, String),
     /// In which call.
@@ -108,7 +108,7 @@ impl Step {
     fn entry(&self, action: &str, minter: &Minter) -> AuditEntry {
         AuditEntry {
             verification_id: Some(self.inquiry.verification.id.clone()),
-            reason: self.identity_differs.then(|| "identity-differs".to_owned()),
+            reason: self.review.map(str::to_owned),
             ..entry(minter, self.now, (self.actor.0, &self.actor.1), action, &self.request_id)
         }
     }

@@ -15,7 +15,6 @@ crate::on_both_engines! {
     an_approval_keeps_its_admission,
     a_window_is_closed_once_and_only_of_an_approval,
     the_overdue_are_those_nobody_finished,
-    declines_are_counted_per_user_and_time,
     an_event_is_kept_once,
     an_event_is_judged_once,
 }
@@ -131,26 +130,6 @@ async fn the_overdue_are_those_nobody_finished(bench: &Bench) {
         read(&db, overdue(9)).await.into_iter().map(|found| found.row.id.to_string()).collect();
     assert_eq!(names, ["pending", "created"], "oldest first");
     assert_eq!(read(&db, overdue(1)).await.len(), 1);
-}
-
-async fn declines_are_counted_per_user_and_time(bench: &Bench) {
-    let db = bench.open().await;
-    seed(&db).await;
-    write(&db, |tx| {
-        for (name, at_ms) in [("a", 10), ("b", 20), ("c", 30)] {
-            verifications::of(&id(1)).insert(tx, &verification(name))?;
-            let (from, to) = (InquiryState::Created, InquiryState::Declined);
-            verifications::of(&id(1)).set_state(tx, &inquiry(name), from, to, at(at_ms))?;
-        }
-        verifications::of(&id(1)).insert(tx, &verification("open"))
-    })
-    .await;
-    let count = |since| {
-        move |rx: &mut store::Rx<'_>| verifications::of(&id(1)).count_declined_since(rx, &id(1), at(since))
-    };
-    assert_eq!(read(&db, count(0)).await, 3);
-    assert_eq!(read(&db, count(20)).await, 2);
-    assert_eq!(read(&db, count(31)).await, 0);
 }
 
 fn event(id: &str, received: i64) -> ProviderEvent {

@@ -1,5 +1,6 @@
 //! `/v1/verification`.
 
+mod declines;
 mod ids;
 mod simulate;
 mod start;

@@ -45,7 +45,8 @@ async fn every_action_from_every_state_does_what_the_table_says() {
         let (state, status, ends) = (words[0], words[1], &words[2..]);
         assert_eq!(ends.len(), actions.len(), "{line}");
         for (action, end) in actions.iter().zip(ends) {
-            let id = retail.start("user-1").await;
+            // A user each: one who is declined often has his next approval reviewed.
+            let id = retail.start(&format!("user-{cells}")).await;
             for step in way_to(state) {
                 retail.simulate(&id, step).await.ok();
             }
