@@ -61,6 +61,8 @@ wire_enum! {
         /// `Check` of items whose checksum nobody gave, each [`crate::token::NO_CHECKSUM`]: they only must open. Not for
         /// the retail path, which has no such items.
         12 = Try(Check),
+        /// Is a provider's event genuine, whatever it is about?
+        15 = Verify(Verify),
     }
 }
 
@@ -90,6 +92,8 @@ wire_enum! {
         10 = Recalled(Recalled),
         /// To `Prove`.
         11 = Proven(Proven),
+        /// To `Verify`: it is.
+        15 = Verified(Verified),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -391,6 +395,24 @@ wire_struct! {
         /// An approval of a user who was declined often of late: to be reviewed. The next approval of this session,
         /// another event, is the word of those who did.
         pub declined_often: bool,
+    }
+
+    /// Say whether a provider signed an event. Proves nothing about anybody: that is [`Admit`]'s.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Verify {
+        /// The provider's name in the enclave's configuration.
+        pub provider: String,
+        /// The event's body, byte for byte as it came.
+        pub body: Vec<u8>,
+        /// The signature header, as it came.
+        pub signature: String,
+    }
+
+    /// It did, and not ahead of time.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Verified {
+        /// When that was found, milliseconds since the epoch.
+        pub at_ms: i64,
     }
 
     /// Read a certificate.

@@ -1,4 +1,4 @@
-//! `Admit`: a provider's signed event, verified over its raw bytes, and what it proves.
+//! `Verify` and `Admit`: a provider's signed event, verified over its raw bytes, and what it proves.
 //!
 //! The format is Persona's: the header holds groups `t=<unix>,v1=<hex>` parted by spaces (two while a secret is
 //! being rotated), v1 being HMAC-SHA256 over `<t>.<body>`; the body is a JSON:API event around an inquiry.
@@ -6,7 +6,7 @@
 use aws_lc_rs::hmac;
 use boundary::Env;
 use boundary::json::{Value, parse};
-use boundary::message::{Admit, Admitted, EVENT_BYTES_MAX, Refusal};
+use boundary::message::{Admit, Admitted, EVENT_BYTES_MAX, Refusal, Verified, Verify};
 use boundary::token::{Admission, Outcome, Ticket};
 
 use crate::clock::parse_rfc3339;
@@ -72,19 +72,9 @@ pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
         note("admit", step);
         Refusal::EventNotAuthentic
     };
-    if request.body.len() > EVENT_BYTES_MAX || request.signature.len() > HEADER_BYTES_MAX {
-        return Err(Refusal::Malformed);
-    }
     let ticket = Ticket::believe(&enclave.keyring, &request.ticket)?;
-    let provider = enclave
-        .providers
-        .iter()
-        .find(|provider| provider.name == request.provider)
-        .ok_or_else(|| refuse("provider is unknown"))?;
     let now_ms = enclave.ledger.now_ms();
-    if !signed(provider, &request.signature, &request.body, now_ms / 1_000) {
-        return Err(refuse("signature does not hold"));
-    }
+    let provider = author(enclave, &request.provider, &request.signature, &request.body, now_ms)?;
     let event = ProviderEvent::read(&request.body).ok_or_else(|| refuse("body is not an event"))?;
     if event.about_inquiry {
         if event.reference.as_deref() != Some(hex(&ticket.session_id).as_str()) {
@@ -102,6 +92,31 @@ pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
         return Err(refuse("session is forgotten"));
     }
     keep(enclave, &ticket, request, event)
+}
+
+/// Says whether an event is a provider's. Nothing is remembered: the caller learns whether to keep it.
+pub fn verify(enclave: &Enclave, request: &Verify) -> Result<Verified, Refusal> {
+    let at_ms = enclave.ledger.now_ms();
+    author(enclave, &request.provider, &request.signature, &request.body, at_ms)?;
+    Ok(Verified { at_ms })
+}
+
+/// The provider of that name, if it signed these bytes.
+fn author<'a>(
+    enclave: &'a Enclave,
+    name: &str,
+    signature: &str,
+    body: &[u8],
+    now_ms: i64,
+) -> Result<&'a Provider, Refusal> {
+    if body.len() > EVENT_BYTES_MAX || signature.len() > HEADER_BYTES_MAX {
+        return Err(Refusal::Malformed);
+    }
+    let provider = enclave.providers.iter().find(|provider| provider.name == name);
+    provider.filter(|provider| signed(provider, signature, body, now_ms / 1_000)).ok_or_else(|| {
+        note("event", "provider is unknown, or its signature does not hold");
+        Refusal::EventNotAuthentic
+    })
 }
 
 /// What an event that reports a verdict proves. An approval that names no person proves nobody's identity: what

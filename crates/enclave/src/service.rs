@@ -146,6 +146,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Recall(request) => Reply::Recalled(session::recall(enclave, request)?),
         Request::Prove(request) => Reply::Proven(prove::prove(enclave, request)?),
         Request::Try(request) => Reply::Checked(check::try_items(enclave, request)?),
+        Request::Verify(request) => Reply::Verified(evidence::verify(enclave, request)?),
     })
 }
 

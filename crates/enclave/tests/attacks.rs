@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use boundary::Env;
 use boundary::message::{
-    Admit, Bind, Check, CheckItem, Hello, ItemOutcome, RecipientFault, Refusal, Reply, Request,
+    Admit, Bind, Check, CheckItem, Hello, ItemOutcome, RecipientFault, Refusal, Reply, Request, Verify,
 };
 use boundary::token::{Admission, Outcome, Record, Ticket};
 use boundary::wire::Wire;

@@ -85,6 +85,29 @@ pub const SCRIPTS: &[Script] = &[
         });
         assert_eq!(world.client.call(&request), Reply::Refused(Refusal::EventNotAuthentic));
     }),
+    ("have events of no session called genuine", |world| {
+        let verify = |world: &mut World, event: &Signed, provider: &str| {
+            world.client.call(&Request::Verify(Verify {
+                provider: provider.into(),
+                body: event.body.clone(),
+                signature: event.signature.clone(),
+            }))
+        };
+        let event = world.provider.sign("nobody's", r#""name":"account.created""#);
+        expect!(verify(world, &event, "idp"), Verified);
+        for more in [r#""secrets":["old"]"#, r#""secrets":[]"#, r#""reserialise":true"#, r#""skew":400"#] {
+            let event = world.provider.sign("nobody's", more);
+            assert_eq!(verify(world, &event, "idp"), Reply::Refused(Refusal::EventNotAuthentic), "{more}");
+        }
+        assert_eq!(verify(world, &event, "nobody"), Reply::Refused(Refusal::EventNotAuthentic));
+        let long = Signed { signature: format!("{} {}", event.signature, "x".repeat(4_096)), ..event };
+        assert_eq!(verify(world, &long, "idp"), Reply::Refused(Refusal::Malformed));
+        // What was called genuine proves nothing yet, and is not remembered.
+        let session = world.open();
+        let event = world.provider.sign(&session.id, r#""event":"evt_looked_at""#);
+        expect!(verify(world, &event, "idp"), Verified);
+        assert!(expect!(world.admit(&session, &event), Admitted).admission.is_some());
+    }),
     ("move an approval by a second one", |world| {
         let session = world.open();
         let at_ms = now_ms() - 200_000;
