@@ -11,6 +11,7 @@ pub mod event;
 pub mod institution;
 pub mod jwks;
 pub mod partner;
+pub mod provider;
 pub mod retail;
 pub mod sandbox;
 pub mod stored;

@@ -166,3 +166,18 @@ pub const WEBHOOK_AT_ONCE_ALL: usize = 512;
 
 /// What is read of an answer's header block, and then of its body, before the connection is dropped; bytes.
 pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Events of one inquiry that are kept while nobody can say whether they are genuine.
+pub const UNJUDGED_EVENTS_MAX: i64 = 16;
+
+/// An identity provider must have opened an inquiry by then, connecting and reading included.
+pub const PROVIDER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often an identity provider is asked for one inquiry, when no answer comes back.
+pub const PROVIDER_TRIES: u32 = 2;
+
+/// What is read of an identity provider's answer, bytes.
+pub const PROVIDER_ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// What a caller is told to wait when an identity provider is away or asks for patience: least and most.
+pub const PROVIDER_RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 2..=120;

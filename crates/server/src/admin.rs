@@ -82,7 +82,15 @@ impl Admin {
         let token_key = TokenKey::of(keys.token_seed())
             .ok_or_else(|| AdminError("the server's keys make no key for tokens".to_owned()))?;
         let instance = "admin".to_owned();
-        let parts = Parts { db, keys, token_key, clock: Box::new(SystemClock), instance, sandbox: None };
+        let parts = Parts {
+            db,
+            keys,
+            token_key,
+            clock: Box::new(SystemClock),
+            instance,
+            sandbox: None,
+            persona: None,
+        };
         Ok(Self(App::new(&settings, parts)))
     }
 

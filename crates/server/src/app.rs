@@ -18,6 +18,8 @@ use crate::edge::ceremony::CeremonyDesk;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::Clock;
 use crate::edge::enclave::{CallError, Enclave};
+use crate::edge::identity::Provider;
+use crate::edge::identity::persona::Persona;
 use crate::edge::identity::simulated::Simulator;
 use crate::edge::jwt::TokenKey;
 use crate::edge::minter::Minter;
@@ -60,6 +62,8 @@ pub struct App {
     pub windows: Windows,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
+    /// Who checks persons; none in production without settings for one.
+    pub provider: Option<Provider>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
 }
 
@@ -99,11 +103,14 @@ pub struct Parts {
     pub instance: String,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
+    /// Persona, where it is used.
+    pub persona: Option<Persona>,
 }
 
 impl App {
     /// The service of these settings and parts.
     pub fn new(settings: &Settings, parts: Parts) -> Self {
+        let simulated = parts.sandbox.as_ref().map(|_| Provider::Simulated);
         Self {
             env: settings.environment,
             db: parts.db,
@@ -118,6 +125,7 @@ impl App {
             rates: Rates::new(&settings.limits),
             outbound: Outbound::new(settings.webhook_targets(), Box::new(SystemResolver)),
             windows: settings.windows,
+            provider: parts.persona.map(Provider::Persona).or(simulated),
             sandbox: parts.sandbox,
             welcome: Mutex::default(),
         }

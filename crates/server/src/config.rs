@@ -16,6 +16,11 @@ use serde::Deserialize;
 
 use crate::edge::address::Network;
 
+pub use persona::PersonaSettings;
+use persona::WrittenPersona;
+
+mod persona;
+
 /// The manual, and what applies where nobody says otherwise.
 pub const DEFAULT: &str = include_str!("holdfast.default.toml");
 
@@ -42,6 +47,8 @@ pub struct Settings {
     pub webhook_ranges: Vec<Range>,
     /// How long what stays open.
     pub windows: Windows,
+    /// The identity provider Persona, where it is used.
+    pub persona: Option<PersonaSettings>,
 }
 
 /// How long what stays open, as far as the server decides it: for how long recovery does, the enclave says.
@@ -93,6 +100,7 @@ struct Written {
     limits: WrittenLimits,
     webhooks: Webhooks,
     windows: WrittenWindows,
+    persona: WrittenPersona,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +147,7 @@ impl Settings {
             limits: Limits::of(Env::Sandbox),
             webhook_ranges: Vec::new(),
             windows: Windows::default(),
+            persona: None,
         }
     }
 
@@ -244,6 +253,7 @@ impl Written {
             ],
             webhook_ranges: self.webhooks.ranges()?,
             windows: self.windows.check()?,
+            persona: self.persona.check(environment)?,
         })
     }
 }

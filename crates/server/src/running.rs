@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::edge::ceremony::CeremonyDesk;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::{Clock, SystemClock};
+use crate::edge::identity::persona::Persona;
 use crate::edge::jwt::TokenKey;
 use crate::flows::Error;
 use crate::http::router::router;
@@ -103,11 +104,12 @@ impl Service {
             .ok_or_else(|| doing("reading the server's keys")("they make no key for tokens"))?;
         let instance = instance_name(&settings.data_dir).map_err(doing("reading this process's name"))?;
         let sandbox = read_sandbox(&settings, ceremonies)?;
+        let persona = read_persona(&settings)?;
         let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
         claim_database(&db, &settings, &instance).await?;
         let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
         let address = listener.local_addr().map_err(doing("listening"))?;
-        let parts = Parts { db, keys, token_key, clock, instance, sandbox };
+        let parts = Parts { db, keys, token_key, clock, instance, sandbox, persona };
         let app = Arc::new(App::new(&settings, parts));
         let (stop, stopped) = watch::channel(false);
         let workers = work::start(&app, settings.pool_targets.clone(), &stopped);
@@ -247,4 +249,11 @@ fn read_sandbox(
     let secret =
         secret.ok_or_else(|| doing("reading the simulated provider's file")("it has no `secret=`"))?;
     Ok(Sandbox::of(settings, secret.trim().as_bytes(), ceremonies))
+}
+
+fn read_persona(settings: &Settings) -> Result<Option<Persona>, StartError> {
+    let Some(persona) = &settings.persona else { return Ok(None) };
+    let api_key = fs::read_to_string(&persona.api_key_file).map_err(doing("reading Persona's API key"))?;
+    let persona = Persona::new(persona, &api_key, settings.environment);
+    persona.map(Some).map_err(doing("preparing the calls to Persona"))
 }

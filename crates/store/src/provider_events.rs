@@ -1,4 +1,4 @@
-//! What identity providers sent, byte for byte, kept before anybody judges it.
+//! What identity providers sent, byte for byte, kept while nobody has judged it and once it was applied.
 
 use domain::ids::{TenantId, VerificationId};
 use domain::time::Timestamp;
@@ -67,6 +67,18 @@ row! {
     }
 }
 
+row! {
+    struct Fate {
+        state: EventState,
+    }
+}
+
+row! {
+    struct Count {
+        count: i64,
+    }
+}
+
 macro_rules! columns {
     () => {
         "provider, id, tenant_id, verification_id, signature, body, state, received_at"
@@ -79,6 +91,25 @@ static INSERT: Sql = sql!(
     columns!(),
     ") ",
     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (provider, id) DO NOTHING"
+);
+// The update changes nothing: it locks the row in either engine and shows what became of the event.
+static INSERT_LOCKED: Sql = sql!(
+    "provider_events.insert_locked",
+    "INSERT INTO provider_events (",
+    columns!(),
+    ") ",
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ",
+    "ON CONFLICT (provider, id) DO UPDATE SET state = provider_events.state RETURNING state"
+);
+static SET_APPLIED: Sql = sql!(
+    "provider_events.set_applied",
+    "UPDATE provider_events SET state = 'applied', tenant_id = $3, verification_id = $4, signature = $5, body = $6 ",
+    "WHERE provider = $1 AND id = $2"
+);
+static COUNT_RECEIVED: Sql = sql!(
+    "provider_events.count_received",
+    "SELECT COUNT(*) AS count FROM provider_events ",
+    "WHERE state = 'received' AND provider = $1 AND verification_id = $2"
 );
 static FIND: Sql = sql!(
     "provider_events.find",
@@ -93,15 +124,40 @@ static LIST_RECEIVED: Sql = sql!(
     " FROM provider_events WHERE state = 'received' ",
     "ORDER BY received_at, provider, id LIMIT $1"
 );
-static SET_STATE: Sql = sql!(
-    "provider_events.set_state",
-    "UPDATE provider_events SET state = $3, tenant_id = $4, verification_id = $5 ",
-    "WHERE provider = $1 AND id = $2 AND state = 'received'"
+static SET_IGNORED: Sql = sql!(
+    "provider_events.set_ignored",
+    "UPDATE provider_events SET state = 'ignored' WHERE provider = $1 AND id = $2 AND state = 'received'"
 );
 
 /// Keeps an event; false when it is there already.
 pub fn insert(tx: &mut Tx<'_>, event: &ProviderEvent) -> Result<bool, StoreError> {
     Ok(tx.exec(&INSERT, &event.args())? == 1)
+}
+
+/// Keeps an event if it is new, holds it until the transaction ends, and says what became of it so far.
+pub fn insert_locked(tx: &mut Tx<'_>, event: &ProviderEvent) -> Result<EventState, StoreError> {
+    tx.find_one::<Fate>(&INSERT_LOCKED, &event.args()).map(|fate| fate.state)
+}
+
+/// Marks a kept event as applied, with the bytes that were judged: others may have come under its id unjudged.
+pub fn set_applied(
+    tx: &mut Tx<'_>,
+    event: &ProviderEvent,
+    tenant: &TenantId,
+    verification: &VerificationId,
+) -> Result<(), StoreError> {
+    let args: [&dyn ToArg; 6] =
+        [&event.provider, &event.id, tenant, verification, &event.signature, &event.body];
+    tx.exec_one(&SET_APPLIED, &args)
+}
+
+/// How many events of one inquiry wait to be judged.
+pub fn count_received(
+    rx: &mut Rx<'_>,
+    provider: &str,
+    verification: &VerificationId,
+) -> Result<i64, StoreError> {
+    rx.find_one::<Count>(&COUNT_RECEIVED, &[&provider, verification]).map(|row| row.count)
 }
 
 /// An event by the provider's id.
@@ -114,14 +170,7 @@ pub fn list_received(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<ProviderEvent>, 
     rx.list(&LIST_RECEIVED, &[&limit])
 }
 
-/// Marks a received event as judged, and whose it is where that is known; false when it was judged before.
-pub fn set_state(
-    tx: &mut Tx<'_>,
-    provider: &str,
-    id: &str,
-    state: EventState,
-    about: Option<(&TenantId, &VerificationId)>,
-) -> Result<bool, StoreError> {
-    let (tenant, verification) = about.unzip();
-    Ok(tx.exec(&SET_STATE, &[&provider, &id, &state, &tenant, &verification])? == 1)
+/// Marks a received event as judged and of no consequence; false when it was judged before.
+pub fn set_ignored(tx: &mut Tx<'_>, provider: &str, id: &str) -> Result<bool, StoreError> {
+    Ok(tx.exec(&SET_IGNORED, &[&provider, &id])? == 1)
 }

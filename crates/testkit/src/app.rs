@@ -12,7 +12,7 @@ use domain::key::{KeyEnvironment, KeyType};
 use domain::rate::Rate;
 use domain::time::Timestamp;
 use serde_json::Value;
-use server::config::{Limits, Settings, Windows};
+use server::config::{Limits, PersonaSettings, Settings, Windows};
 use server::edge::address::Network;
 use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
 use server::edge::chance::SystemChance;
@@ -30,6 +30,7 @@ use crate::clock::MockClock;
 use crate::database::{Census, Place};
 use crate::enclave::{Enclave, Recipe};
 use crate::fixture::Fixture;
+use crate::persona::{self, Persona};
 use crate::postgres::Cluster;
 
 /// What kind of service a test wants.
@@ -45,6 +46,7 @@ pub struct Plan {
     trusted_proxy: Option<&'static str>,
     windows: Windows,
     retail_window_s: Option<u32>,
+    persona_port: Option<u16>,
 }
 
 /// Which of a sandbox tenant's keys.
@@ -99,6 +101,7 @@ impl Default for Plan {
             trusted_proxy,
             windows: Windows::default(),
             retail_window_s: None,
+            persona_port: None,
         }
     }
 }
@@ -158,6 +161,12 @@ impl Plan {
         Self { retail_window_s: Some(seconds), ..self }
     }
 
+    /// With this stand-in for Persona, which is what a production installation has.
+    #[must_use]
+    pub fn with_persona(self, persona: &Persona) -> Self {
+        Self { persona_port: Some(persona.port), ..self }
+    }
+
     /// Starts it.
     pub async fn start(self) -> App {
         let folder = tempfile::Builder::new().prefix("hf-app-").tempdir().expect("a temporary folder");
@@ -204,7 +213,10 @@ impl Plan {
             env: self.env,
             state: if sandbox { fixture.state.clone() } else { folder.join("production") },
             socket: folder.join("enclave.sock"),
-            provider: sandbox.then(|| fixture.provider.clone()),
+            provider: match self.persona_port {
+                Some(_) => Some(persona::write_provider(folder, self.env, &[persona::SECRET])),
+                None => sandbox.then(|| fixture.provider.clone()),
+            },
             offline_key: sandbox.then(|| fixture.offline_key.clone()),
             retail_window_s: self.retail_window_s,
             log: folder.join("enclave.log"),
@@ -221,6 +233,16 @@ impl Plan {
         // Given in production too, where it must make no difference.
         settings.simulator_file = Some(folder.join("simulator.provider"));
         settings.windows = self.windows;
+        settings.persona = self.persona_port.map(|port| {
+            let api_key_file = folder.join("persona.key");
+            std::fs::write(&api_key_file, format!("{}\n", persona::API_KEY)).expect("a file");
+            PersonaSettings {
+                base_url: format!("http://127.0.0.1:{port}").parse().expect("an address"),
+                api_key_file,
+                template: persona::TEMPLATE.to_owned(),
+                version: "2023-01-05".to_owned(),
+            }
+        });
         settings.pool_targets = KeyType::ALL.iter().copied().zip(self.pool_targets).collect();
         if let Some(cluster) = cluster {
             settings.database = store::Settings::postgres(cluster.address());

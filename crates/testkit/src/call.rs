@@ -26,6 +26,12 @@ impl Call {
         Self { request: self.request.header(name, value), ..self }
     }
 
+    /// With this header, which need not be text.
+    #[must_use]
+    pub fn header_bytes(self, name: &str, value: &[u8]) -> Self {
+        Self { request: self.request.header(name, value), ..self }
+    }
+
     /// With this JSON.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {

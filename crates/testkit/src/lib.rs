@@ -21,6 +21,7 @@ pub mod device;
 mod enclave;
 mod fixture;
 pub mod foreign;
+pub mod persona;
 mod postgres;
 
 pub use actor::{Actor, Given, assign_body, data_body, store_body};

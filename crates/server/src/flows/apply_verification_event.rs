@@ -1,4 +1,4 @@
-//! Applies a provider's signed event: the raw bytes are kept, the enclave verifies them, the inquiry moves.
+//! Applies a provider's signed event: the enclave verifies the raw bytes, they are kept, the inquiry moves.
 
 use boundary::message::{Admit, Admitted, Refusal as EnclaveRefusal};
 use domain::audit::ActorType;
@@ -23,30 +23,33 @@ const TRIES: u32 = 5;
 /// How many waiting events are admitted at a time.
 const WAITING_MAX: i64 = 100;
 
-/// Applies an event. Doubled, late and out of order events change nothing; an event that the enclave does not
-/// accept is refused; with the enclave away it is kept, and applied later.
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Applied, now or before; what is late, doubled or out of order changes nothing by that.
+    Applied,
+    /// The enclave is away: kept, and applied later.
+    Kept,
+    /// It names no inquiry of its provider, or the enclave does not accept it for that one.
+    NotOurs,
+}
+
+/// Applies an event that the sandbox made; with the enclave away it is kept, and applied later.
 pub async fn apply_verification_event(
     app: &App,
     signed: SignedEvent,
     now: Timestamp,
     request_id: &str,
 ) -> Result<(), Error> {
-    let unreadable =
-        || Refusal::new(Kind::Invalid, "event-unreadable", "the body is no event about an inquiry");
-    let claimed = signed.claimed().ok_or_else(unreadable)?;
-    let raw = ProviderEvent {
-        provider: signed.provider,
-        id: claimed.event_id,
-        tenant_id: None,
-        verification_id: Some(claimed.verification_id.parse().map_err(|_| unreadable())?),
-        signature: signed.signature,
-        body: signed.body,
-        state: EventState::Received,
-        received_at: now,
-    };
-    let kept = raw.clone();
-    app.db.write("keep_event", move |tx| provider_events::insert(tx, &kept)).await?;
-    admit(app, raw, now, request_id).await
+    let raw = unjudged(signed, now).ok_or_else(|| Error::fault("reading an event of our own"))?;
+    match admit(app, raw, now, request_id).await? {
+        Fate::Applied => Ok(()),
+        Fate::Kept => Err(Refusal::unavailable("the enclave").into()),
+        Fate::NotOurs => {
+            let text = "the enclave does not accept the event";
+            Err(Refusal::new(Kind::Forbidden, "event-not-authentic", text).into())
+        }
+    }
 }
 
 /// Applies the events that were kept while the enclave was away. Returns how many were looked at.
@@ -55,19 +58,38 @@ pub async fn admit_waiting(app: &App, now: Timestamp) -> Result<usize, Error> {
         app.db.read("list_waiting_events", move |rx| provider_events::list_received(rx, WAITING_MAX)).await?;
     let count = waiting.len();
     for raw in waiting {
-        match admit(app, raw, now, "service").await {
-            Err(Error::Refused(Refusal { kind: Kind::Forbidden | Kind::NotFound, .. })) | Ok(()) => {}
-            Err(error) => return Err(error),
+        match admit(app, raw.clone(), now, "service").await? {
+            Fate::Applied => {}
+            Fate::Kept => return Err(Refusal::unavailable("the enclave").into()),
+            Fate::NotOurs => set_aside(app, raw).await?,
         }
     }
     Ok(count)
 }
 
-async fn admit(app: &App, raw: ProviderEvent, now: Timestamp, request_id: &str) -> Result<(), Error> {
-    let Some((tenant, mut inquiry)) = find(app, &raw).await? else {
-        set_aside(app, raw).await?;
-        return Err(Refusal::not_found().into());
-    };
+/// The event as a row that nobody has judged; none when it is not about an inquiry.
+pub(super) fn unjudged(signed: SignedEvent, now: Timestamp) -> Option<ProviderEvent> {
+    let claimed = signed.claimed()?;
+    Some(ProviderEvent {
+        provider: signed.provider,
+        id: claimed.event_id,
+        tenant_id: None,
+        verification_id: Some(claimed.verification_id.parse().ok()?),
+        signature: signed.signature,
+        body: signed.body,
+        state: EventState::Received,
+        received_at: now,
+    })
+}
+
+/// Gives an event to the enclave, and applies what it proves.
+pub(super) async fn admit(
+    app: &App,
+    raw: ProviderEvent,
+    now: Timestamp,
+    request_id: &str,
+) -> Result<Fate, Error> {
+    let Some((tenant, inquiry)) = find(app, &raw).await? else { return Ok(Fate::NotOurs) };
     let asked = Admit {
         ticket: inquiry.verification.ticket.clone(),
         provider: raw.provider.clone(),
@@ -77,24 +99,37 @@ async fn admit(app: &App, raw: ProviderEvent, now: Timestamp, request_id: &str) 
     let admitted = match app.enclave.admit(asked).await {
         Ok(admitted) => admitted,
         Err(CallError::Refused(EnclaveRefusal::EventNotAuthentic | EnclaveRefusal::SealBroken)) => {
-            set_aside(app, raw).await?;
-            return Err(Refusal::new(
-                Kind::Forbidden,
-                "event-not-authentic",
-                "the event's signature does not hold",
-            )
-            .into());
+            return Ok(Fate::NotOurs);
+        }
+        Err(CallError::Refused(EnclaveRefusal::LogUnavailable) | CallError::Away(_)) => {
+            keep(app, raw).await?;
+            return Ok(Fate::Kept);
         }
         Err(error) => return Err(error.into()),
     };
+    apply(app, tenant, inquiry, raw, &admitted, (now, request_id)).await?;
+    Ok(Fate::Applied)
+}
+
+/// Moves the inquiry, once for each event, however often and by however many it is brought.
+async fn apply(
+    app: &App,
+    tenant: TenantId,
+    mut inquiry: Inquiry,
+    raw: ProviderEvent,
+    admitted: &Admitted,
+    (now, request_id): (Timestamp, &str),
+) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let step = step(inquiry, &admitted, &raw.provider, now, request_id);
+        let step = step(inquiry, admitted, &raw.provider, now, request_id);
         let (owner, env, minter, judged) = (tenant.clone(), app.env, app.minter.clone(), raw.clone());
         let done = app.db.write("apply_event", move |tx| {
+            if provider_events::insert_locked(tx, &judged)? == EventState::Applied {
+                return Ok(true);
+            }
             let done = step.write(tx, &owner, env, &minter)?;
             if done {
-                let about = Some((&owner, &step.inquiry.verification.id));
-                provider_events::set_state(tx, &judged.provider, &judged.id, EventState::Applied, about)?;
+                provider_events::set_applied(tx, &judged, &owner, &step.inquiry.verification.id)?;
             }
             Ok::<_, StoreError>(done)
         });
@@ -106,15 +141,30 @@ async fn admit(app: &App, raw: ProviderEvent, now: Timestamp, request_id: &str) 
     Err(Error::fault("moving an inquiry that others keep moving"))
 }
 
-/// The inquiry that an event claims to be about, and whose it is.
-async fn find(app: &App, raw: &ProviderEvent) -> Result<Option<(TenantId, Inquiry)>, Error> {
+/// Keeps an event until the enclave is back. Other bytes that came under its id before, unjudged, would hide it:
+/// then whoever sent it is to send it again.
+pub(super) async fn keep(app: &App, raw: ProviderEvent) -> Result<(), Error> {
+    let kept = app.db.write("keep_event", move |tx| {
+        if provider_events::insert(tx, &raw)? {
+            return Ok(true);
+        }
+        let there = provider_events::find(tx, &raw.provider, &raw.id)?;
+        Ok::<_, StoreError>(there.is_some_and(|there| {
+            there.state == EventState::Applied || (there.signature == raw.signature && there.body == raw.body)
+        }))
+    });
+    if kept.await? { Ok(()) } else { Err(Refusal::unavailable("the enclave").into()) }
+}
+
+/// The inquiry that an event claims to be about, and whose it is; none for an inquiry of another provider.
+pub(super) async fn find(app: &App, raw: &ProviderEvent) -> Result<Option<(TenantId, Inquiry)>, Error> {
     let Some(id) = raw.verification_id.clone() else { return Ok(None) };
     let found = app.db.read("find_verification", move |rx| {
         let Some(OfTenant { tenant_id, row }) = verifications::find_any(rx, &id)? else { return Ok(None) };
         let inquiry = Inquiry::of(rx, &tenant_id, row)?;
         Ok::<_, StoreError>(Some((tenant_id, inquiry)))
     });
-    Ok(found.await?)
+    Ok(found.await?.filter(|(_, inquiry)| inquiry.verification.provider == raw.provider))
 }
 
 /// Remembers that an event is not to be believed.
@@ -125,9 +175,7 @@ async fn set_aside(app: &App, raw: ProviderEvent) -> Result<(), Error> {
         "an event was set aside: it is not authentic or fits no inquiry"
     );
     app.db
-        .write("set_event_aside", move |tx| {
-            provider_events::set_state(tx, &raw.provider, &raw.id, EventState::Ignored, None)
-        })
+        .write("set_event_aside", move |tx| provider_events::set_ignored(tx, &raw.provider, &raw.id))
         .await
         .map(|_| ())
         .map_err(|error: StoreError| error.into())

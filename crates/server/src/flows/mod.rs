@@ -24,6 +24,7 @@ mod list_webhooks;
 mod manage_credentials;
 mod move_inquiry;
 mod read_verification;
+mod receive_provider_event;
 mod recover_retail;
 mod redeliver;
 mod release_proof;
@@ -62,6 +63,7 @@ pub use manage_credentials::{
     NewCredential, create_credential, end_credential, insert_credential, list_credentials, revoke_credential,
 };
 pub use read_verification::read_verification;
+pub use receive_provider_event::receive_provider_event;
 pub use recover_retail::{RecoverRetail, Recovered, recover_retail};
 pub use redeliver::redeliver;
 pub use repeat_call::{KeptAnswer, NamedRequest, Repeat, begin_named, end_named, forget_named};

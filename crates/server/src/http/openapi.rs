@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, auth, credentials, health, institution, jwks, partner, retail_backups, retail_keys, sandbox,
+    audit, auth, credentials, health, institution, jwks, partner, provider, retail_backups, retail_keys, sandbox,
     stored_backups, stored_keys, verification, webhooks,
 };
 use crate::app::App;
@@ -66,6 +66,7 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         .routes(routes!(webhooks::test_webhook))
         .routes(routes!(webhooks::list_deliveries))
         .routes(routes!(webhooks::redeliver))
+        .routes(routes!(provider::persona_webhook))
         .routes(routes!(jwks::jwks))
         .routes(routes!(jwks::pem))
         .routes(routes!(health::healthz))
@@ -86,10 +87,12 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
     for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         let operations = operations.into_iter().filter_map(Option::as_mut);
-        for operation in operations.filter(|_| path.starts_with("/v1/")) {
+        // A provider's signature is its credential, and names the call.
+        let takes_credential = path.starts_with("/v1/") && !path.starts_with("/v1/providers/");
+        for operation in operations.filter(|_| takes_credential) {
             operation.security = Some(either.to_vec());
         }
-        if let Some(post) = item.post.as_mut().filter(|_| path.starts_with("/v1/")) {
+        if let Some(post) = item.post.as_mut().filter(|_| takes_credential) {
             post.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
         }
     }
@@ -133,7 +136,7 @@ mod tests {
             .paths
             .paths
             .keys()
-            .filter(|path| path.contains("simulate") || path.contains("sandbox"))
+            .filter(|path| ["simulate", "sandbox", "identity"].iter().any(|word| path.contains(word)))
             .collect();
         assert!(simulating.is_empty(), "{simulating:?}");
     }

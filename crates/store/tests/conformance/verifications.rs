@@ -17,6 +17,7 @@ crate::on_both_engines! {
     the_overdue_are_those_nobody_finished,
     an_event_is_kept_once,
     an_event_is_judged_once,
+    waiting_events_are_counted_by_inquiry,
 }
 
 async fn an_inquiry_is_found_as_it_was_inserted(bench: &Bench) {
@@ -154,7 +155,7 @@ async fn an_event_is_kept_once(bench: &Bench) {
 }
 
 async fn an_event_is_judged_once(bench: &Bench) {
-    let db = bench.open().await;
+    let (db, other) = (bench.open().await, bench.open().await);
     seed(&db).await;
     write(&db, |tx| {
         provider_events::insert(tx, &event("late", 9))?;
@@ -162,19 +163,53 @@ async fn an_event_is_judged_once(bench: &Bench) {
         provider_events::insert(tx, &event("ignored", 2))
     })
     .await;
-    let judge = |tx: &mut Tx<'_>| {
-        let about = (&id(1), &inquiry("inq_1"));
-        provider_events::set_state(tx, "persona", "early", EventState::Applied, Some(about))
+    // Somebody kept other bytes under the id before; what was judged stays.
+    let judged =
+        ProviderEvent { body: b"{}".to_vec(), signature: "t=2,v1=cd".to_owned(), ..event("early", 5) };
+    let claim = |_| {
+        let judged = judged.clone();
+        move |tx: &mut Tx<'_>| {
+            let first = provider_events::insert_locked(tx, &judged)? != EventState::Applied;
+            if first {
+                provider_events::set_applied(tx, &judged, &id(1), &inquiry("inq_1"))?;
+            }
+            Ok(first)
+        }
     };
-    assert!(write(&db, judge).await);
-    assert!(!write(&db, judge).await, "judged before");
+    assert_eq!(wins(&race([&db, &other], 16, claim).await), 1);
     let ignore =
-        |tx: &mut Tx<'_>| provider_events::set_state(tx, "persona", "ignored", EventState::Ignored, None);
-    assert!(write(&db, ignore).await);
+        |name: &'static str| move |tx: &mut Tx<'_>| provider_events::set_ignored(tx, "persona", name);
+    assert!(write(&db, ignore("ignored")).await);
+    assert!(!write(&db, ignore("ignored")).await, "judged before");
+    assert!(!write(&db, ignore("early")).await, "what was applied stays so");
     assert!(read(&db, |rx| provider_events::list_received(rx, 9)).await == [event("late", 9)]);
     let early = read(&db, |rx| provider_events::find(rx, "persona", "early")).await.expect("found");
-    assert_eq!(
-        (early.state, early.tenant_id, early.verification_id),
-        (EventState::Applied, Some(id(1)), Some(inquiry("inq_1")))
+    let about = Some(inquiry("inq_1"));
+    let (tenant_id, state) = (Some(id(1)), EventState::Applied);
+    assert!(
+        early == ProviderEvent { state, tenant_id, verification_id: about, received_at: at(1), ..judged }
     );
+    let fate =
+        |name: &'static str| move |tx: &mut Tx<'_>| provider_events::insert_locked(tx, &event(name, 3));
+    assert_eq!(write(&db, fate("ignored")).await, EventState::Ignored);
+    assert_eq!(write(&db, fate("new")).await, EventState::Received);
+}
+
+async fn waiting_events_are_counted_by_inquiry(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| {
+        for (name, about) in [("a", "inq_1"), ("b", "inq_1"), ("c", "inq_2"), ("done", "inq_1")] {
+            let about = Some(inquiry(about));
+            provider_events::insert(tx, &ProviderEvent { verification_id: about, ..event(name, 1) })?;
+        }
+        provider_events::set_ignored(tx, "persona", "done")
+    })
+    .await;
+    let count = |provider: &'static str, name: &'static str| {
+        move |rx: &mut store::Rx<'_>| provider_events::count_received(rx, provider, &inquiry(name))
+    };
+    assert_eq!(read(&db, count("persona", "inq_1")).await, 2);
+    assert_eq!(read(&db, count("persona", "inq_2")).await, 1);
+    assert_eq!(read(&db, count("simulator", "inq_1")).await, 0);
 }

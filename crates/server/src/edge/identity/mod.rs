@@ -3,9 +3,60 @@
 //! A provider's word reaches the service as a signed event: raw bytes and a signature header. What they prove
 //! is decided in the enclave; what is read here is only where they belong.
 
+pub mod persona;
 pub mod simulated;
 
 use boundary::json;
+use domain::entropy::Entropy;
+use domain::ids::VerificationId;
+use domain::limits::PROVIDER_RETRY_AFTER_S;
+
+use persona::Persona;
+
+/// Who checks a person.
+pub enum Provider {
+    /// The sandbox itself.
+    Simulated,
+    /// <https://withpersona.com>
+    Persona(Persona),
+}
+
+/// An inquiry was not opened: the provider is away, asks for patience, or does not want us.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct NotCreated {
+    cause: String,
+    /// When to come back, seconds.
+    pub retry_after_s: u32,
+}
+
+impl NotCreated {
+    fn new(cause: impl Into<String>) -> Self {
+        Self { cause: cause.into(), retry_after_s: *PROVIDER_RETRY_AFTER_S.start() }
+    }
+}
+
+impl Provider {
+    /// Its name, in its inquiries and in the enclave's configuration.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Simulated => simulated::NAME,
+            Self::Persona(_) => persona::NAME,
+        }
+    }
+
+    /// Opens an inquiry whose reference is the enclave's session, and returns the provider's id of it.
+    pub async fn create_inquiry(
+        &self,
+        session_id: &str,
+        chance: &mut (dyn Entropy + Send),
+    ) -> Result<VerificationId, NotCreated> {
+        match self {
+            Self::Simulated => Ok(VerificationId::simulated(chance)),
+            Self::Persona(persona) => persona.create_inquiry(session_id).await,
+        }
+    }
+}
 
 /// An event as it came from a provider, byte for byte.
 #[derive(Clone, Debug)]

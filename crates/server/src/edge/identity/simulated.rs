@@ -32,6 +32,19 @@ pub struct Subject<'a> {
     pub tenant_id: &'a str,
     /// The tenant's name for the user.
     pub user_identifier: &'a str,
+    /// Another person than the user, who is shown in his place.
+    pub person: Option<&'a Person>,
+}
+
+/// A person, as a provider reports one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// First name.
+    pub first_name: String,
+    /// Last name.
+    pub last_name: String,
+    /// Date of birth, `YYYY-MM-DD`.
+    pub birthdate: String,
 }
 
 impl Simulator {
@@ -84,7 +97,8 @@ impl Simulator {
 
 fn inquiry_payload(subject: &Subject<'_>, action: Action, now: Timestamp) -> Value {
     let status = action.target().map_or("", |state| state.event_type().trim_start_matches("inquiry."));
-    let (first, last, birthdate) = person(subject);
+    let derived = || Person::of_user(subject.tenant_id, subject.user_identifier);
+    let person = subject.person.cloned().unwrap_or_else(derived);
     Value::object([
         ("type", Value::text("inquiry")),
         ("id", Value::text(subject.verification_id.as_str())),
@@ -94,9 +108,9 @@ fn inquiry_payload(subject: &Subject<'_>, action: Action, now: Timestamp) -> Val
                 ("status", Value::text(status)),
                 ("reference-id", Value::text(subject.session_id)),
                 ("updated-at", Value::text(now.rfc3339())),
-                ("name-first", Value::text(first)),
-                ("name-last", Value::text(last)),
-                ("birthdate", Value::text(birthdate)),
+                ("name-first", Value::text(person.first_name)),
+                ("name-last", Value::text(person.last_name)),
+                ("birthdate", Value::text(person.birthdate)),
             ]),
         ),
     ])
@@ -115,14 +129,17 @@ fn check_payload(subject: &Subject<'_>, status: &str) -> Value {
     ])
 }
 
-/// The simulated person: always the same for one user of one tenant, so that a recovery matches the enrolment.
-fn person(subject: &Subject<'_>) -> (String, String, String) {
-    const FIRST: [&str; 8] = ["Ada", "Björn", "Chloé", "Dmitri", "Esi", "Farah", "Goro", "Hana"];
-    let seed = digest(&SHA256, format!("{}\0{}", subject.tenant_id, subject.user_identifier).as_bytes());
-    let seed = seed.as_ref();
-    let birthdate =
-        format!("{}-{:02}-{:02}", 1940 + u16::from(seed[1] % 60), 1 + seed[2] % 12, 1 + seed[3] % 28);
-    (FIRST[usize::from(seed[0] % 8)].to_owned(), format!("Example-{}", hex(&seed[4..10])), birthdate)
+impl Person {
+    /// The simulated person: always the same for one user of one tenant, so that a recovery matches the enrolment.
+    pub fn of_user(tenant_id: &str, user_identifier: &str) -> Self {
+        const FIRST: [&str; 8] = ["Ada", "Björn", "Chloé", "Dmitri", "Esi", "Farah", "Goro", "Hana"];
+        let seed = digest(&SHA256, format!("{tenant_id}\0{user_identifier}").as_bytes());
+        let seed = seed.as_ref();
+        let birthdate =
+            format!("{}-{:02}-{:02}", 1940 + u16::from(seed[1] % 60), 1 + seed[2] % 12, 1 + seed[3] % 28);
+        let first_name = FIRST[usize::from(seed[0] % 8)].to_owned();
+        Self { first_name, last_name: format!("Example-{}", hex(&seed[4..10])), birthdate }
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +155,7 @@ mod tests {
             session_id: "00ff",
             tenant_id: "t",
             user_identifier: "u",
+            person: None,
         };
         let simulator = Simulator::new(b"secret");
         for action in Action::ALL {
@@ -152,10 +170,7 @@ mod tests {
 
     #[test]
     fn the_person_belongs_to_tenant_and_user() {
-        let verification_id = "inq_1".parse().unwrap();
-        let of = |tenant_id, user_identifier| {
-            person(&Subject { verification_id: &verification_id, session_id: "", tenant_id, user_identifier })
-        };
+        let of = Person::of_user;
         assert_eq!(of("t", "u"), of("t", "u"));
         assert_ne!(of("t", "u"), of("t", "v"));
         assert_ne!(of("t", "u"), of("s", "u"));

@@ -7,6 +7,7 @@ pub mod health;
 pub mod institution;
 pub mod jwks;
 pub mod partner;
+pub mod provider;
 pub mod retail_backups;
 pub mod retail_keys;
 pub mod sandbox;

@@ -7,6 +7,7 @@ mod credentials;
 mod institution;
 mod key;
 mod partner;
+mod providers;
 mod sandbox;
 mod verification;
 mod webhooks;
