@@ -20,15 +20,17 @@ enum Match {
 
 const LATER: &str = "do it now, or decide against it and say why";
 const UNFINISHED: &str = "finish it, or return an error that says what is missing";
+const UNESCAPED: &str = "put the value into the markup as it is: `maud` escapes it";
 const MACHINE: &str = "a path of one machine; use a path from the root, or a temporary folder";
 const REGISTRY: &str = "a registry's address; name the package instead";
 
-const FORBIDDEN: [Forbidden; 14] = [
+const FORBIDDEN: [Forbidden; 15] = [
     Forbidden { text: "TODO", is: Match::Word, advice: LATER },
     Forbidden { text: "FIXME", is: Match::Word, advice: LATER },
     Forbidden { text: "XXX", is: Match::Word, advice: LATER },
     Forbidden { text: "HACK", is: Match::Word, advice: LATER },
     Forbidden { text: "todo!(", is: Match::Anywhere, advice: UNFINISHED },
+    Forbidden { text: "PreEscaped", is: Match::Word, advice: UNESCAPED },
     Forbidden { text: "unimplemented!(", is: Match::Anywhere, advice: UNFINISHED },
     Forbidden {
         text: "#[ignore",

@@ -73,7 +73,11 @@ pub fn suggestions(credentials: &Credentials) -> Vec<Suggestion> {
         out.extend([
             Suggestion { what: "start an identity check, keep its id", line: format!("V=$({start} | {id}); echo $V") },
             Suggestion {
-                what: "play the identity provider: the check is passed",
+                what: "play it yourself, in a browser or on a phone, as any person you like",
+                line: format!("echo {base}/identity/$V"),
+            },
+            Suggestion {
+                what: "or play the identity provider: the check is passed",
                 line: post(
                     "/v1/verification/simulate",
                     "\"{\\\"verification_id\\\":\\\"$V\\\",\\\"action\\\":\\\"approve_inquiry\\\"}\" -w '\\n'",

@@ -23,6 +23,7 @@ mod list_keys;
 mod list_webhooks;
 mod manage_credentials;
 mod move_inquiry;
+mod play_customer;
 mod read_verification;
 mod receive_provider_event;
 mod recover_retail;
@@ -62,6 +63,7 @@ pub use list_webhooks::{list_webhooks, read_webhook};
 pub use manage_credentials::{
     NewCredential, create_credential, end_credential, insert_credential, list_credentials, revoke_credential,
 };
+pub use play_customer::{PlayCustomer, Played, find_played, play_customer};
 pub use read_verification::read_verification;
 pub use receive_provider_event::receive_provider_event;
 pub use recover_retail::{RecoverRetail, Recovered, recover_retail};

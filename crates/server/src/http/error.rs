@@ -112,8 +112,15 @@ pub async fn render(request: Request, next: Next) -> Response {
     rendered(next.run(request).await, id)
 }
 
+/// In the extensions of a response that is whole as it is: a page, also where its status is an error's.
+#[derive(Clone, Copy)]
+pub struct Whole;
+
 /// The response with the body of its failure, if it is one.
 pub fn rendered(mut response: Response, id: String) -> Response {
+    if response.extensions().get::<Whole>().is_some() {
+        return response;
+    }
     let failure =
         response.extensions_mut().remove::<Failure>().or_else(|| Failure::of_bare(response.status()));
     let Some(failure) = failure else { return response };

@@ -6,6 +6,7 @@ pub mod error;
 pub mod form;
 pub mod openapi;
 pub mod page;
+pub mod pages;
 pub mod path_id;
 pub mod rate_limit;
 pub mod repeat;

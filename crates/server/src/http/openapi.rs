@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, auth, credentials, health, institution, jwks, partner, provider, retail_backups, retail_keys, sandbox,
-    stored_backups, stored_keys, verification, webhooks,
+    audit, auth, credentials, health, identity, institution, jwks, partner, provider, retail_backups, retail_keys,
+    sandbox, stored_backups, stored_keys, verification, webhooks,
 };
 use crate::app::App;
 
@@ -75,7 +75,9 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         router = router
             .routes(routes!(verification::simulate))
             .routes(routes!(sandbox::damage))
-            .routes(routes!(sandbox::ceremony));
+            .routes(routes!(sandbox::ceremony))
+            .routes(routes!(identity::show))
+            .routes(routes!(identity::play));
     }
     let (router, mut document) = router.split_for_parts();
     let components = document.components.get_or_insert_default();

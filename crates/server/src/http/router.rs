@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{error, openapi, rate_limit, repeat, request_id, rest_of_body};
+use super::{error, openapi, pages, rate_limit, repeat, request_id, rest_of_body};
 use crate::app::App;
 
 /// The whole HTTP face of the service.
@@ -18,8 +18,14 @@ pub fn router(app: &Arc<App>) -> Router {
     let (routes, document) = openapi::routes(app.sandbox.is_some());
     // A document built from types always has a JSON text.
     let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
+    let pages = if app.sandbox.is_some() {
+        Router::new().route(pages::STYLE_PATH, get(pages::style))
+    } else {
+        Router::new()
+    };
     routes
         .with_state(Arc::clone(app))
+        .merge(pages)
         .merge(Router::new().route("/openapi.json", get(served)).with_state(document))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(error::render))

@@ -6,6 +6,7 @@
 mod bodies;
 mod credentials;
 mod events;
+mod identity;
 mod openapi;
 mod outages;
 mod paths;
