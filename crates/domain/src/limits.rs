@@ -180,4 +180,4 @@ pub const PROVIDER_TRIES: u32 = 2;
 pub const PROVIDER_ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// What a caller is told to wait when an identity provider is away or asks for patience: least and most.
-pub const PROVIDER_RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 2..=120;
+pub const PROVIDER_RETRY_AFTER_S: RangeInclusive<u32> = 2..=120;

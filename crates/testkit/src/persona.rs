@@ -37,6 +37,8 @@ pub enum Mood {
     Forgetful,
     /// Answers this status line and these headers, and no inquiry.
     Says(&'static str),
+    /// Sends the caller, and its API key, elsewhere.
+    Redirects,
     /// Answers 201 with this.
     Babbles(&'static str),
     /// Answers 201 and a body without end.
@@ -124,6 +126,11 @@ impl Persona {
             Mood::Silent => tokio::time::sleep(Duration::from_mins(5)).await,
             Mood::Rude => {}
             Mood::Says(head) => write_answer(&mut stream, head, "{\"errors\":[{\"title\":\"No\"}]}").await?,
+            Mood::Redirects => {
+                let head =
+                    format!("307 Temporary Redirect\r\nlocation: http://127.0.0.1:{}/elsewhere", self.port);
+                write_answer(&mut stream, &head, "").await?;
+            }
             Mood::Babbles(text) => write_answer(&mut stream, "201 Created", text).await?,
             Mood::Endless => {
                 stream.write_all(b"HTTP/1.1 201 Created\r\n\r\n").await.ok()?;

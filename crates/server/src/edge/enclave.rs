@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Bind, Bound, Check, Checked, Generate, Hello, Inspect, Open, Opened,
-    PoolKey, Prove, Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request, Verified,
-    Verify, Welcome,
+    PoolKey, Prove, Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request,
+    Verified, Verify, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};

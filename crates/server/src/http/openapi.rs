@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, auth, credentials, health, identity, institution, jwks, partner, provider, retail_backups, retail_keys,
-    sandbox, stored_backups, stored_keys, verification, webhooks,
+    audit, auth, credentials, health, identity, institution, jwks, partner, provider, retail_backups,
+    retail_keys, sandbox, stored_backups, stored_keys, verification, webhooks,
 };
 use crate::app::App;
 

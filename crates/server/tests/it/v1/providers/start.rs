@@ -37,7 +37,6 @@ async fn a_provider_that_is_away_or_odd_is_503_and_nothing_is_written() {
         (Mood::Says("429 Too Many Requests\r\nretry-after: 86400"), "120"),
         (Mood::Says("401 Unauthorized"), "2"),
         (Mood::Says("422 Unprocessable Entity"), "2"),
-        (Mood::Says("302 Found\r\nlocation: http://127.0.0.1:1/"), "2"),
         (Mood::Says("204 No Content"), "2"),
         (Mood::Babbles("<html>"), "2"),
         (Mood::Babbles("{\"data\": {\"type\": \"inquiry\", \"id\": \"in q\"}}"), "2"),
@@ -56,6 +55,15 @@ async fn a_provider_that_is_away_or_odd_is_503_and_nothing_is_written() {
     assert_eq!(world.app.census(), before, "neither user nor inquiry, entry nor event");
     world.persona.is(Mood::Well);
     world.retail.start("user-1").await;
+}
+
+#[tokio::test]
+async fn the_api_key_is_carried_nowhere_else() {
+    let world = World::new().await;
+    world.persona.is(Mood::Redirects);
+    let answer = world.retail.post("/v1/verification/start", &json!({"user_identifier": "user-1"})).await;
+    answer.refused(503, "unavailable");
+    assert_eq!(world.persona.asked().len(), 1, "no redirect is followed");
 }
 
 #[tokio::test]

@@ -211,6 +211,19 @@ async fn what_means_nothing_to_us_is_acknowledged_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn an_event_moves_inquiries_of_its_own_provider_only() {
+    let world = World::new().await;
+    let id = world.retail.start("user-1").await;
+    world.app.place.run("UPDATE verifications SET provider = 'another'");
+    let event = world.event("evt_1", "inquiry.approved", &id);
+    world.send(&event).await.ok();
+    assert_eq!(world.retail.inquiry_status(&id).await, "CREATED");
+    world.app.place.run("UPDATE verifications SET provider = 'persona'");
+    world.send(&event).await.ok();
+    assert_eq!(world.retail.inquiry_status(&id).await, "APPROVED");
+}
+
+#[tokio::test]
 async fn an_approval_after_the_end_opens_nothing() {
     let world = World::new().await;
     let id = world.retail.start("user-1").await;
