@@ -16,17 +16,13 @@ use crate::app::App;
 /// The whole HTTP face of the service.
 pub fn router(app: &Arc<App>) -> Router {
     let (routes, document) = openapi::routes(app.sandbox.is_some());
-    // A document built from types always has a JSON text.
-    let document: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
-    let pages = if app.sandbox.is_some() {
-        Router::new().route(pages::STYLE_PATH, get(pages::style))
-    } else {
-        Router::new()
-    };
+    // A document built from types always has a JSON form.
+    let document = serde_json::to_value(document).unwrap_or_default();
+    let text: Arc<str> = document.to_string().into();
     routes
         .with_state(Arc::clone(app))
-        .merge(pages)
-        .merge(Router::new().route("/openapi.json", get(served)).with_state(document))
+        .merge(pages::routes(app.sandbox.is_some(), &document))
+        .merge(Router::new().route("/openapi.json", get(served)).with_state(text))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(error::render))
         .layer(from_fn_with_state(Arc::clone(app), repeat::once))

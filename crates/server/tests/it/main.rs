@@ -5,6 +5,7 @@
 
 mod bodies;
 mod credentials;
+mod docs;
 mod events;
 mod identity;
 mod openapi;

@@ -1,19 +1,22 @@
 //! Pages for people. Markup is made by `maud`, which escapes whatever is put into it; there is no script, no style
 //! within the markup, and nothing from elsewhere, and the browser is told so.
 
+mod docs;
 pub mod identity;
 
+use axum::Router;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use maud::{DOCTYPE, Markup, html};
 
 use super::error::Whole;
 
 /// Where the style is served.
-pub const STYLE_PATH: &str = "/static/pages.css";
+const STYLE_PATH: &str = "/static/pages.css";
 
 /// The style.
 const STYLE: &str = include_str!("pages.css");
@@ -47,14 +50,22 @@ impl IntoResponse for Page {
     }
 }
 
-/// Serves the style.
-pub async fn style() -> impl IntoResponse {
+/// The pages that are the same for everyone, and the styles. The sandbox's pages have theirs there alone.
+pub fn routes(is_sandbox: bool, document: &serde_json::Value) -> Router {
+    let page = docs::render(document);
+    let router = Router::new()
+        .route("/docs", get(|| async { Page(StatusCode::OK, page) }))
+        .route(docs::STYLE_PATH, get(|| style(docs::STYLE)));
+    if is_sandbox { router.route(STYLE_PATH, get(|| style(STYLE))) } else { router }
+}
+
+async fn style(text: &'static str) -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "text/css; charset=utf-8"),
         (CACHE_CONTROL, "no-cache"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, STYLE)
+    (headers, text)
 }
 
 /// What every page has around it.
