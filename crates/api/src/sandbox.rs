@@ -28,6 +28,13 @@ pub struct CeremonyResponse {
     pub keys_added: u64,
 }
 
+/// The tenant has begun anew.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ResetResponse {
+    /// Always true.
+    pub ok: bool,
+}
+
 /// Everything a sandbox made for its users.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Credentials {

@@ -63,6 +63,8 @@ wire_enum! {
         12 = Try(Check),
         /// Is a provider's event genuine, whatever it is about?
         15 = Verify(Verify),
+        /// Let a tenant of a sandbox begin anew: nothing that was sealed for it before opens, or is believed.
+        16 = Reset(Reset),
     }
 }
 
@@ -94,6 +96,8 @@ wire_enum! {
         11 = Proven(Proven),
         /// To `Verify`: it is.
         15 = Verified(Verified),
+        /// To `Reset`.
+        16 = HasReset(HasReset),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -311,6 +315,20 @@ wire_struct! {
     pub struct Checked {
         /// One sealed [`crate::token::Record`] an item, in order.
         pub records: Vec<Vec<u8>>,
+    }
+
+    /// Let a tenant begin anew.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Reset {
+        /// The tenant.
+        pub tenant_id: String,
+    }
+
+    /// It did.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct HasReset {
+        /// The tenant's generation from now on, counted from one.
+        pub generation: u32,
     }
 
     /// Is a key whole, or an item still what it was when it was checked?

@@ -70,6 +70,8 @@ words! {
         DamageBackup = "damage-backup",
         /// Having the offline enclave of a sandbox do what waits for it.
         RunCeremony = "run-ceremony",
+        /// Beginning a rehearsal anew.
+        ResetSandbox = "reset-sandbox",
         /// Registering a webhook endpoint.
         CreateWebhook = "create-webhook",
         /// Listing webhook endpoints.
@@ -126,6 +128,7 @@ impl Deed {
             Self::RevokeCredential => ("DELETE", "/v1/credentials/{id}"),
             Self::DamageBackup => ("POST", "/v1/sandbox/damage"),
             Self::RunCeremony => ("POST", "/v1/sandbox/ceremony"),
+            Self::ResetSandbox => ("POST", "/v1/sandbox/reset"),
             Self::CreateWebhook => ("POST", "/v1/webhooks"),
             Self::ListWebhooks => ("GET", "/v1/webhooks"),
             Self::ReadWebhook => ("GET", "/v1/webhooks/{id}"),
@@ -173,7 +176,7 @@ impl Deed {
             | Self::RestoreOwnBackup => Scope::Keys,
             Self::ReadAudit => Scope::Audit,
             Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
-            Self::DamageBackup | Self::RunCeremony => Scope::Sandbox,
+            Self::DamageBackup | Self::RunCeremony | Self::ResetSandbox => Scope::Sandbox,
             Self::CreateWebhook
             | Self::ListWebhooks
             | Self::ReadWebhook

@@ -8,7 +8,7 @@ use crate::digest::sha256;
 use crate::generate::RsaKey;
 use crate::seal::{Home, KeyFacts, open};
 use crate::service::Enclave;
-use crate::session::{GENERATION, Token, check_names, user_tag};
+use crate::session::{Token, check_names, user_tag};
 use crate::state::{CheckFailed, DAY_MS, MINUTE_MS, Record, State, spent};
 
 /// Failed checks of one key in a day; Manger's attack needs thousands.
@@ -72,7 +72,7 @@ fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checke
         );
         RecordToken {
             env: enclave.keyring.env,
-            generation: GENERATION,
+            generation: enclave.keyring.generation(&request.tenant_id),
             tenant_id: request.tenant_id.clone(),
             user_tag: tag,
             session_id,

@@ -13,7 +13,7 @@ use crate::clock::parse_rfc3339;
 use crate::digest::{hex, sha256, unhex};
 use crate::root::Keyring;
 use crate::service::{Enclave, note};
-use crate::session::{GENERATION, Token};
+use crate::session::{Token, since_reset};
 use crate::state::{Event, Identity, Record, SESSION_LIFE_MS, WEEK_MS, spent};
 
 /// How far a provider's clock may be ahead of ours, or behind at a session's opening.
@@ -137,7 +137,7 @@ fn verdict(
     };
     Admission {
         env: enclave.keyring.env,
-        generation: GENERATION,
+        generation: ticket.generation,
         session_id: ticket.session_id,
         tenant_id: ticket.tenant_id.clone(),
         user_tag: ticket.user_tag,
@@ -178,15 +178,15 @@ fn keep(
         };
         let admission = match reported.filter(|_| reviewed || earlier.is_none()) {
             Some(reported) => {
-                let state = turn.state();
-                let baseline = state.identities.get(&ticket.user_tag).copied();
-                let declines = state.declines.get(&ticket.user_tag);
+                let (state, user) = (turn.state(), since_reset(&ticket.user_tag, ticket.generation));
+                let baseline = state.identities.get(&user).copied();
+                let declines = state.declines.get(&user);
                 let often = !reviewed && spent(declines, turn.now_ms, WEEK_MS, DECLINES_A_WEEK).is_some();
                 let fresh = verdict(enclave, (ticket, request), (&event, reported), baseline, often);
                 if let (None, Some(identity_tag), Outcome::Approved) =
                     (baseline, fresh.identity_tag, fresh.outcome)
                 {
-                    turn.record(Record::Identity(Identity { user_tag: ticket.user_tag, identity_tag }))?;
+                    turn.record(Record::Identity(Identity { user_tag: user, identity_tag }))?;
                 }
                 Some(fresh.issue(&enclave.keyring))
             }

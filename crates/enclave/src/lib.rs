@@ -37,6 +37,7 @@ mod log;
 mod openpgp;
 mod prove;
 mod release;
+mod reset;
 mod root;
 mod seal;
 mod secret;
@@ -190,6 +191,9 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let _directory = guard::lock_directory(dir)?;
     let root::Opened { keyring, assignment, receipt } = root::open(dir, env)?;
     let ledger = log::Ledger::open(dir, keyring.log_key())?;
+    for (tenant_id, generation) in ledger.generations() {
+        keyring.set_generation(&tenant_id, generation);
+    }
     let generator = generate::Generator::start()?;
     let listener = guard::listen(Path::new(options.one("--socket")?), peer)?;
     let enclave = Arc::new(service::Enclave {

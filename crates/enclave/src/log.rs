@@ -245,6 +245,11 @@ impl Ledger {
         wall_ms().max(self.lock().state.highest_ms)
     }
 
+    /// The generation of each tenant that was reset.
+    pub fn generations(&self) -> HashMap<String, u32> {
+        self.lock().state.generations.clone()
+    }
+
     /// The last record's number.
     pub fn sequence(&self) -> u64 {
         self.lock().synced

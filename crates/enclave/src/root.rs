@@ -1,9 +1,11 @@
 //! The root key, what is derived from it, and the signing keys it seals.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
@@ -78,7 +80,12 @@ pub struct Keyring {
     pub record: hmac::Key,
     /// Hides identities.
     pub identity: hmac::Key,
+    /// Of tenants that were reset.
+    generations: RwLock<HashMap<String, u32>>,
 }
+
+/// The generation of a tenant that was never reset.
+pub const FIRST_GENERATION: u32 = 1;
 
 impl Keyring {
     fn new(env: Env, root: SymmetricKey) -> Self {
@@ -90,13 +97,28 @@ impl Keyring {
             admission: mac("admission"),
             record: mac("record"),
             identity: mac("identity"),
+            generations: RwLock::default(),
             root,
         }
     }
 
-    /// The key that encrypts data keys of a tenant; the pool's own has an empty name.
+    /// The key that encrypts data keys of a tenant in its generation; the pool's own has an empty name.
     pub fn sealing(&self, tenant_id: &str) -> SymmetricKey {
-        derive(&self.root, "seal", &[b"epoch 1", self.env.as_str().as_bytes(), tenant_id.as_bytes()])
+        let generation = self.generation(tenant_id).to_be_bytes();
+        let context = [b"epoch 1", self.env.as_str().as_bytes(), tenant_id.as_bytes(), &generation];
+        derive(&self.root, "seal", &context)
+    }
+
+    /// How often the tenant began, counted from one: what was made in another generation is not believed.
+    pub fn generation(&self, tenant_id: &str) -> u32 {
+        let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
+        generations.get(tenant_id).copied().unwrap_or(FIRST_GENERATION)
+    }
+
+    /// Takes note of a reset that the log knows.
+    pub fn set_generation(&self, tenant_id: &str, generation: u32) {
+        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
+        generations.insert(tenant_id.to_owned(), generation);
     }
 
     /// The key that seals the state log.

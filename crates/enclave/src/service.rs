@@ -14,9 +14,8 @@ use boundary::wire::{frame, frame_length, unframe};
 use crate::evidence::Provider;
 use crate::generate::Generator;
 use crate::log::Ledger;
-use crate::root::{Keyring, SigningPair};
-use crate::session::GENERATION;
-use crate::{assign, check, evidence, guard, openpgp, prove, release, session};
+use crate::root::{FIRST_GENERATION, Keyring, SigningPair};
+use crate::{assign, check, evidence, guard, openpgp, prove, release, reset, session};
 
 /// Connections at once; one more is closed at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -145,6 +144,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Release(request) => Reply::Released(release::release(enclave, request)?),
         Request::Recall(request) => Reply::Recalled(session::recall(enclave, request)?),
         Request::Prove(request) => Reply::Proven(prove::prove(enclave, request)?),
+        Request::Reset(request) => Reply::HasReset(reset::reset(enclave, request)?),
         Request::Try(request) => Reply::Checked(check::try_items(enclave, request)?),
         Request::Verify(request) => Reply::Verified(evidence::verify(enclave, request)?),
     })
@@ -157,7 +157,7 @@ fn welcome(enclave: &Enclave, request: &Hello) -> Result<Welcome, Refusal> {
     }
     Ok(Welcome {
         env: enclave.keyring.env,
-        generation: GENERATION,
+        generation: FIRST_GENERATION,
         signing_keys: vec![enclave.assignment.public.clone(), enclave.receipt.public.clone()],
         log_sequence: enclave.ledger.sequence(),
         protections: enclave.protections.clone(),

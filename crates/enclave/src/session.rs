@@ -14,15 +14,12 @@ use crate::service::Enclave;
 const MAC_BYTES: usize = 32;
 /// The longest name of a tenant, user, credential or backup.
 const NAME_BYTES_MAX: usize = 1_024;
-/// How many deliberate resets the state has seen, counted from one.
-pub const GENERATION: u32 = 1;
-
 /// What travels under a MAC. Each kind has a key of its own, so that none can be taken for another.
 pub trait Token: Wire {
     /// The kind's key.
     fn key(keyring: &Keyring) -> &hmac::Key;
-    /// The environment and generation it was made in.
-    fn made_in(&self) -> (Env, u32);
+    /// The environment it was made in, for which tenant, and in which generation of his.
+    fn made_in(&self) -> (Env, &str, u32);
 
     /// The encoding, then HMAC-SHA256 over it.
     fn issue(&self, keyring: &Keyring) -> Vec<u8> {
@@ -32,13 +29,15 @@ pub trait Token: Wire {
         bytes
     }
 
-    /// The token, if this enclave made it, here and in this generation.
+    /// The token, if this enclave made it, here and since the tenant was last reset.
     fn believe(keyring: &Keyring, bytes: &[u8]) -> Result<Self, Refusal> {
         let at = bytes.len().checked_sub(MAC_BYTES).ok_or(Refusal::SealBroken)?;
         let (encoding, mac) = bytes.split_at(at);
         hmac::verify(Self::key(keyring), encoding, mac).map_err(|_| Refusal::SealBroken)?;
         let token = Self::from_bytes(encoding).map_err(|_| Refusal::SealBroken)?;
-        if token.made_in() == (keyring.env, GENERATION) { Ok(token) } else { Err(Refusal::SealBroken) }
+        let (env, tenant_id, generation) = token.made_in();
+        let ours = env == keyring.env && generation == keyring.generation(tenant_id);
+        if ours { Ok(token) } else { Err(Refusal::SealBroken) }
     }
 }
 
@@ -48,8 +47,8 @@ macro_rules! tokens {
             fn key(keyring: &Keyring) -> &hmac::Key {
                 &keyring.$key
             }
-            fn made_in(&self) -> (Env, u32) {
-                (self.env, self.generation)
+            fn made_in(&self) -> (Env, &str, u32) {
+                (self.env, &self.tenant_id, self.generation)
             }
         }
     )*};
@@ -59,6 +58,11 @@ tokens!(Ticket ticket Admission admission Record record);
 /// Who a user is, without naming him.
 pub fn user_tag(tenant_id: &str, user_identifier: &str) -> [u8; 32] {
     sha256(&user_tag_preimage(tenant_id, user_identifier))
+}
+
+/// A user since his tenant was last reset: what was remembered of him before is another's.
+pub fn since_reset(user_tag: &[u8; 32], generation: u32) -> [u8; 32] {
+    sha256(&[user_tag.as_slice(), &generation.to_be_bytes()].concat())
 }
 
 /// The hash of the rule that applies to a tenant.
@@ -83,7 +87,7 @@ pub fn open(enclave: &Enclave, request: &Open) -> Result<Opened, Refusal> {
     }
     let ticket = Ticket {
         env: enclave.keyring.env,
-        generation: GENERATION,
+        generation: enclave.keyring.generation(&request.tenant_id),
         session_id: random(),
         nonce: random(),
         tenant_id: request.tenant_id.clone(),
@@ -115,6 +119,7 @@ pub fn recall(enclave: &Enclave, request: &Recall) -> Result<Recalled, Refusal> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::root::FIRST_GENERATION;
 
     fn ticket(env: Env, generation: u32) -> Ticket {
         Ticket {
@@ -133,11 +138,16 @@ mod tests {
     #[test]
     fn a_token_is_believed_where_and_when_it_was_made() {
         let ring = Keyring::for_test(Env::Production);
-        let good = ticket(Env::Production, GENERATION);
+        let good = ticket(Env::Production, FIRST_GENERATION);
         assert_eq!(Ticket::believe(&ring, &good.issue(&ring)), Ok(good.clone()));
-        assert!(Ticket::believe(&ring, &ticket(Env::Sandbox, GENERATION).issue(&ring)).is_err());
-        assert!(Ticket::believe(&ring, &ticket(Env::Production, GENERATION + 1).issue(&ring)).is_err());
+        assert!(Ticket::believe(&ring, &ticket(Env::Sandbox, FIRST_GENERATION).issue(&ring)).is_err());
+        assert!(Ticket::believe(&ring, &ticket(Env::Production, FIRST_GENERATION + 1).issue(&ring)).is_err());
         assert!(Ticket::believe(&ring, &good.issue(&Keyring::for_test(Env::Sandbox))).is_err());
+        ring.set_generation("other", FIRST_GENERATION + 1);
+        assert!(Ticket::believe(&ring, &good.issue(&ring)).is_ok());
+        ring.set_generation("t", FIRST_GENERATION + 1);
+        assert!(Ticket::believe(&ring, &good.issue(&ring)).is_err(), "of before the reset");
+        let good = ticket(Env::Production, FIRST_GENERATION + 1);
         let issued = good.issue(&ring);
         for at in 0..issued.len() * 8 {
             let mut bad = issued.clone();

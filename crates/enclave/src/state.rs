@@ -6,6 +6,8 @@ use boundary::token::{Admission, Outcome};
 use boundary::wire::Wire;
 use boundary::{wire_enum, wire_struct};
 
+use crate::session::since_reset;
+
 /// How long a session may still be spoken of: events for an older one are refused, and it is forgotten.
 pub const SESSION_LIFE_MS: i64 = 90 * DAY_MS;
 /// Seven days.
@@ -41,6 +43,8 @@ wire_enum! {
         9 = Delivered(Delivered),
         /// A user was approved for the first time, as this person.
         10 = Identity(Identity),
+        /// A tenant was reset.
+        16 = Generation(Generation),
     }
 }
 
@@ -91,10 +95,19 @@ wire_struct! {
         pub admission: Option<Vec<u8>>,
     }
 
+    /// A tenant's beginning anew.
+    #[derive(Clone)]
+    pub struct Generation {
+        /// The tenant.
+        pub tenant_id: String,
+        /// His generation from then on.
+        pub generation: u32,
+    }
+
     /// Who a user is.
     #[derive(Clone)]
     pub struct Identity {
-        /// The user.
+        /// SHA-256 of the user's tag and of his tenant's generation.
         pub user_tag: [u8; 32],
         /// Keyed hash of the person.
         pub identity_tag: [u8; 32],
@@ -183,6 +196,8 @@ pub struct State {
     pub identities: HashMap<[u8; 32], [u8; 32]>,
     /// Instants of declined checks within seven days, by user.
     pub declines: HashMap<[u8; 32], VecDeque<i64>>,
+    /// The generations of tenants that were reset.
+    pub generations: HashMap<String, u32>,
     /// Which session an event was believed for.
     pub events: HashMap<[u8; 32], [u8; 16]>,
     /// Instants of sessions that released something within a day, by user.
@@ -238,7 +253,11 @@ impl State {
                     session.admission = event.admission;
                     let verdict = Admission::take(&mut session.admission.as_deref().unwrap_or_default());
                     if let Some(no) = verdict.ok().filter(|verdict| verdict.outcome == Outcome::Declined) {
-                        push_within(self.declines.entry(no.user_tag).or_default(), no.event_at_ms, WEEK_MS);
+                        push_within(
+                            self.declines.entry(since_reset(&no.user_tag, no.generation)).or_default(),
+                            no.event_at_ms,
+                            WEEK_MS,
+                        );
                     }
                 }
             }
@@ -250,6 +269,9 @@ impl State {
             Record::Delivered(end) => self.deliver(at_ms, end),
             Record::Identity(first) => {
                 self.identities.entry(first.user_tag).or_insert(first.identity_tag);
+            }
+            Record::Generation(reset) => {
+                self.generations.insert(reset.tenant_id, reset.generation);
             }
         }
     }
@@ -277,6 +299,10 @@ impl State {
         out.extend(self.batches.values().map(|batch| (self.highest_ms, Record::Adopted(batch.clone()))));
         for (&user_tag, &identity_tag) in &self.identities {
             out.push((self.highest_ms, Record::Identity(Identity { user_tag, identity_tag })));
+        }
+        for (tenant_id, &generation) in &self.generations {
+            let reset = Generation { tenant_id: tenant_id.clone(), generation };
+            out.push((self.highest_ms, Record::Generation(reset)));
         }
         for (key_id, failures) in &self.failures {
             let recent = failures.recent.iter().copied().collect();
@@ -393,6 +419,7 @@ mod tests {
             Record::Event(Event { digest: [7; 32], ..declined(6) }),
             Record::Identity(Identity { user_tag: [2; 32], identity_tag: [11; 32] }),
             Record::Identity(Identity { user_tag: [2; 32], identity_tag: [12; 32] }),
+            Record::Generation(Generation { tenant_id: "t".into(), generation: 3 }),
             Record::Intended(intended.clone()),
             Record::Delivered(end),
             Record::Intended(intended),
@@ -407,7 +434,8 @@ mod tests {
             again.apply(at, record);
         }
         for state in [&state, &again] {
-            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (14, 266, 1));
+            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (15, 266, 1));
+            assert_eq!(state.generations["t"], 3);
             assert!(
                 state.is_bound(0) && state.is_bound(77) && !state.is_bound(1) && !state.is_bound(u64::MAX)
             );
@@ -416,7 +444,7 @@ mod tests {
             assert_eq!((session.admission.as_deref(), session.events.len()), (Some([7].as_slice()), 2));
             assert_eq!((session.deliveries.len(), session.released().count()), (2, 1));
             assert_eq!(state.events.len(), 5);
-            assert_eq!(state.declines[&[2; 32]].len(), 2, "one a session");
+            assert_eq!(state.declines[&since_reset(&[2; 32], 1)].len(), 2, "one a session");
             assert_eq!(state.identities[&[2; 32]], [11; 32], "the first counts");
             assert_eq!((state.recoveries[&[2; 32]].len(), state.releases["t"].len()), (1, 1));
         }

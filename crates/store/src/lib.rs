@@ -39,6 +39,7 @@ pub mod meta;
 pub mod pool;
 pub mod provider_events;
 pub mod recoveries;
+pub mod reset;
 pub mod seal;
 pub mod tenants;
 pub mod users;

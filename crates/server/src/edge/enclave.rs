@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use boundary::message::{
-    Admit, Admitted, Adopt, Adopted, Bind, Bound, Check, Checked, Generate, Hello, Inspect, Open, Opened,
-    PoolKey, Prove, Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request,
-    Verified, Verify, Welcome,
+    Admit, Admitted, Adopt, Adopted, Bind, Bound, Check, Checked, Generate, HasReset, Hello, Inspect, Open,
+    Opened, PoolKey, Prove, Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request,
+    Reset, Verified, Verify, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
@@ -93,6 +93,8 @@ impl Enclave {
         recall: Recall => Recalled(Recalled);
         /// Whether a provider signed an event.
         verify: Verify => Verified(Verified);
+        /// Nothing that was sealed for a tenant before (sandbox).
+        reset: Reset => HasReset(HasReset);
     }
 
     /// Yes or no to items whose checksum nobody gave.

@@ -49,6 +49,12 @@ pub async fn sequence_audit(app: &App, tenant: &TenantId) -> Result<(), Error> {
     }
 }
 
+/// Numbers all there are, in this transaction.
+pub(super) fn number_all(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
+    while number(tx, tenant)? == SEQUENCE_MAX.unsigned_abs() {}
+    Ok(())
+}
+
 fn number(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<u64, StoreError> {
     let hash = |entry: &AuditEntry, seq: i64, prev: Option<&Hash>| leaf_hash(tenant, entry, seq, prev);
     audit::of(tenant).sequence_pending(tx, SEQUENCE_MAX, &hash)

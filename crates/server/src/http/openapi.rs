@@ -76,6 +76,7 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
             .routes(routes!(verification::simulate))
             .routes(routes!(sandbox::damage))
             .routes(routes!(sandbox::ceremony))
+            .routes(routes!(sandbox::reset))
             .routes(routes!(identity::show))
             .routes(routes!(identity::play));
     }

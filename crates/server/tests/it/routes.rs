@@ -118,6 +118,7 @@ fn tenant() -> Vec<Operation> {
         get("/v1/webhooks/{id}/deliveries", Scope::Webhooks),
         post("/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver", Value::Null, Scope::Webhooks),
         post("/v1/sandbox/ceremony", Value::Null, Scope::Sandbox),
+        post("/v1/sandbox/reset", Value::Null, Scope::Sandbox),
         post("/v1/sandbox/damage", json!({"backup_id": "0"}), Scope::Sandbox),
         // Last: what the others did would be sent to it meanwhile, and be counted with a later call.
         post("/v1/webhooks", json!({"url": "https://example.com/"}), Scope::Webhooks),

@@ -13,6 +13,7 @@ mod log;
 mod people;
 mod postgres_alone;
 mod recoveries;
+mod reset;
 mod sqlite_alone;
 mod verifications;
 mod webhooks;

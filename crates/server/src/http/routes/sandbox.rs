@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::error::ErrorBody;
-use api::sandbox::{CeremonyResponse, DamageRequest, DamageResponse};
+use api::sandbox::{CeremonyResponse, DamageRequest, DamageResponse, ResetResponse};
 use axum::Json;
 use axum::extract::State;
 use domain::refusal::Refusal;
@@ -38,6 +38,15 @@ pub async fn ceremony(
 ) -> Result<Json<CeremonyResponse>, Failure> {
     let keys_added = flows::run_ceremony(&app, &ctx).await?;
     Ok(Json(CeremonyResponse { ok: true, keys_added }))
+}
+
+/// Begins anew: users, keys, verifications, backups, recoveries and deliveries of the calling tenant are gone;
+/// credentials, webhooks and settings stay. A new log begins, whose first entry names the end of the old.
+#[utoipa::path(post, path = "/v1/sandbox/reset", tag = "sandbox",
+    responses((status = 200, body = ResetResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn reset(State(app): State<Arc<App>>, Caller(ctx): Caller) -> Result<Json<ResetResponse>, Failure> {
+    flows::reset_sandbox(&app, &ctx).await?;
+    Ok(Json(ResetResponse { ok: true }))
 }
 
 fn parse(body: &Map<String, Value>) -> Result<String, Refusal> {

@@ -2,3 +2,4 @@
 
 mod ceremony;
 mod damage;
+mod reset;

@@ -1,0 +1,63 @@
+//! A tenant that begins anew.
+
+use domain::ids::TenantId;
+use store::audit::{self, AuditEntry, Hash};
+use store::{Db, backups, keys, recoveries, reset, users, verifications};
+
+use crate::fixture::*;
+use crate::support::Bench;
+
+crate::on_both_engines! {
+    a_reset_takes_one_tenants_rows_and_no_others,
+}
+
+/// Gives the tenant a user, an inquiry, a key, a backup, a recovery and an entry of the log; what refers to what
+/// would forbid to delete them in another order.
+async fn fill(db: &Db, tenant: TenantId, number: u64) {
+    write(db, move |tx| {
+        let name = format!("inq_{number}");
+        let user_id = users::of(&tenant).ensure(tx, &user(number, "anna"))?.id;
+        let mut check = verification(&name);
+        let mut customer_key = key(number, None);
+        let (mut stored, mut released) = (backup(number), recovery(number, &name));
+        check.user_id = user_id.clone();
+        customer_key.user_id = user_id.clone();
+        stored.user_id = user_id.clone();
+        stored.key_id = customer_key.id.clone();
+        released.user_id = user_id;
+        verifications::of(&tenant).insert(tx, &check)?;
+        keys::of(&tenant).insert(tx, &customer_key)?;
+        backups::of(&tenant).insert(tx, &stored)?;
+        recoveries::of(&tenant).insert(tx, &released)?;
+        audit::of(&tenant).append(tx, &entry(number))?;
+        let hash = |_: &AuditEntry, _: i64, _: Option<&Hash>| [7; 32];
+        audit::of(&tenant).sequence_pending(tx, 10, &hash).map(drop)
+    })
+    .await;
+}
+
+/// Whether the tenant's user, key, backup and the head of his log are there.
+async fn has(db: &Db, tenant: TenantId, number: u64) -> (bool, bool, bool, i64) {
+    read(db, move |rx| {
+        Ok((
+            users::of(&tenant).find_by_identifier(rx, "anna")?.is_some(),
+            keys::of(&tenant).find(rx, &id(number))?.is_some(),
+            backups::of(&tenant).find(rx, &id(number))?.is_some(),
+            audit::of(&tenant).find_head(rx)?.map_or(0, |head| head.seq),
+        ))
+    })
+    .await
+}
+
+async fn a_reset_takes_one_tenants_rows_and_no_others(bench: &Bench) {
+    let db = bench.open().await;
+    write(&db, |tx| [1, 2].iter().try_for_each(|number| store::tenants::insert(tx, &tenant(*number)))).await;
+    for number in [1, 2] {
+        fill(&db, id(number), number).await;
+    }
+    write(&db, |tx| reset::forget(tx, &id(1))).await;
+    assert_eq!(has(&db, id(1), 1).await, (false, false, false, 0));
+    assert_eq!(has(&db, id(2), 2).await, (true, true, true, 1));
+    fill(&db, id(1), 1).await;
+    assert_eq!(has(&db, id(1), 1).await, (true, true, true, 1));
+}
