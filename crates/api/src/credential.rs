@@ -77,3 +77,34 @@ pub struct TokenResponse {
     /// When it ends, RFC 3339.
     pub expires_at: String,
 }
+
+/// A tenant's own issuer of tokens.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SetIssuerRequest {
+    /// Its name: the claim `iss` of its tokens.
+    #[schema(min_length = 1, max_length = 255, example = "https://login.example.com")]
+    pub issuer: String,
+    /// Where its public keys are: a JWK Set with at least one key for ES256. It is fetched at once.
+    #[schema(max_length = 2048, example = "https://login.example.com/.well-known/jwks.json")]
+    pub jwks_uri: String,
+    /// For whom its tokens are: their claim `aud`, alone or in a list.
+    #[schema(min_length = 1, max_length = 255, example = "holdfast")]
+    pub audience: String,
+}
+
+/// A tenant's own issuer of tokens, as it is registered.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Issuer {
+    /// Its name: the claim `iss` of its tokens.
+    pub issuer: String,
+    /// Where its public keys are.
+    pub jwks_uri: String,
+    /// For whom its tokens are.
+    pub audience: String,
+    /// What its tokens may hold at most.
+    pub scopes: Vec<String>,
+    /// When the tenant first had one.
+    pub created_at: String,
+    /// When it was last set.
+    pub updated_at: String,
+}

@@ -1,5 +1,6 @@
 //! Who may do what.
 
+use crate::audit::ActorType;
 use crate::credential::{Scope, TenantKind};
 use crate::ids::{CredentialId, TenantId};
 use crate::refusal::{Kind, Refusal};
@@ -66,6 +67,12 @@ words! {
         ListCredentials = "list-credentials",
         /// Revoking a credential.
         RevokeCredential = "revoke-credential",
+        /// Registering the tenant's own issuer of tokens.
+        SetIssuer = "set-issuer",
+        /// Looking at it.
+        ReadIssuer = "read-issuer",
+        /// Ending it.
+        DeleteIssuer = "delete-issuer",
         /// Rehearsing an item that fails.
         DamageBackup = "damage-backup",
         /// Having the offline enclave of a sandbox do what waits for it.
@@ -126,6 +133,9 @@ impl Deed {
             Self::CreateCredential => ("POST", "/v1/credentials"),
             Self::ListCredentials => ("GET", "/v1/credentials"),
             Self::RevokeCredential => ("DELETE", "/v1/credentials/{id}"),
+            Self::SetIssuer => ("PUT", "/v1/auth/issuer"),
+            Self::ReadIssuer => ("GET", "/v1/auth/issuer"),
+            Self::DeleteIssuer => ("DELETE", "/v1/auth/issuer"),
             Self::DamageBackup => ("POST", "/v1/sandbox/damage"),
             Self::RunCeremony => ("POST", "/v1/sandbox/ceremony"),
             Self::ResetSandbox => ("POST", "/v1/sandbox/reset"),
@@ -175,7 +185,12 @@ impl Deed {
             | Self::DeleteOwnBackup
             | Self::RestoreOwnBackup => Scope::Keys,
             Self::ReadAudit => Scope::Audit,
-            Self::CreateCredential | Self::ListCredentials | Self::RevokeCredential => Scope::Credentials,
+            Self::CreateCredential
+            | Self::ListCredentials
+            | Self::RevokeCredential
+            | Self::SetIssuer
+            | Self::ReadIssuer
+            | Self::DeleteIssuer => Scope::Credentials,
             Self::DamageBackup | Self::RunCeremony | Self::ResetSandbox => Scope::Sandbox,
             Self::CreateWebhook
             | Self::ListWebhooks
@@ -193,7 +208,7 @@ impl Deed {
 /// Who asks: a credential that was found valid, and the tenant it belongs to.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// The credential.
+    /// The credential; for a token of the tenant's own issuer, the issuer: all of its tokens count as one.
     pub credential: CredentialId,
     /// Its tenant.
     pub tenant: TenantId,
@@ -201,11 +216,21 @@ pub struct Principal {
     pub tenant_kind: TenantKind,
     /// What the credential may be used for.
     pub scopes: Vec<Scope>,
-    /// Whether it came as a token that was exchanged for it.
+    /// Whether it came as a token.
     pub by_token: bool,
+    /// Whom a token of the tenant's own issuer speaks for.
+    pub subject: Option<String>,
 }
 
 impl Principal {
+    /// Who acts, as the audit log and the enclave's statements name it.
+    pub fn actor(&self) -> (ActorType, &str) {
+        match &self.subject {
+            Some(subject) => (ActorType::UserCredentials, subject),
+            None => (ActorType::ApiKey, self.credential.as_str()),
+        }
+    }
+
     /// May this credential give these scopes to another? Only what it holds itself.
     pub fn may_give(&self, scopes: &[Scope]) -> Result<(), Refusal> {
         let Some(scope) = scopes.iter().find(|scope| !self.scopes.contains(scope)) else { return Ok(()) };

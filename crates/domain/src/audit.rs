@@ -11,6 +11,8 @@ words! {
     ActorType {
         /// A tenant's credential.
         ApiKey = "api_key",
+        /// Somebody for whom a token of the tenant's own issuer speaks.
+        UserCredentials = "user_credentials",
         /// Whoever administers the installation, past the API.
         Operator = "operator",
         /// An identity provider, through its signed event.

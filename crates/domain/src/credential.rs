@@ -39,6 +39,18 @@ words! {
     }
 }
 
+impl TenantKind {
+    /// What a tenant's own issuer may give its tokens: all that a tenant of this kind does, save making
+    /// credentials, which would outlive the issuer.
+    pub const fn issuer_scopes(self) -> &'static [Scope] {
+        match self {
+            Self::Retail => &[Scope::Retail, Scope::Audit, Scope::Webhooks, Scope::Sandbox],
+            Self::Partner => &[Scope::Partner, Scope::Keys, Scope::Audit, Scope::Webhooks, Scope::Sandbox],
+            Self::Institution => &[Scope::Keys, Scope::Audit, Scope::Webhooks, Scope::Sandbox],
+        }
+    }
+}
+
 const SECRET_CHARS: usize = 43;
 const CHECK_CHARS: usize = 6;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

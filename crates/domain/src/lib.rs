@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod event;
 pub mod idempotency;
 pub mod ids;
+pub mod jwks;
 pub mod key;
 pub mod limits;
 pub mod rate;

@@ -125,6 +125,36 @@ const _: () = assert!(CEREMONY_DEADLINE.as_secs() < IDEMPOTENCY_LEASE.as_secs())
 /// Connections to the enclave from one server process.
 pub const ENCLAVE_CONNECTIONS_MAX: usize = 16;
 
+/// How far the clocks of a token's issuer and of the service may be apart.
+pub const TOKEN_SKEW: Duration = Duration::from_secs(30);
+
+/// The longest that a token of a tenant's own issuer may live: each of them ends by this or with the issuer.
+pub const ISSUER_TOKEN_LIFE_MAX: Duration = Duration::from_hours(24);
+
+/// Audiences that a token may name.
+pub const TOKEN_AUDIENCES_MAX: usize = 8;
+
+/// A JWKS, bytes.
+pub const JWKS_BYTES_MAX: usize = 64 * 1024;
+
+/// Usable keys in a JWKS.
+pub const JWKS_KEYS_MAX: usize = 32;
+
+/// A JWKS must have come whole after this, from looking its name up on.
+pub const JWKS_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A JWKS older than this is fetched again before it is used: a key that was taken out of it is dead by then.
+pub const JWKS_AGE_MAX: Duration = Duration::from_mins(10);
+
+/// While it cannot be fetched, the last one is used until it is this old.
+pub const JWKS_STALE_MAX: Duration = Duration::from_hours(1);
+
+/// A JWKS is not fetched again before this is over, whatever tokens name: a flood of invented keys fetches nothing.
+pub const JWKS_FETCH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// JWKS that one process keeps in mind.
+pub const JWKS_KEPT_MAX: usize = 1_000;
+
 /// Webhook endpoints of a tenant.
 pub const WEBHOOKS_PER_TENANT_MAX: i64 = 10;
 

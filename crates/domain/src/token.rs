@@ -5,6 +5,7 @@ use std::time::Duration;
 use boundary::json::Value;
 
 use crate::credential::Scope;
+use crate::limits::{TOKEN_AUDIENCES_MAX, TOKEN_SKEW};
 use crate::time::Timestamp;
 
 /// What a token is good for, in its claim `type`.
@@ -12,9 +13,6 @@ pub const TYPE: &str = "ID_TOKEN";
 
 /// How long a token of the service itself lives.
 pub const LIFE: Duration = Duration::from_mins(30);
-
-/// How far the clocks of two machines may be apart.
-pub const SKEW: Duration = Duration::from_secs(30);
 
 /// What a service expects of a token.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +23,8 @@ pub struct Expected<'a> {
     pub audience: &'a str,
     /// The longest it may live.
     pub life_max: Duration,
+    /// Whether a scope that is none of ours spoils it; else it gives nothing.
+    pub only_our_scopes: bool,
     /// The present instant.
     pub now: Timestamp,
 }
@@ -65,18 +65,30 @@ pub fn read(claims: &Value, expected: &Expected<'_>) -> Option<Claims> {
         None => audience.as_text() == Some(expected.audience),
     };
     let (issued_at, expires_at, now) = (instant("iat")?, instant("exp")?, expected.now);
-    let is_in_time = now < expires_at && issued_at <= now + SKEW && issued_at < expires_at;
+    let is_in_time = now < expires_at && issued_at <= now + TOKEN_SKEW && issued_at < expires_at;
     let is_short = expires_at.since(issued_at) <= expected.life_max;
     let is_begun = match claims.get("nbf") {
-        Some(_) => instant("nbf")? <= now + SKEW,
+        Some(_) => instant("nbf")? <= now + TOKEN_SKEW,
         None => true,
     };
     let says_so = text("iss")? == expected.issuer && text("type")? == TYPE;
     let subject = text("sub").filter(|subject| is_uuid(subject))?.to_owned();
-    let scopes: Option<Vec<_>> =
-        text("scope")?.split(' ').filter(|word| !word.is_empty()).map(Scope::parse).collect();
-    (is_for_us && is_in_time && is_short && is_begun && says_so)
-        .then_some(Claims { subject, scopes: scopes? })
+    let words = text("scope")?.split(' ').filter(|word| !word.is_empty());
+    let scopes: Vec<_> = words.map(Scope::parse).collect();
+    let are_ours = !expected.only_our_scopes || scopes.iter().all(Option::is_some);
+    (is_for_us && is_in_time && is_short && is_begun && says_so && are_ours)
+        .then(|| Claims { subject, scopes: scopes.into_iter().flatten().collect() })
+}
+
+/// Who says that it issued a token, and for whom: to find the key by, and not to be believed before that.
+pub fn read_unverified(claims: &Value) -> Option<(String, Vec<String>)> {
+    let issuer = claims.get("iss")?.as_text()?.to_owned();
+    let audience = claims.get("aud")?;
+    let audiences = match audience.as_list() {
+        Some(list) => list.iter().map(|one| one.as_text().map(str::to_owned)).collect::<Option<Vec<_>>>()?,
+        None => vec![audience.as_text()?.to_owned()],
+    };
+    (audiences.len() <= TOKEN_AUDIENCES_MAX).then_some((issuer, audiences))
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -91,7 +103,7 @@ mod tests {
 
     fn expected() -> Expected<'static> {
         let now = Timestamp::from_ms(1_763_700_000_000);
-        Expected { issuer: "us", audience: "us", life_max: LIFE, now }
+        Expected { issuer: "us", audience: "us", life_max: LIFE, only_our_scopes: true, now }
     }
 
     fn claims() -> Value {
@@ -160,6 +172,29 @@ mod tests {
             ("scope", Value::text("")),
         ] {
             assert!(is_read(&with(name, Some(value.clone()))), "{name} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_issuers_other_scopes_give_nothing() {
+        let foreign = Expected { only_our_scopes: false, ..expected() };
+        let claims = with("scope", Some(Value::text("openid audit  root Audit")));
+        assert_eq!(read(&claims, &foreign).unwrap().scopes, [Scope::Audit]);
+    }
+
+    #[test]
+    fn a_token_names_one_issuer_and_a_few_audiences() {
+        let many = |count: usize| Value::List(vec![Value::text("us"); count]);
+        assert_eq!(read_unverified(&claims()), Some(("us".to_owned(), vec!["us".to_owned()])));
+        assert!(read_unverified(&with("aud", Some(many(TOKEN_AUDIENCES_MAX)))).is_some());
+        for (name, value) in [
+            ("aud", Some(many(TOKEN_AUDIENCES_MAX + 1))),
+            ("aud", Some(Value::List(vec![Value::Null]))),
+            ("aud", None),
+            ("iss", Some(Value::List(vec![Value::text("us")]))),
+            ("iss", None),
+        ] {
+            assert_eq!(read_unverified(&with(name, value)), None, "{name}");
         }
     }
 }

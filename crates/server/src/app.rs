@@ -21,6 +21,7 @@ use crate::edge::enclave::{CallError, Enclave};
 use crate::edge::identity::Provider;
 use crate::edge::identity::persona::Persona;
 use crate::edge::identity::simulated::Simulator;
+use crate::edge::jwks::KeySets;
 use crate::edge::jwt::TokenKey;
 use crate::edge::minter::Minter;
 use crate::edge::outbound::{Outbound, SystemResolver};
@@ -56,8 +57,10 @@ pub struct App {
     pub turns: Turns,
     /// How often who called.
     pub rates: Rates,
-    /// The way to tenants' webhooks.
-    pub outbound: Outbound,
+    /// The way to tenants' webhooks and issuers.
+    pub outbound: Arc<Outbound>,
+    /// The keys of tenants' own issuers.
+    pub key_sets: KeySets,
     /// How long what stays open.
     pub windows: Windows,
     /// What exists only in a sandbox.
@@ -111,6 +114,7 @@ impl App {
     /// The service of these settings and parts.
     pub fn new(settings: &Settings, parts: Parts) -> Self {
         let simulated = parts.sandbox.as_ref().map(|_| Provider::Simulated);
+        let outbound = Arc::new(Outbound::new(settings.webhook_targets(), Box::new(SystemResolver)));
         Self {
             env: settings.environment,
             db: parts.db,
@@ -123,7 +127,8 @@ impl App {
             minter: Minter::default(),
             turns: Turns::default(),
             rates: Rates::new(&settings.limits),
-            outbound: Outbound::new(settings.webhook_targets(), Box::new(SystemResolver)),
+            key_sets: KeySets::new(Arc::clone(&outbound)),
+            outbound,
             windows: settings.windows,
             provider: parts.persona.map(Provider::Persona).or(simulated),
             sandbox: parts.sandbox,

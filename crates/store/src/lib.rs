@@ -33,6 +33,7 @@ pub mod credentials;
 pub mod deletions;
 pub mod events;
 pub mod idempotency;
+pub mod issuers;
 pub mod keys;
 pub mod listings;
 pub mod meta;

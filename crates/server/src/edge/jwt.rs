@@ -5,14 +5,15 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, ParsedPublicKey,
+    UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use boundary::json::{Value, canonical, parse};
 
-/// Longer than any token of ours.
-const TOKEN_BYTES_MAX: usize = 4_096;
+/// Longer than any token of ours, and than most of others.
+const TOKEN_BYTES_MAX: usize = 8 * 1_024;
 
 /// A P-256 private key before its 32 bytes, as DER (RFC 5915 §3).
 const SEC1_HEAD: [u8; 7] = [0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20];
@@ -63,8 +64,31 @@ pub fn is_token(text: &str) -> bool {
     text.contains('.')
 }
 
+/// What a token says before anybody has looked at its signature: by this its key is found.
+pub struct Unverified {
+    /// The name of the key.
+    pub kid: String,
+    /// The claims.
+    pub claims: Value,
+}
+
+/// Reads a token without believing it.
+pub fn read_unverified(token: &str) -> Option<Unverified> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let (header, rest) = token.split_once('.')?;
+    let kid = object(header)?.get("kid")?.as_text()?.to_owned();
+    Some(Unverified { kid, claims: object(rest.split_once('.')?.0)? })
+}
+
+/// Whether this uncompressed point lies on P-256.
+pub fn is_on_curve(point: &[u8]) -> bool {
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).is_ok()
+}
+
 /// The claims of a token that verifies under the key of its `kid`, an uncompressed point of P-256.
-fn verify<'k>(token: &str, key_of: impl Fn(&str) -> Option<&'k [u8]>) -> Option<Value> {
+pub fn verify<'k>(token: &str, key_of: impl Fn(&str) -> Option<&'k [u8]>) -> Option<Value> {
     if token.len() > TOKEN_BYTES_MAX {
         return None;
     }
@@ -183,6 +207,22 @@ mod tests {
         let mut stranger = signed(&header(offered), "{}");
         stranger.truncate(stranger.len() - 86);
         assert!(key().verify(&(stranger + &"A".repeat(86))).is_none());
+    }
+
+    #[test]
+    fn what_is_read_unverified_is_read_alike() {
+        let token = key().sign(&Value::object([("sub", Value::text("a"))])).unwrap();
+        let read = read_unverified(&token).unwrap();
+        assert_eq!((read.kid, Some(read.claims)), (key().kid, key().verify(&token)));
+        let long = format!(r#"{{"a":"{}"}}"#, "a".repeat(TOKEN_BYTES_MAX));
+        for wrong in
+            ["", ".", "..", "a.b.c", &signed(r#"{"alg":"ES256"}"#, "{}"), &signed(&header(""), &long)]
+        {
+            assert!(read_unverified(wrong).is_none(), "{wrong}");
+        }
+        let (public, mut off) = (key().pair.public_key().as_ref().to_vec(), [4; 65]);
+        off[64] = 0;
+        assert!(is_on_curve(&public) && !is_on_curve(&off) && !is_on_curve(&[]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod chance;
 pub mod clock;
 pub mod enclave;
 pub mod identity;
+pub mod jwks;
 pub mod jwt;
 pub mod minter;
 pub mod outbound;

@@ -9,12 +9,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use domain::limits::{WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_DEADLINE};
+use domain::limits::{JWKS_BYTES_MAX, JWKS_DEADLINE, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_DEADLINE};
 use domain::webhook::{AttemptOutcome, Host, Target, Targets};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use hyper::{Request, Response};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -37,6 +37,11 @@ pub trait Resolver: Send + Sync {
     /// The addresses of a name.
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a>;
 }
+
+/// A connection, over TLS or not.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// The machine's resolver.
 pub struct SystemResolver;
@@ -87,23 +92,42 @@ impl Outbound {
 
     /// Posts JSON. Whatever the other side does, this ends within the deadline.
     pub async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Answer {
-        // It may have been registered under other settings.
-        let Ok(target) = self.targets.read(url) else { return AttemptOutcome::TargetRefused.into() };
         let answer = async {
-            let addresses = self.addresses(&target.host).await?;
-            let stream = connect(&addresses, target.port).await?;
-            if target.tls {
-                let stream = self.handshake(&target.host, stream).await?;
-                exchange(stream, &target, headers, body).await
-            } else {
-                exchange(stream, &target, headers, body).await
+            let (target, stream) = self.reach(url).await?;
+            let mut request = request(Method::POST, &target).header(CONTENT_TYPE, "application/json");
+            for (name, value) in headers {
+                request = request.header(*name, value);
             }
+            exchange(stream, request, body, acknowledgement).await
         };
         match timeout(self.deadline, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(outcome)) => outcome.into(),
             Err(_) => AttemptOutcome::TimedOut.into(),
         }
+    }
+
+    /// Gets a JWKS: the body of a 200, at most [`JWKS_BYTES_MAX`] long and whole within [`JWKS_DEADLINE`].
+    pub async fn get_jwks(&self, url: &str) -> Result<Bytes, AttemptOutcome> {
+        let answer = async {
+            let (target, stream) = self.reach(url).await?;
+            let request = request(Method::GET, &target).header(ACCEPT, "application/json");
+            exchange(stream, request, String::new(), document).await
+        };
+        timeout(JWKS_DEADLINE.min(self.deadline), answer).await.unwrap_or(Err(AttemptOutcome::TimedOut))
+    }
+
+    /// A connection to where the URL leads, if that may be called.
+    async fn reach(&self, url: &str) -> Result<(Target, Box<dyn Stream>), AttemptOutcome> {
+        // It may have been registered under other settings.
+        let target = self.targets.read(url).map_err(|_| AttemptOutcome::TargetRefused)?;
+        let addresses = self.addresses(&target.host).await?;
+        let stream = connect(&addresses, target.port).await?;
+        if target.tls {
+            let stream = self.handshake(&target.host, stream).await?;
+            return Ok((target, Box::new(stream)));
+        }
+        Ok((target, Box::new(stream)))
     }
 
     /// The addresses of a host, all of which may be called; one that may not spoils the others.
@@ -167,38 +191,29 @@ async fn connect(addresses: &[IpAddr], port: u16) -> Result<TcpStream, AttemptOu
     Err(AttemptOutcome::NotConnected)
 }
 
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    target: &Target,
-    headers: &[(&'static str, String)],
-    body: String,
-) -> Result<Answer, AttemptOutcome> {
-    let broken = |_| AttemptOutcome::Broken;
-    let mut request = Request::post(target.path.as_str())
+/// A request to this target that asks for nothing after it.
+fn request(method: Method, target: &Target) -> hyper::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(target.path.as_str())
         .header(HOST, &target.authority)
-        .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, concat!("Holdfast/", env!("CARGO_PKG_VERSION")))
-        .header(CONNECTION, "close");
-    for (name, value) in headers {
-        request = request.header(*name, value);
-    }
+        .header(CONNECTION, "close")
+}
+
+/// Sends a request and has its answer read.
+async fn exchange<T, R: Future<Output = Result<T, AttemptOutcome>>>(
+    stream: Box<dyn Stream>,
+    request: hyper::http::request::Builder,
+    body: String,
+    read: impl FnOnce(Response<Incoming>) -> R,
+) -> Result<T, AttemptOutcome> {
+    let broken = |_| AttemptOutcome::Broken;
     let request = request.body(Full::new(Bytes::from(body))).map_err(|_| AttemptOutcome::Broken)?;
     let mut http = hyper::client::conn::http1::Builder::new();
     http.max_buf_size(WEBHOOK_ANSWER_BYTES_MAX);
     let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let response = async move {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status().as_u16();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let answer = Answer {
-            outcome: AttemptOutcome::of_status(status),
-            status: Some(status),
-            retry_after: retry_after.map(str::to_owned),
-        };
-        // The answer is what its status says, whatever follows; hanging up at once would look like a fault there.
-        let _ = timeout(LINGER, drain(response)).await;
-        Ok(answer)
-    };
+    let response = async move { read(sender.send_request(request).await.map_err(broken)?).await };
     // Driven here and nowhere else: with this future the connection ends too.
     tokio::pin!(response);
     tokio::select! {
@@ -206,6 +221,31 @@ async fn exchange(
         answer = &mut response => answer,
         _ = connection => response.await,
     }
+}
+
+/// What a webhook's answer means.
+async fn acknowledgement(response: Response<Incoming>) -> Result<Answer, AttemptOutcome> {
+    let status = response.status().as_u16();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let answer = Answer {
+        outcome: AttemptOutcome::of_status(status),
+        status: Some(status),
+        retry_after: retry_after.map(str::to_owned),
+    };
+    // The answer is what its status says, whatever follows; hanging up at once would look like a fault there.
+    let _ = timeout(LINGER, drain(response)).await;
+    Ok(answer)
+}
+
+/// The body of a 200.
+async fn document(response: Response<Incoming>) -> Result<Bytes, AttemptOutcome> {
+    match AttemptOutcome::of_status(response.status().as_u16()) {
+        AttemptOutcome::Acknowledged if response.status() == StatusCode::OK => {}
+        AttemptOutcome::Acknowledged => return Err(AttemptOutcome::Refused),
+        outcome => return Err(outcome),
+    }
+    let whole = Limited::new(response.into_body(), JWKS_BYTES_MAX).collect().await;
+    whole.map(http_body_util::Collected::to_bytes).map_err(|_| AttemptOutcome::Broken)
 }
 
 /// Reads an answer's body up to the cap, and forgets it.

@@ -106,8 +106,8 @@ pub(super) async fn bind_and_file(
         sign_with: names.clone(),
         external_customer_id: customer_id.clone(),
         external_package_id: package_id.clone(),
-        pulled_by_id: ctx.principal.credential.to_string(),
-        pulled_by_type: "api_key".to_owned(),
+        pulled_by_id: ctx.principal.actor().1.to_owned(),
+        pulled_by_type: ctx.principal.actor().0.to_string(),
     };
     let (pool_key, bound) = take_pool_key(app, ctx, asked.environment, asked.key_type, &bind).await?;
     let key = CustomerKey {

@@ -1,5 +1,6 @@
 //! Finds the tenant behind a credential.
 
+use boundary::json::Value;
 use domain::access::Principal;
 use domain::credential::{ApiKeyText, named_environment};
 use domain::refusal::{Kind, Refusal};
@@ -7,15 +8,22 @@ use domain::time::Timestamp;
 use store::credentials::Bearer;
 
 use super::Error;
-use super::exchange_token::authenticate_token;
+use super::authenticate_issuer_token::authenticate_issuer_token;
+use super::exchange_token::{authenticate_token, issuer as issuer_of_ours};
 use crate::app::App;
-use crate::edge::jwt::is_token;
+use crate::edge::jwt::{is_token, read_unverified};
 
 /// The principal of a credential that is known, not expired and not revoked. All others are answered alike,
 /// save one whose prefix names the other environment: its holder is told so.
 pub async fn authenticate(app: &App, text: &str, now: Timestamp) -> Result<Principal, Error> {
     if is_token(text) {
-        return authenticate_token(app, text, now).await;
+        let read = read_unverified(text).ok_or_else(Refusal::unauthenticated)?;
+        let issuer = read.claims.get("iss").and_then(Value::as_text);
+        return if issuer == Some(&issuer_of_ours(app)) {
+            authenticate_token(app, text, now).await
+        } else {
+            authenticate_issuer_token(app, text, &read, now).await
+        };
     }
     if let Some(other) = named_environment(text).filter(|env| *env != app.env) {
         let text = format!("this is a {} key, and this is the {} service", other.as_str(), app.env.as_str());
@@ -36,5 +44,6 @@ pub(super) fn principal(bearer: Bearer) -> Principal {
         scopes: bearer.credential.scopes.as_slice().to_vec(),
         credential: bearer.credential.id,
         by_token: false,
+        subject: None,
     }
 }

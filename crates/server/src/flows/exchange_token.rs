@@ -10,6 +10,9 @@ use store::credentials::{self, Bearer};
 use super::{Ctx, Error};
 use crate::app::App;
 
+/// How every issuer of ours begins.
+pub(super) const OUR_ISSUERS: &str = "holdfast-";
+
 /// A new token.
 pub struct NewToken {
     /// Its text.
@@ -40,10 +43,11 @@ pub async fn exchange_token(app: &App, ctx: &Ctx) -> Result<NewToken, Error> {
     Ok(NewToken { text, expires_at })
 }
 
-/// Who a token speaks for. It lives no longer than its credential, and does no more than that may now.
+/// Who a token of ours speaks for. It lives no longer than its credential, and does no more than that may now.
 pub async fn authenticate_token(app: &App, text: &str, now: Timestamp) -> Result<Principal, Error> {
     let issuer = issuer(app);
-    let expected = Expected { issuer: &issuer, audience: &issuer, life_max: token::LIFE, now };
+    let expected =
+        Expected { issuer: &issuer, audience: &issuer, life_max: token::LIFE, only_our_scopes: true, now };
     let claims = app.token_key.verify(text).and_then(|claims| token::read(&claims, &expected));
     let claims = claims.ok_or_else(Refusal::unauthenticated)?;
     let id = claims.subject.parse().map_err(|_| Refusal::unauthenticated())?;
@@ -61,6 +65,6 @@ async fn find(app: &App, id: &domain::ids::CredentialId) -> Result<Option<Bearer
 }
 
 /// By what the service names itself, as issuer and as audience: tokens of one environment are none in the other.
-fn issuer(app: &App) -> String {
-    format!("holdfast-{}", app.env.as_str())
+pub(super) fn issuer(app: &App) -> String {
+    format!("{OUR_ISSUERS}{}", app.env.as_str())
 }

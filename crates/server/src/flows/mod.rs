@@ -5,6 +5,7 @@ mod admit_call;
 mod apply_verification_event;
 mod assign_key;
 mod authenticate;
+mod authenticate_issuer_token;
 mod check_items;
 mod close_recovery;
 mod create_webhook;
@@ -33,6 +34,7 @@ mod repeat_call;
 mod reset_sandbox;
 mod rotate_webhook_secret;
 mod run_ceremony;
+mod set_issuer;
 mod simulate_verification;
 mod start_verification;
 mod store_backup;
@@ -73,6 +75,7 @@ pub use repeat_call::{KeptAnswer, NamedRequest, Repeat, begin_named, end_named, 
 pub use reset_sandbox::reset_sandbox;
 pub use rotate_webhook_secret::rotate_webhook_secret;
 pub use run_ceremony::run_ceremony;
+pub use set_issuer::{SetIssuer, delete_issuer, read_issuer, set_issuer};
 pub use simulate_verification::simulate_verification;
 pub use start_verification::{StartVerification, start_verification};
 pub use store_backup::{ItemToStore, StoreBackup, store_backup};
@@ -228,14 +231,7 @@ impl Ctx {
 
     /// An audit entry of the caller's act; the objects are filled in by the flow.
     fn entry(&self, app: &App, action: &str) -> AuditEntry {
-        let principal = &self.principal;
-        entry(
-            &app.minter,
-            self.now,
-            (ActorType::ApiKey, principal.credential.as_str()),
-            action,
-            &self.request_id,
-        )
+        entry(&app.minter, self.now, self.principal.actor(), action, &self.request_id)
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn build_intent(
         },
         policy_hash: hex(&ticket.policy_hash),
         policy_version: BUILT_IN_VERSION,
-        requested_by: ctx.principal.credential.to_string(),
+        requested_by: ctx.principal.actor().1.to_owned(),
         session_nonce: hex(&ticket.nonce),
         not_before_ms: ctx.now.ms(),
         expires_at_ms: (ctx.now + app.recovery_window().await?).ms(),

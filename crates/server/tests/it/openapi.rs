@@ -141,7 +141,7 @@ async fn what_is_described_is_served_and_what_is_served_is_described() {
             ![404, 405].contains(&answer.status) || !answer.text().contains("no-such-path"),
             "{method} {path}"
         );
-        let other = app.retail().call(&Method::PUT, path).send().await;
+        let other = app.retail().call(&Method::TRACE, path).send().await;
         other.refused(405, "method-not-allowed");
         let allowed: BTreeSet<_> =
             other.header("allow").split(',').filter(|word| *word != "HEAD").map(str::to_owned).collect();

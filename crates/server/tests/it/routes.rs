@@ -104,6 +104,8 @@ fn institution() -> Vec<Operation> {
 fn tenant() -> Vec<Operation> {
     let credential = json!({"name": "wallet", "scopes": ["credentials"]});
     let changed = json!({"enabled": true});
+    let issuer =
+        json!({"issuer": "https://idp.example", "jwks_uri": "http://127.0.0.1:1024/jwks", "audience": "us"});
     vec![
         get("/v1/audit", Scope::Audit),
         post("/v1/credentials", credential, Scope::Credentials),
@@ -117,6 +119,9 @@ fn tenant() -> Vec<Operation> {
         post("/v1/webhooks/{id}/test", Value::Null, Scope::Webhooks),
         get("/v1/webhooks/{id}/deliveries", Scope::Webhooks),
         post("/v1/webhooks/{id}/deliveries/{delivery_id}/redeliver", Value::Null, Scope::Webhooks),
+        get("/v1/auth/issuer", Scope::Credentials),
+        Operation { method: Method::PUT, ..post("/v1/auth/issuer", issuer, Scope::Credentials) },
+        delete("/v1/auth/issuer", Scope::Credentials),
         post("/v1/sandbox/ceremony", Value::Null, Scope::Sandbox),
         post("/v1/sandbox/reset", Value::Null, Scope::Sandbox),
         post("/v1/sandbox/damage", json!({"backup_id": "0"}), Scope::Sandbox),

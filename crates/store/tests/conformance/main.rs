@@ -7,6 +7,7 @@ mod backups;
 mod engine;
 mod fixture;
 mod idempotency;
+mod issuers;
 mod keys;
 mod listings;
 mod log;

@@ -5,6 +5,7 @@ mod auth;
 mod backup;
 mod credentials;
 mod institution;
+mod issuer;
 mod key;
 mod partner;
 mod providers;

@@ -1,0 +1,125 @@
+//! The keys of a tenant's own issuer: a JWK Set (RFC 7517) whose only use is to verify ES256.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use boundary::json::{Value, parse};
+
+use crate::limits::{IDENTIFIER_CHARS_MAX, JWKS_BYTES_MAX, JWKS_KEYS_MAX};
+
+/// A public key of P-256.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerKey {
+    /// Its name.
+    pub kid: String,
+    /// The uncompressed point (SEC 1 §2.3.3); whether it lies on the curve is not known here.
+    pub point: [u8; 65],
+}
+
+/// The usable keys of a set, which may be none: others are passed over, as RFC 7517 §5 asks. The error says why
+/// the text is no such set.
+pub fn read(text: &[u8]) -> Result<Vec<IssuerKey>, &'static str> {
+    if text.len() > JWKS_BYTES_MAX {
+        return Err("is larger than 65536 bytes");
+    }
+    let set = std::str::from_utf8(text).ok().and_then(|text| parse(text).ok()).ok_or("is not JSON")?;
+    let keys = set.get("keys").and_then(Value::as_list).ok_or("is no JWK Set: it has no list `keys`")?;
+    let mut usable: Vec<IssuerKey> = Vec::new();
+    for key in keys.iter().filter_map(read_key) {
+        if usable.iter().any(|known| known.kid == key.kid) {
+            return Err("has two keys of one `kid`");
+        }
+        usable.push(key);
+    }
+    if usable.len() > JWKS_KEYS_MAX {
+        return Err("has more than 32 keys");
+    }
+    Ok(usable)
+}
+
+/// A key that may verify ES256 and nothing else; none for any other, and for one whose private half everybody
+/// may read there.
+fn read_key(key: &Value) -> Option<IssuerKey> {
+    let is = |name: &str, expected: &str| key.get(name).and_then(Value::as_text) == Some(expected);
+    let is_free = |name: &str, expected: &str| key.get(name).is_none() || is(name, expected);
+    let may_verify = key.get("key_ops").is_none_or(|ops| {
+        ops.as_list().is_some_and(|ops| ops.iter().any(|op| op.as_text() == Some("verify")))
+    });
+    let is_ours = is("kty", "EC") && is("crv", "P-256") && is_free("use", "sig") && is_free("alg", "ES256");
+    if !is_ours || !may_verify || key.get("d").is_some() {
+        return None;
+    }
+    let kid = key.get("kid")?.as_text().filter(|kid| (1..=IDENTIFIER_CHARS_MAX).contains(&kid.len()))?;
+    let mut point = [4; 65];
+    for (name, place) in [("x", 1..33), ("y", 33..65)] {
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(key.get(name)?.as_text()?).ok()?.try_into().ok()?;
+        point[place].copy_from_slice(&bytes);
+    }
+    Some(IssuerKey { kid: kid.to_owned(), point })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key with these members before the others.
+    fn key(more: &str) -> String {
+        let half = URL_SAFE_NO_PAD.encode([7; 32]);
+        format!(r#"{{{more}"x":"{half}","y":"{half}"}}"#)
+    }
+
+    fn read_keys(keys: &[String]) -> Result<Vec<IssuerKey>, &'static str> {
+        read(format!(r#"{{"keys":[{}],"more":1.5}}"#, keys.join(",")).as_bytes())
+    }
+
+    const GOOD: &str = r#""kty":"EC","crv":"P-256","kid":"a","#;
+
+    #[test]
+    fn only_a_public_key_for_es256_is_used() {
+        let mut point = [7; 65];
+        point[0] = 4;
+        let expected = vec![IssuerKey { kid: "a".to_owned(), point }];
+        for more in ["", r#""use":"sig","#, r#""alg":"ES256","#, r#""key_ops":["sign","verify"],"#] {
+            assert_eq!(read_keys(&[key(&format!("{GOOD}{more}"))]), Ok(expected.clone()), "{more}");
+        }
+        for more in [
+            r#""kty":"EC","crv":"P-256","#,
+            r#""kty":"EC","crv":"P-256","kid":"","#,
+            r#""kty":"EC","crv":"P-256","kid":7,"#,
+            r#""kty":"EC","crv":"P-384","kid":"a","#,
+            r#""kty":"EC","crv":"secp256k1","kid":"a","#,
+            r#""kty":"RSA","crv":"P-256","kid":"a","#,
+            r#""kty":"oct","k":"AAAA","kid":"a","#,
+            &format!(r#"{GOOD}"use":"enc","#),
+            &format!(r#"{GOOD}"use":null,"#),
+            &format!(r#"{GOOD}"alg":"ES384","#),
+            &format!(r#"{GOOD}"alg":"none","#),
+            &format!(r#"{GOOD}"key_ops":["sign"],"#),
+            &format!(r#"{GOOD}"key_ops":"verify","#),
+            &format!(r#"{GOOD}"d":"AAAA","#),
+        ] {
+            let keys = [key(more), key(&GOOD.replace('a', "b"))];
+            let kids: Vec<_> = read_keys(&keys).unwrap().into_iter().map(|key| key.kid).collect();
+            assert_eq!(kids, ["b"], "{more}: passed over, and the other one is not");
+        }
+        for half in ["", "AAAA", &URL_SAFE_NO_PAD.encode([7; 33]), &"=".repeat(43)] {
+            let wrong = key(GOOD).replace(&URL_SAFE_NO_PAD.encode([7; 32]), half);
+            assert_eq!(read_keys(&[wrong]), Ok(vec![]), "{half}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_set_is_refused() {
+        let named = |count: usize| -> Vec<_> {
+            (0..count).map(|n| key(&GOOD.replace("\"a\"", &format!("\"{n}\"")))).collect()
+        };
+        assert_eq!(read_keys(&named(JWKS_KEYS_MAX)).map(|keys| keys.len()), Ok(JWKS_KEYS_MAX));
+        assert!(read_keys(&named(JWKS_KEYS_MAX + 1)).is_err());
+        assert!(read_keys(&[key(GOOD), key(GOOD)]).is_err(), "which of the two?");
+        assert_eq!(read(br#"{"keys":[]}"#), Ok(vec![]));
+        let long = format!(r#"{{"keys":[],"x":"{}"}}"#, "a".repeat(JWKS_BYTES_MAX));
+        let texts = ["", "[]", "{}", "<html>", r#"{"keys":{}}"#, r#"{"keys":[]} x"#, &long];
+        for wrong in texts.map(str::as_bytes).into_iter().chain([&b"\xff"[..]]) {
+            assert!(read(wrong).is_err());
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `/v1/auth/issuer`, and calls with tokens of a tenant's own issuer.
+
+mod idp;
+mod keys;
+mod manage;
+mod tokens;
