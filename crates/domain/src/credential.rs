@@ -53,6 +53,7 @@ impl TenantKind {
 
 const SECRET_CHARS: usize = 43;
 const CHECK_CHARS: usize = 6;
+const GUESSED_CHARS: usize = 6;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The text of an API key. Exists in full only when it is made and while a call that carries it is admitted.
@@ -97,6 +98,14 @@ impl ApiKeyText {
 /// The environment that a text claims to be a key of, well-formed or not.
 pub fn named_environment(text: &str) -> Option<Env> {
     [Env::Production, Env::Sandbox].into_iter().find(|env| text.starts_with(&prefix(*env)))
+}
+
+/// The beginning of a key, or of what is given for one, by which failures with it are counted from wherever they
+/// come: who guesses at one key keeps it. Six characters of 43 tell nobody the rest.
+pub fn guessed_prefix(text: &str) -> &str {
+    let named = named_environment(text).map_or(0, |env| prefix(env).len());
+    let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= named + GUESSED_CHARS);
+    &text[..end.unwrap_or(text.len())]
 }
 
 fn prefix(env: Env) -> String {
@@ -145,6 +154,22 @@ mod tests {
             assert!(ApiKeyText::parse(wrong).is_none(), "{wrong}");
         }
         assert_eq!(key.hint(), format!("hf_sandbox_…{}", &text[text.len() - 4..]));
+    }
+
+    #[test]
+    fn keys_of_one_beginning_have_one_prefix() {
+        for (text, prefix) in [
+            ("hf_sandbox_abcdefgh", "hf_sandbox_abcdef"),
+            ("hf_sandbox_abcdefXX", "hf_sandbox_abcdef"),
+            ("hf_production_abcdefgh", "hf_production_abcdef"),
+            ("hf_sandbox_", "hf_sandbox_"),
+            ("sk_live_abcdefgh", "sk_liv"),
+            ("", ""),
+            ("ééééé", "ééé"),
+            ("aéééé", "aééé"),
+        ] {
+            assert_eq!(guessed_prefix(text), prefix, "{text}");
+        }
     }
 
     #[test]

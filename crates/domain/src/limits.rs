@@ -15,7 +15,7 @@ pub const fn calls_rate(env: Env) -> Rate {
     }
 }
 
-/// Failed authentications from one address, where the settings say nothing else.
+/// Failed authentications from one address, and with one beginning of a credential, where the settings say nothing else.
 pub const fn failures_rate(env: Env) -> Rate {
     match env {
         Env::Production => Rate::per_minute(10),
@@ -23,7 +23,7 @@ pub const fn failures_rate(env: Env) -> Rate {
     }
 }
 
-/// Credentials, and addresses, whose rates one process keeps in mind.
+/// Credentials, addresses, and beginnings of credentials, whose rates one process keeps in mind.
 pub const RATED_MAX: usize = 50_000;
 
 /// A JSON request's body, bytes.

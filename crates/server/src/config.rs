@@ -71,7 +71,7 @@ impl Default for Windows {
 pub struct Limits {
     /// Calls of one credential.
     pub calls: Rate,
-    /// Failed authentications from one address.
+    /// Failed authentications from one address, and with one beginning of a credential.
     pub failures: Rate,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,

@@ -1,4 +1,5 @@
-//! How often each credential called, and each address failed to show one. Kept by this process for itself.
+//! How often each credential called, and how often each address, and each beginning of a credential, failed to
+//! authenticate. Kept by this process for itself.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +12,14 @@ use domain::time::Timestamp;
 use crate::config::Limits;
 use crate::edge::address::{Network, rated};
 
+/// The hash of what failures with credentials of one beginning have in common.
+pub type Guessed = [u8; 32];
+
 /// The rates of one process.
 pub struct Rates {
     calls: Mutex<Buckets<CredentialId>>,
     failures: Mutex<Buckets<IpAddr>>,
+    guesses: Mutex<Buckets<Guessed>>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
 }
@@ -25,6 +30,7 @@ impl Rates {
         Self {
             calls: Mutex::new(Buckets::new(limits.calls, RATED_MAX)),
             failures: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
+            guesses: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
             trusted_proxies: limits.trusted_proxies.clone(),
         }
     }
@@ -37,5 +43,10 @@ impl Rates {
     /// Counts a failed authentication from an address.
     pub fn failure(&self, address: IpAddr, now: Timestamp) -> Standing {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).take(&rated(address), now)
+    }
+
+    /// Counts a failed authentication with a credential of this beginning.
+    pub fn guess(&self, guessed: &Guessed, now: Timestamp) -> Standing {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner).take(guessed, now)
     }
 }

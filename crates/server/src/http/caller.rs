@@ -27,10 +27,11 @@ impl FromRequestParts<Arc<App>> for Caller {
             return Ok(Self(ctx));
         }
         let now = app.clock.now();
-        let found = authenticate(app, parts, now).await;
-        let found =
-            found.map_err(|error| flows::count_failure(app, error, rate_limit::address(parts, app), now));
-        let principal = found?;
+        let given = Given::of(parts);
+        let principal = given.authenticate(app, now).await.map_err(|error| {
+            let address = rate_limit::address(parts, app);
+            flows::count_failure(app, error, address, &[given.api_key, given.bearer], now)
+        })?;
         let (standing, admitted) = flows::count_call(app, &principal, now);
         rate_limit::note(parts, standing);
         admitted?;
@@ -44,16 +45,31 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// The principal of `X-API-Key`, or else of the bearer value: either is enough.
-async fn authenticate(app: &App, parts: &Parts, now: Timestamp) -> Result<Principal, Error> {
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = || {
-        let (scheme, value) = header(AUTHORIZATION.as_str())?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| value.trim())
-    };
-    let api_key = flows::authenticate(app, header("x-api-key").unwrap_or(""), now).await;
-    match (&api_key, bearer()) {
-        (Err(Error::Refused(_)), Some(bearer)) => flows::authenticate(app, bearer, now).await,
-        _ => api_key,
+/// The credentials that a call shows; empty where it shows none.
+struct Given<'c> {
+    api_key: &'c str,
+    bearer: &'c str,
+}
+
+impl<'c> Given<'c> {
+    fn of(parts: &'c Parts) -> Self {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = header(AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
+        let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        Self {
+            api_key: header("x-api-key").unwrap_or(""),
+            bearer: bearer.map_or("", |(_, value)| value.trim()),
+        }
+    }
+
+    /// The principal of `X-API-Key`, or else of the bearer value: either is enough.
+    async fn authenticate(&self, app: &App, now: Timestamp) -> Result<Principal, Error> {
+        let api_key = flows::authenticate(app, self.api_key, now).await;
+        match (&api_key, self.bearer) {
+            (Err(Error::Refused(_)), bearer) if !bearer.is_empty() => {
+                flows::authenticate(app, bearer, now).await
+            }
+            _ => api_key,
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! How often one may call.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::credential::{Scope, TenantKind};
 use domain::rate::Rate;
 use reqwest::Method;
@@ -71,6 +74,54 @@ async fn failures_become_429_and_a_valid_credential_is_always_served() {
     app.anonymous().get("/v1/audit").await.refused(401, "unauthenticated");
     app.anonymous().get("/v1/audit").await.refused(429, "authentication-limit");
     valid.get("/v1/audit").await.ok();
+}
+
+/// A call from an address of its own each time.
+async fn from_everywhere(app: &App, header: &str, credential: &str) -> Answer {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let address = std::net::Ipv4Addr::from(0x0102_0000 + CALLS.fetch_add(1, Ordering::SeqCst));
+    let call = app.anonymous().call(&Method::GET, "/v1/audit");
+    let call = call.header("x-forwarded-for", &address.to_string());
+    if credential.is_empty() { call.send().await } else { call.header(header, credential).send().await }
+}
+
+#[tokio::test]
+async fn guesses_at_one_key_are_counted_wherever_they_come_from() {
+    let app = Plan::default().behind("127.0.0.1").with_rates(HIGH, Rate::per_minute(3)).start().await;
+    let valid = app.retail().api_key.unwrap();
+    let guess = |n: usize| format!("{}{n:0>38}", &valid[..17]);
+    for (header, name) in [("x-api-key", ""), ("authorization", "Bearer ")] {
+        for n in 0..3 {
+            assert_eq!(from_everywhere(&app, header, &format!("{name}{}", guess(n))).await.status, 401);
+        }
+        let limited = from_everywhere(&app, header, &format!("{name}{}", guess(3))).await;
+        limited.refused(429, "authentication-limit");
+        assert_eq!(limited.header("retry-after"), "20");
+        from_everywhere(&app, header, &format!("{name}{valid}")).await.ok();
+        app.clock.advance(Duration::from_mins(1));
+    }
+    for _ in 0..4 {
+        from_everywhere(&app, "", "").await.refused(401, "unauthenticated");
+    }
+    for n in 0..4 {
+        let another = format!("hf_sandbox_{n}{:0>48}", 0);
+        let answer = from_everywhere(&app, "x-api-key", &another).await;
+        answer.refused(401, "unauthenticated");
+    }
+}
+
+#[tokio::test]
+async fn bad_tokens_are_counted_by_the_issuer_that_they_name() {
+    let app = Plan::default().behind("127.0.0.1").with_rates(HIGH, Rate::per_minute(2)).start().await;
+    let bad = |issuer: &str, n: u32| {
+        let claims = format!(r#"{{"iss":"{issuer}","aud":"us","n":{n}}}"#);
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        format!("Bearer {}.{}.{}", part(r#"{"alg":"ES256","kid":"a"}"#), part(&claims), part("x"))
+    };
+    let status =
+        async |issuer: &str, n: u32| from_everywhere(&app, "authorization", &bad(issuer, n)).await.status;
+    assert_eq!([status("a", 1).await, status("a", 2).await, status("a", 3).await], [401, 401, 429]);
+    assert_eq!(status("b", 1).await, 401, "another's failures are another's");
 }
 
 #[tokio::test]
