@@ -15,7 +15,8 @@ pub const fn calls_rate(env: Env) -> Rate {
     }
 }
 
-/// Failed authentications from one address, and with one beginning of a credential, where the settings say nothing else.
+/// Failed authentications from one address, and with one beginning of a credential, where the settings say
+/// nothing else.
 pub const fn failures_rate(env: Env) -> Rate {
     match env {
         Env::Production => Rate::per_minute(10),

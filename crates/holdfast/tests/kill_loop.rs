@@ -18,15 +18,18 @@ mod rig {
     pub mod fixture;
     pub mod group;
     pub mod hex;
+    pub mod hooks;
+    pub mod http;
     pub mod installation;
     pub mod load;
+    pub mod named;
     pub mod rows;
     pub mod stock;
 }
 
 use crate::rig::campaign::{Campaign, Engine};
-use crate::rig::chance;
 use crate::rig::group::now;
+use crate::rig::{chance, hooks, named};
 
 #[test]
 fn kill_loop_sqlite() {
@@ -36,6 +39,20 @@ fn kill_loop_sqlite() {
 #[test]
 fn kill_loop_postgres() {
     run(Engine::Postgres, rounds(10, 100));
+}
+
+#[test]
+fn kill_loop_named_calls_on_two_processes() {
+    let seed = chance::seed();
+    println!("named calls: HOLDFAST_SEED={seed} repeats its choices");
+    named::run(seed, rounds(16, 200));
+}
+
+#[test]
+fn kill_loop_webhooks() {
+    let seed = chance::seed();
+    println!("webhooks: HOLDFAST_SEED={seed} repeats its choices");
+    hooks::run(seed, rounds(25, 100));
 }
 
 fn rounds(usual: usize, campaign: usize) -> usize {

@@ -136,7 +136,7 @@ impl Admin {
         });
         let new = NewCredential { name: label(name)?, scopes, expires_at: expires_at.transpose()? };
         let (made, text) =
-            flows::insert_credential(&self.0, &tenant, new, self.entry("credential.created")).await?;
+            flows::insert_credential(&self.0, &tenant, new, self.entry("credential.created"), None).await?;
         let Credential { id, name, hint, scopes, expires_at, created_at, .. } = credential(made);
         let api_key = text.expose().to_owned();
         Ok(CreatedCredential { api_key, id, name, hint, scopes, expires_at, created_at })

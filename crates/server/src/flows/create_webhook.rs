@@ -9,6 +9,7 @@ use store::audit::AuditEntry;
 use store::seal::Place;
 use store::webhooks::{self, Endpoint};
 
+use super::repeat_call::SecretShown;
 use super::{Ctx, Error};
 use crate::app::App;
 
@@ -49,6 +50,7 @@ pub async fn create_webhook(
     };
     let (tenant, new) = (ctx.principal.tenant.clone(), endpoint.clone());
     let entry = webhook_entry(ctx, app, "webhook.created", &endpoint.id);
+    let shown = SecretShown::of(app, ctx.named.as_ref(), endpoint.id.as_str())?;
     app.db
         .write("create_webhook", move |tx| {
             if !webhooks::of(&tenant).insert(tx, &new)? {
@@ -56,7 +58,8 @@ pub async fn create_webhook(
                     format!("an account has at most {WEBHOOKS_PER_TENANT_MAX} webhooks; delete one first");
                 return Err(Error::from(Refusal::new(Kind::Conflict, "webhook-limit", text)));
             }
-            Ok(store::audit::of(&tenant).append(tx, &entry)?)
+            store::audit::of(&tenant).append(tx, &entry)?;
+            shown.write(tx)
         })
         .await?;
     Ok((endpoint, secret))

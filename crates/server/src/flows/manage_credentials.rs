@@ -9,6 +9,7 @@ use store::StoreError;
 use store::audit::AuditEntry;
 use store::credentials::{self, ApiCredential, Scopes};
 
+use super::repeat_call::{Run, SecretShown};
 use super::{Ctx, Error, page_limit};
 use crate::app::App;
 
@@ -34,15 +35,16 @@ pub async fn create_credential(
         return Err(Refusal::field("expires_at", "must be in the future").into());
     }
     let entry = ctx.entry(app, "credential.created");
-    insert_credential(app, &ctx.principal.tenant, new, entry).await
+    insert_credential(app, &ctx.principal.tenant, new, entry, ctx.named.as_ref()).await
 }
 
-/// Writes a new credential of a tenant, with the entry of who made it.
+/// Writes a new credential of a tenant, with the entry of who made it and the end of the named call that did.
 pub async fn insert_credential(
     app: &App,
     tenant: &TenantId,
     new: NewCredential,
     entry: AuditEntry,
+    named: Option<&Run>,
 ) -> Result<(ApiCredential, ApiKeyText), Error> {
     let now = entry.time;
     let text = ApiKeyText::new(app.env, &mut app.chance());
@@ -57,11 +59,13 @@ pub async fn insert_credential(
     };
     let (tenant, hash) = (tenant.clone(), app.keys.credential_hash(text.expose()));
     let (row, entry) = (credential.clone(), AuditEntry { reason: Some(credential.id.to_string()), ..entry });
+    let shown = SecretShown::of(app, named, credential.id.as_str())?;
     let written = app.db.write("create_credential", move |tx| {
         credentials::of(&tenant).insert(tx, &row, &hash)?;
-        store::audit::of(&tenant).append(tx, &entry)
+        store::audit::of(&tenant).append(tx, &entry)?;
+        shown.write(tx)
     });
-    written.await.map_err(|error: StoreError| Error::from(error))?;
+    written.await?;
     Ok((credential, text))
 }
 

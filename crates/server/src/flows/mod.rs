@@ -71,7 +71,7 @@ pub use read_verification::read_verification;
 pub use receive_provider_event::receive_provider_event;
 pub use recover_retail::{RecoverRetail, Recovered, recover_retail};
 pub use redeliver::redeliver;
-pub use repeat_call::{KeptAnswer, NamedRequest, Repeat, begin_named, end_named, forget_named};
+pub use repeat_call::{KeptAnswer, NamedRequest, Repeat, Run, begin_named, end_named, forget_named};
 pub use reset_sandbox::reset_sandbox;
 pub use rotate_webhook_secret::rotate_webhook_secret;
 pub use run_ceremony::run_ceremony;
@@ -113,6 +113,8 @@ pub struct Ctx {
     pub now: Timestamp,
     /// In which call.
     pub request_id: String,
+    /// The run of that call, if its caller named it.
+    pub named: Option<Run>,
 }
 
 /// A flow did not succeed.

@@ -8,9 +8,9 @@ use domain::ids::TenantId;
 use domain::limits::{IDEMPOTENCY_LEASE, IDEMPOTENCY_LIFE, IDEMPOTENCY_SWEEP_ROWS};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
-use store::StoreError;
 use store::idempotency::{self, Claim, NamedCall};
 use store::seal::Place;
+use store::{StoreError, Tx};
 
 use super::{Ctx, Error};
 use crate::app::App;
@@ -43,6 +43,7 @@ pub struct KeptAnswer {
 }
 
 /// A run that has claimed its name.
+#[derive(Clone, Debug)]
 pub struct Run {
     tenant: TenantId,
     key_hash: [u8; 32],
@@ -103,16 +104,38 @@ fn again(app: &App, run: &Run, call: &NamedCall) -> Result<KeptAnswer, Error> {
     }
 }
 
-/// Ends a run: keeps its answer where that is final, and otherwise frees the name. `made` is the id of what the
-/// call made, for answers that hold a secret.
-pub async fn end_named(app: &App, run: Run, answer: &KeptAnswer, made: Option<&str>) -> Result<(), Error> {
-    let kept = match (run.keeping, made) {
-        _ if !is_kept(answer.status) => None,
-        (Keeping::Id, Some(id)) if answer.status == 200 => {
-            Some((CallState::SecretShown, id.as_bytes().to_vec()))
+/// The end of a named call that shows a secret, written with what it does: the call is never run again, even if
+/// this process dies before it answers.
+pub struct SecretShown(Option<(Run, Vec<u8>)>);
+
+impl SecretShown {
+    /// To be written by whoever makes the secret of the thing with this id. Nothing, for a call without a name.
+    pub fn of(app: &App, run: Option<&Run>, id: &str) -> Result<Self, Error> {
+        let Some(run) = run else { return Ok(Self(None)) };
+        let sealed = app.keys.seal(run.place(&run.row()), id.as_bytes())?;
+        Ok(Self(Some((run.clone(), sealed))))
+    }
+
+    /// Writes it; an error, with the act to be given up, when the name is no longer this run's.
+    pub fn write(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        let Some((run, sealed)) = &self.0 else { return Ok(()) };
+        let name = (&run.key_hash, run.owner.as_str());
+        if idempotency::of(&run.tenant).set_answer(tx, name, CallState::SecretShown, sealed)? {
+            return Ok(());
         }
-        _ => Some((CallState::Answered, [&answer.status.to_be_bytes(), answer.body.as_slice()].concat())),
-    };
+        let text = "the call of this `Idempotency-Key` took too long and is run again by another";
+        Err(Refusal::new(Kind::Conflict, "idempotency-in-progress", text).into())
+    }
+}
+
+/// Ends a run: keeps its answer where that is final, and otherwise frees the name. What showed a secret has ended
+/// its run itself.
+pub async fn end_named(app: &App, run: Run, answer: &KeptAnswer) -> Result<(), Error> {
+    if run.keeping == Keeping::Id && answer.status == 200 {
+        return Ok(());
+    }
+    let bytes = || [&answer.status.to_be_bytes(), answer.body.as_slice()].concat();
+    let kept = is_kept(answer.status).then(|| (CallState::Answered, bytes()));
     let row = run.row();
     let sealed = kept.map(|(state, bytes)| Ok::<_, Error>((state, app.keys.seal(run.place(&row), &bytes)?)));
     let sealed = sealed.transpose()?;

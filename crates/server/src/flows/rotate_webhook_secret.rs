@@ -8,6 +8,7 @@ use store::webhooks::{self, Endpoint};
 
 use super::create_webhook::{previous_place, secret_place, webhook_entry};
 use super::list_webhooks::find_webhook;
+use super::repeat_call::SecretShown;
 use super::{Ctx, Error};
 use crate::app::App;
 
@@ -30,13 +31,15 @@ pub async fn rotate_webhook_secret(
     };
     let (tenant, new) = (ctx.principal.tenant.clone(), endpoint.clone());
     let entry = webhook_entry(ctx, app, "webhook.secret-rotated", &endpoint.id);
+    let shown = SecretShown::of(app, ctx.named.as_ref(), endpoint.id.as_str())?;
     app.db
         .write("rotate_webhook_secret", move |tx| {
             if !webhooks::of(&tenant).set_secret(tx, &new, &was.secret)? {
                 let text = "another call gave this webhook a new secret at the same moment";
                 return Err(Error::from(Refusal::new(Kind::Conflict, "webhook-changed", text)));
             }
-            Ok(store::audit::of(&tenant).append(tx, &entry)?)
+            store::audit::of(&tenant).append(tx, &entry)?;
+            shown.write(tx)
         })
         .await?;
     Ok((endpoint, secret))

@@ -47,7 +47,7 @@ fn named_deed(request: &Request) -> Option<Deed> {
 
 async fn answer(app: &Arc<App>, deed: Deed, request: Request, next: Next) -> Result<Response, Failure> {
     let (mut parts, body) = request.into_parts();
-    let Caller(ctx) = Caller::from_request_parts(&mut parts, app).await?;
+    let Caller(mut ctx) = Caller::from_request_parts(&mut parts, app).await?;
     let name = name(&parts)?;
     let body = body::read(body).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
@@ -58,6 +58,7 @@ async fn answer(app: &Arc<App>, deed: Deed, request: Request, next: Next) -> Res
         Repeat::Run(run) => run,
     };
     // The handler must not be asked who calls a second time.
+    ctx.named = Some(run.clone());
     parts.extensions.insert(ctx);
     let request = Request::from_parts(parts, Body::from(body));
     let app = Arc::clone(app);
@@ -67,8 +68,7 @@ async fn answer(app: &Arc<App>, deed: Deed, request: Request, next: Next) -> Res
         let (head, body) = response.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
         let kept = KeptAnswer { status: head.status.as_u16(), body };
-        let made = made_id(&kept.body);
-        if let Err(error) = flows::end_named(&app, run, &kept, made.as_deref()).await {
+        if let Err(error) = flows::end_named(&app, run, &kept).await {
             // The caller has its answer; a repeat is run again when the lease is over.
             let cause = match error {
                 Error::Refused(refusal) => refusal.to_string(),
@@ -95,10 +95,4 @@ fn replayed(kept: KeptAnswer) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(REPLAY, HeaderValue::from_static("true"));
     response
-}
-
-/// The member `id` of an answer.
-fn made_id(body: &[u8]) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    answer.get("id")?.as_str().map(str::to_owned)
 }

@@ -76,6 +76,34 @@ async fn of_many_at_once_one_runs() {
     assert_eq!(app.census()["customer_keys"], 1);
 }
 
+async fn a_run_that_died_holds_its_name_for_two_minutes(app: App) {
+    let retail = app.retail();
+    let first = start(&retail, "n", "user-1").await.ok();
+    // As a process leaves it that died during the call.
+    app.place.run("UPDATE idempotency_keys SET state = 'running', answer = NULL");
+    start(&retail, "n", "user-1").await.refused(409, "idempotency-in-progress");
+    start(&retail, "n", "user-2").await.refused(422, "idempotency-mismatch");
+    app.clock.advance(Duration::from_secs(119));
+    start(&retail, "n", "user-1").await.refused(409, "idempotency-in-progress");
+    app.clock.advance(Duration::from_secs(1));
+    start(&retail, "n", "user-2").await.refused(422, "idempotency-mismatch");
+    let second = start(&retail, "n", "user-1").await;
+    assert_eq!(second.header("idempotent-replay"), "", "it is run again");
+    assert_ne!(second.ok(), first);
+    let third = start(&retail, "n", "user-1").await;
+    assert_eq!((third.header("idempotent-replay"), third.ok()), ("true", second.ok()));
+}
+
+#[tokio::test]
+async fn a_run_that_died_holds_its_name_for_two_minutes_on_sqlite() {
+    a_run_that_died_holds_its_name_for_two_minutes(App::start().await).await;
+}
+
+#[tokio::test]
+async fn a_run_that_died_holds_its_name_for_two_minutes_on_postgres() {
+    a_run_that_died_holds_its_name_for_two_minutes(App::on_postgres().await).await;
+}
+
 #[tokio::test]
 async fn a_refusal_is_kept_and_what_may_pass_is_not() {
     let app = App::start().await;

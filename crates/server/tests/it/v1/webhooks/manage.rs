@@ -3,7 +3,7 @@
 use domain::credential::{Scope, TenantKind};
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::App;
+use testkit::{App, Plan};
 
 use super::sink::path;
 
@@ -122,4 +122,19 @@ async fn what_is_wrong_is_named() {
         assert_eq!(tenant.post("/v1/webhooks", &json!({"url": url})).await.faults(), ["url"], "{url}");
         app.retail().post("/v1/webhooks", &json!({"url": url})).await.ok();
     }
+}
+
+#[tokio::test]
+async fn secrets_are_sealed_at_rest() {
+    let app = Plan::default().on_sqlite().start().await;
+    let retail = app.retail();
+    let made = retail.post("/v1/webhooks", &json!({"url": "https://example.com/"})).await.ok();
+    retail.call(&Method::POST, &format!("{}/rotate-secret", path(&made))).send().await.ok();
+    assert_eq!(
+        app.place.rows("webhook_endpoints WHERE length(secret) > 38 AND length(previous_secret) > 38"),
+        1
+    );
+    let text = domain::audit::hex(b"whsec_").to_uppercase();
+    let rows = format!("webhook_endpoints WHERE instr(hex(secret) || hex(previous_secret), '{text}') > 0");
+    assert_eq!(app.place.rows(&rows), 0);
 }
