@@ -1,4 +1,4 @@
-//! Other people's programs, as judges: OpenSSL, GnuPG, Python.
+//! Other people's programs, as judges: OpenSSL, GnuPG, Python, Node.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,13 @@ pub fn python(script: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
         if own.exists() { own.into() } else { "python3".into() }
     });
     pipe(Command::new(program).args(["-c", script]).args(args), input)
+}
+
+/// Runs a script in Node: with the modules in `HOLDFAST_NODE_PATH` where it is set.
+pub fn node(script: &str, input: &[u8]) -> Vec<u8> {
+    let modules = std::env::var_os("HOLDFAST_NODE_PATH")
+        .map_or_else(|| crate::enclave::built_folder().join("../node/node_modules"), PathBuf::from);
+    pipe(Command::new("node").args(["-e", script]).env("NODE_PATH", modules), input)
 }
 
 /// What people mostly have.

@@ -81,27 +81,6 @@ async fn every_event_is_delivered_once_acknowledged_on_postgres() {
 
 #[tokio::test]
 async fn other_peoples_libraries_accept_both_signatures_before_and_during_a_rotation() {
-    const SCRIPT: &str = r"
-import json, sys, stripe
-from standardwebhooks import Webhook
-for case in json.load(sys.stdin):
-    body, headers = case['body'], case['headers']
-    for secret in case['good']:
-        stripe.WebhookSignature.verify_header(body, headers['coincover-signature'], secret, 300)
-        stripe.Webhook.construct_event(body, headers['coincover-signature'], secret)
-        assert Webhook(secret).verify(body, headers) == json.loads(body)
-    for secret in case['bad']:
-        for check in (lambda: stripe.WebhookSignature.verify_header(body, headers['coincover-signature'], secret, 300),
-                      lambda: Webhook(secret).verify(body, headers),
-                      lambda: Webhook(case['good'][0]).verify(body + ' ', headers),
-                      lambda: stripe.WebhookSignature.verify_header(body + ' ', headers['coincover-signature'], case['good'][0])):
-            try:
-                check()
-            except Exception:
-                continue
-            raise SystemExit('a wrong signature was accepted')
-print('accepted')
-";
     let app = App::start().await;
     let (sink, retail) = (Sink::new(OK).await, app.retail());
     let made = sink.register(&retail).await;
@@ -129,12 +108,16 @@ print('accepted')
         "a day later the new one alone"
     );
     assert!(!hits[1].headers["coincover-signature"].contains(' '));
-    let cases = json!([
-        case(0, json!([old]), json!([new])),
-        case(1, json!([new, old]), json!([format!("{}A", old.as_str().unwrap())]))
-    ]);
-    let said = testkit::foreign::python(SCRIPT, &[], cases.to_string().as_bytes());
-    assert_eq!(String::from_utf8(said).unwrap().trim(), "accepted");
+    // Another key in every reading of its base64.
+    let wrong = old.as_str().unwrap().replacen("whsec_", "whsec_AAAA", 1);
+    let cases = json!([case(0, json!([old]), json!([new])), case(1, json!([new, old]), json!([wrong]))]);
+    let cases = cases.to_string();
+    for said in [
+        testkit::foreign::python(include_str!("judge.py"), &[], cases.as_bytes()),
+        testkit::foreign::node(include_str!("judge.js"), cases.as_bytes()),
+    ] {
+        assert_eq!(String::from_utf8(said).unwrap().trim(), "accepted");
+    }
 }
 
 #[tokio::test]
