@@ -1,5 +1,5 @@
 //! Kills the real server and the real enclave at any moment, again and again, and holds them to everything that
-//! they acknowledged.
+//! they acknowledged. Beside the loop stand two of its kind: named calls at two processes, and the sender of webhooks.
 //!
 //! `HOLDFAST_SEED` repeats the choices of a run (not the moments at which two processes meet),
 //! `HOLDFAST_ROUNDS` sets the number of rounds, `HOLDFAST_CAMPAIGN=1` makes it a long one.
@@ -52,7 +52,7 @@ fn kill_loop_named_calls_on_two_processes() {
 fn kill_loop_webhooks() {
     let seed = chance::seed();
     println!("webhooks: HOLDFAST_SEED={seed} repeats its choices");
-    hooks::run(seed, rounds(25, 100));
+    hooks::run(seed, rounds(100, 1_000));
 }
 
 fn rounds(usual: usize, campaign: usize) -> usize {

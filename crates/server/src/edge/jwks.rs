@@ -148,3 +148,24 @@ impl KeySet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::webhook::Targets;
+
+    use super::*;
+    use crate::edge::outbound::SystemResolver;
+
+    #[test]
+    fn addresses_without_end_take_no_memory_and_the_oldest_go_first() {
+        let targets = Targets { https_only: true, allowed: Vec::new() };
+        let sets = KeySets::new(Arc::new(Outbound::new(targets, Box::new(SystemResolver))));
+        for at in 0..3 * i64::try_from(JWKS_KEPT_MAX).unwrap() {
+            sets.of(&format!("https://{at}.example")).note(None, Timestamp::from_ms(at));
+            assert!(sets.known.lock().unwrap().len() <= JWKS_KEPT_MAX);
+        }
+        let newest = format!("https://{}.example", 3 * JWKS_KEPT_MAX - 1);
+        assert!(sets.known.lock().unwrap().contains_key(&newest));
+        assert!(!sets.known.lock().unwrap().contains_key("https://0.example"));
+    }
+}
