@@ -375,6 +375,23 @@ mod tests {
         assert_eq!(state.credentials[&[1; 32]].len(), 1);
     }
 
+    fn declined(n: u8) -> Event {
+        let verdict = Admission {
+            env: boundary::Env::Production,
+            generation: 1,
+            session_id: [n; 16],
+            tenant_id: "t".into(),
+            user_tag: [2; 32],
+            provider: "p".into(),
+            verification_id: "v".into(),
+            outcome: Outcome::Declined,
+            event_at_ms: 3,
+            identity_tag: None,
+        };
+        let admission = Some(verdict.to_bytes());
+        Event { digest: [n + 100; 32], session_id: [n; 16], opened_at_ms: 1, admission }
+    }
+
     #[test]
     fn what_is_rewritten_adds_up_to_the_same() {
         let mut state = State::default();
@@ -390,22 +407,6 @@ mod tests {
         };
         let end = Delivered { session_id, output_sha256: [6; 32], recipient: "r".into(), items: 2 };
         let event = |digest, admission| Event { digest, session_id, opened_at_ms: 1, admission };
-        let declined = |n| {
-            let verdict = Admission {
-                env: boundary::Env::Production,
-                generation: 1,
-                session_id: [n; 16],
-                tenant_id: "t".into(),
-                user_tag: [2; 32],
-                provider: "p".into(),
-                verification_id: "v".into(),
-                outcome: Outcome::Declined,
-                event_at_ms: 3,
-                identity_tag: None,
-            };
-            let admission = Some(verdict.to_bytes());
-            Event { digest: [n + 100; 32], session_id: [n; 16], opened_at_ms: 1, admission }
-        };
         for (at, record) in [
             Record::SerialsReserved(256),
             Record::Bound(0),

@@ -26,62 +26,19 @@ use crate::app::App;
 ))]
 struct Head;
 
+/// Routes, and what describes them.
+type Routes = OpenApiRouter<Arc<App>>;
+
 /// Every route, and the document that describes exactly these. What simulates exists in a sandbox only.
 pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
     let mut router = OpenApiRouter::with_openapi(Head::openapi())
-        .routes(routes!(verification::start))
-        .routes(routes!(verification::status))
-        .routes(routes!(retail_keys::generate))
-        .routes(routes!(retail_backups::store))
-        .routes(routes!(retail_backups::recover))
-        .routes(routes!(partner::assign_key))
-        .routes(routes!(partner::store_data))
-        .routes(routes!(stored_keys::list))
-        .routes(routes!(stored_keys::read))
-        .routes(routes!(stored_backups::list))
-        .routes(routes!(stored_backups::read))
-        .routes(routes!(stored_backups::delete))
-        .routes(routes!(stored_backups::restore))
-        .routes(routes!(institution::assign_key))
-        .routes(routes!(institution::list_keys))
-        .routes(routes!(institution::read_key))
-        .routes(routes!(institution::verify_key))
-        .routes(routes!(institution::store_data))
-        .routes(routes!(institution::list_backups))
-        .routes(routes!(institution::read_backup))
-        .routes(routes!(institution::delete_backup))
-        .routes(routes!(institution::restore_backup))
-        .routes(routes!(institution::verify_backup))
-        .routes(routes!(audit::list))
-        .routes(routes!(auth::token))
-        .routes(routes!(auth::set_issuer))
-        .routes(routes!(auth::read_issuer))
-        .routes(routes!(auth::delete_issuer))
-        .routes(routes!(credentials::create))
-        .routes(routes!(credentials::list))
-        .routes(routes!(credentials::revoke))
-        .routes(routes!(webhooks::create_webhook))
-        .routes(routes!(webhooks::list_webhooks))
-        .routes(routes!(webhooks::read_webhook))
-        .routes(routes!(webhooks::update_webhook))
-        .routes(routes!(webhooks::delete_webhook))
-        .routes(routes!(webhooks::rotate_webhook_secret))
-        .routes(routes!(webhooks::test_webhook))
-        .routes(routes!(webhooks::list_deliveries))
-        .routes(routes!(webhooks::redeliver))
-        .routes(routes!(provider::persona_webhook))
-        .routes(routes!(jwks::jwks))
-        .routes(routes!(jwks::pem))
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz));
+        .merge(retail())
+        .merge(partner())
+        .merge(institution())
+        .merge(account())
+        .merge(public());
     if is_sandbox {
-        router = router
-            .routes(routes!(verification::simulate))
-            .routes(routes!(sandbox::damage))
-            .routes(routes!(sandbox::ceremony))
-            .routes(routes!(sandbox::reset))
-            .routes(routes!(identity::show))
-            .routes(routes!(identity::play));
+        router = router.merge(rehearsal());
     }
     let (router, mut document) = router.split_for_parts();
     let components = document.components.get_or_insert_default();
@@ -103,6 +60,87 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) 
         }
     }
     (router, document)
+}
+
+/// A consumer's own.
+fn retail() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(verification::start))
+        .routes(routes!(verification::status))
+        .routes(routes!(retail_keys::generate))
+        .routes(routes!(retail_backups::store))
+        .routes(routes!(retail_backups::recover))
+}
+
+/// Wallet providers'.
+fn partner() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(partner::assign_key))
+        .routes(routes!(partner::store_data))
+        .routes(routes!(stored_keys::list))
+        .routes(routes!(stored_keys::read))
+        .routes(routes!(stored_backups::list))
+        .routes(routes!(stored_backups::read))
+        .routes(routes!(stored_backups::delete))
+        .routes(routes!(stored_backups::restore))
+}
+
+/// Institutions'.
+fn institution() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(institution::assign_key))
+        .routes(routes!(institution::list_keys))
+        .routes(routes!(institution::read_key))
+        .routes(routes!(institution::verify_key))
+        .routes(routes!(institution::store_data))
+        .routes(routes!(institution::list_backups))
+        .routes(routes!(institution::read_backup))
+        .routes(routes!(institution::delete_backup))
+        .routes(routes!(institution::restore_backup))
+        .routes(routes!(institution::verify_backup))
+}
+
+/// What a tenant of any kind manages.
+fn account() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(audit::list))
+        .routes(routes!(auth::token))
+        .routes(routes!(auth::set_issuer))
+        .routes(routes!(auth::read_issuer))
+        .routes(routes!(auth::delete_issuer))
+        .routes(routes!(credentials::create))
+        .routes(routes!(credentials::list))
+        .routes(routes!(credentials::revoke))
+        .routes(routes!(webhooks::create_webhook))
+        .routes(routes!(webhooks::list_webhooks))
+        .routes(routes!(webhooks::read_webhook))
+        .routes(routes!(webhooks::update_webhook))
+        .routes(routes!(webhooks::delete_webhook))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_deliveries))
+        .routes(routes!(webhooks::redeliver))
+}
+
+/// What needs no credential of a tenant.
+fn public() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(provider::persona_webhook))
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(jwks::pem))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+}
+
+/// What exists in a sandbox only.
+fn rehearsal() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(verification::simulate))
+        .routes(routes!(sandbox::damage))
+        .routes(routes!(sandbox::ceremony))
+        .routes(routes!(sandbox::reset))
+        .routes(routes!(identity::show))
+        .routes(routes!(identity::play))
 }
 
 /// The header that every POST takes.

@@ -55,11 +55,11 @@ pub fn routes(is_sandbox: bool, document: &serde_json::Value) -> Router {
     let page = docs::render(document);
     let router = Router::new()
         .route("/docs", get(|| async { Page(StatusCode::OK, page) }))
-        .route(docs::STYLE_PATH, get(|| style(docs::STYLE)));
-    if is_sandbox { router.route(STYLE_PATH, get(|| style(STYLE))) } else { router }
+        .route(docs::STYLE_PATH, get(|| async { style(docs::STYLE) }));
+    if is_sandbox { router.route(STYLE_PATH, get(|| async { style(STYLE) })) } else { router }
 }
 
-async fn style(text: &'static str) -> impl IntoResponse {
+fn style(text: &'static str) -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "text/css; charset=utf-8"),
         (CACHE_CONTROL, "no-cache"),

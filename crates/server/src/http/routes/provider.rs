@@ -33,7 +33,8 @@ pub async fn persona_webhook(
     };
     let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let received = flows::receive_provider_event(&app, event, now, &request_id).await;
-    received.map_err(|error| flows::count_failure(&app, error, rate_limit::address(&parts, &app), now))?;
+    received
+        .map_err(|error| flows::count_failure(&app, error, rate_limit::address(&parts, &app), &[], now))?;
     Ok(Json(EventResponse { ok: true }))
 }
 

@@ -195,9 +195,10 @@ fn resolved<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
 /// An object's members; of anything else, what it is.
 fn shape(document: &Value, schema: &Value) -> Markup {
     let object = resolved(document, schema);
-    match object["properties"].as_object() {
-        Some(_) => members(object),
-        None => html! { p { (kind(schema)) } },
+    if object["properties"].is_object() {
+        members(object)
+    } else {
+        html! { p { (kind(schema)) } }
     }
 }
 
