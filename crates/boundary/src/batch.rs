@@ -49,11 +49,30 @@ wire_struct! {
         pub bound_at_ms: i64,
     }
 
+    /// The key that another one replaced. Ids are the enclaves' own and given once; the public half is there so
+    /// that nothing rests on that.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Predecessor {
+        /// Its id.
+        pub key_id: String,
+        /// SHA-256 of its public half.
+        pub public_key_sha256: [u8; 32],
+    }
+
+    /// The binding of a key that replaces another one.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct HeirBinding {
+        /// As of any key.
+        pub binding: Binding,
+        /// Which key's material may be encrypted to this one.
+        pub predecessor: Predecessor,
+    }
+
     /// A binding and its signature by the online enclave's receipt key (ECDSA P-256 SHA-256, DER, over
-    /// [`binding_preimage`]).
+    /// [`binding_preimage`] or [`heir_preimage`]).
     #[derive(Clone, Debug, PartialEq)]
     pub struct SignedBinding {
-        /// The encoding of a [`Binding`].
+        /// The encoding of a [`Binding`], or of an [`HeirBinding`] if the key replaces another one.
         pub binding: Vec<u8>,
         /// DER.
         pub signature: Vec<u8>,
@@ -68,4 +87,9 @@ pub fn preimage(batch: &[u8]) -> Vec<u8> {
 /// The bytes the online enclave signs for a binding.
 pub fn binding_preimage(binding: &Binding) -> Vec<u8> {
     [b"cold-binding/v1\0", binding.to_bytes().as_slice()].concat()
+}
+
+/// The bytes the online enclave signs for the binding of a key that replaces another one.
+pub fn heir_preimage(binding: &HeirBinding) -> Vec<u8> {
+    [b"cold-heir-binding/v1\0", binding.to_bytes().as_slice()].concat()
 }

@@ -10,6 +10,9 @@ use crate::wire::{wire_enum, wire_struct};
 /// The most items one check may carry.
 pub const CHECK_ITEMS_MAX: usize = 3;
 
+/// The most items one rewrap may carry: some seconds of work on a busy machine.
+pub const REWRAP_ITEMS_MAX: usize = 64;
+
 /// The most items one release may carry.
 pub const RELEASE_ITEMS_MAX: usize = 1_000;
 
@@ -61,6 +64,10 @@ wire_enum! {
         /// `Check` of items whose checksum nobody gave, each [`crate::token::NO_CHECKSUM`]: they only must open. Not for
         /// the retail path, which has no such items.
         12 = Try(Check),
+        /// `Bind` in the place of another key, which the new one's seal then names.
+        13 = Succeed(Succeed),
+        /// Encrypt items of a key anew, to the key that replaces it.
+        14 = Rewrap(Rewrap),
         /// Is a provider's event genuine, whatever it is about?
         15 = Verify(Verify),
         /// Let a tenant of a sandbox begin anew: nothing that was sealed for it before opens, or is believed.
@@ -78,7 +85,7 @@ wire_enum! {
         2 = Generated(PoolKey),
         /// To `Adopt`.
         3 = Adopted(Adopted),
-        /// To `Bind`.
+        /// To `Bind` and `Succeed`.
         4 = Bound(Bound),
         /// To `Check` and `Try`: every item opened and agreed with its checksum.
         5 = Checked(Checked),
@@ -94,6 +101,8 @@ wire_enum! {
         10 = Recalled(Recalled),
         /// To `Prove`.
         11 = Proven(Proven),
+        /// To `Rewrap`.
+        12 = Rewrapped(Rewrapped),
         /// To `Verify`: it is.
         15 = Verified(Verified),
         /// To `Reset`.
@@ -278,6 +287,42 @@ wire_struct! {
         pub signed_payload: Option<String>,
         /// Which key signed.
         pub kid: String,
+    }
+
+    /// Tie a pool key to the user of another key, in that one's place.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Succeed {
+        /// As for a key that replaces none.
+        pub bind: Bind,
+        /// The key to be replaced, as sealed: of the same tenant, user and kind, and held in the same place.
+        pub predecessor: Vec<u8>,
+    }
+
+    /// Encrypt items anew.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Rewrap {
+        /// The key that they are encrypted to, as sealed.
+        pub from: Vec<u8>,
+        /// The key that replaces it, as sealed: its seal names the first.
+        pub to: Vec<u8>,
+        /// 1 to [`REWRAP_ITEMS_MAX`].
+        pub items: Vec<ProveItem>,
+    }
+
+    /// What came of it.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Rewrapped {
+        /// One for each item, in order; none where the record does not vouch for it, or it does not open.
+        pub items: Vec<Option<MovedItem>>,
+    }
+
+    /// An item that answers to the new key.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct MovedItem {
+        /// The same plaintext, encrypted to the new key, and opened again.
+        pub ciphertext: Vec<u8>,
+        /// The sealed [`crate::token::Record`]: what the old one said, of the new key.
+        pub record: Vec<u8>,
     }
 
     /// Open items, compare their checksums, say yes or no.

@@ -1,17 +1,20 @@
 //! Keys on their way to a user: `Generate` for the pool, `Adopt` for keys made offline, `Bind` to give one to
-//! somebody for good.
+//! somebody for good, `Succeed` to give one in the place of another.
 
 use std::collections::HashSet;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use boundary::batch::{BATCH_KEYS_MAX, Batch, Binding, SignedBinding, binding_preimage, preimage};
-use boundary::message::{Adopt, Adopted, Bind, Bound, KeyType, PoolKey, Refusal};
+use boundary::batch::{
+    BATCH_KEYS_MAX, Batch, Binding, HeirBinding, Predecessor, SignedBinding, binding_preimage, heir_preimage,
+    preimage,
+};
+use boundary::message::{Adopt, Adopted, Bind, Bound, KeyType, PoolKey, Refusal, Succeed};
 use boundary::statement::{Facts, parse_fields, payload};
 use boundary::wire::Wire;
 
 use crate::digest::{hex, sha256, uuid_v7};
 use crate::generate::{check_public_half, public_half};
-use crate::seal::{Home, KeyFacts, open, seal};
+use crate::seal::{Home, KeyFacts, open, seal, seal_heir};
 use crate::service::{Enclave, note};
 use crate::session::{check_names, user_tag};
 use crate::state::{Adoption, Record};
@@ -100,6 +103,33 @@ pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
 /// Gives a pool key to one user and signs its statement. The register of bound serials is on the disk before
 /// anyone is answered: whoever holds the pool key's seal cannot have it bound a second time.
 pub fn bind(enclave: &Enclave, request: &Bind) -> Result<Bound, Refusal> {
+    give(enclave, request, |_| Ok(None))
+}
+
+/// Gives a pool key to a user in the place of one that he has: the new seal names the old key, and `Rewrap`
+/// goes by that.
+pub fn succeed(enclave: &Enclave, request: &Succeed) -> Result<Bound, Refusal> {
+    give(enclave, &request.bind, |new| {
+        let (old, _) = open(&enclave.keyring, &request.predecessor)?;
+        let bind = &request.bind;
+        if old.tenant_id != bind.tenant_id
+            || old.user_tag != Some(user_tag(&bind.tenant_id, &bind.user_identifier))
+        {
+            note("succeed", "the key to be replaced is another user's");
+            return Err(Refusal::SealBroken);
+        }
+        if (old.key_type, old.home) != (new.key_type, new.home) {
+            return Err(Refusal::WrongKeyType);
+        }
+        Ok(Some(old.as_predecessor()))
+    })
+}
+
+fn give(
+    enclave: &Enclave,
+    request: &Bind,
+    predecessor: impl FnOnce(&KeyFacts) -> Result<Option<Predecessor>, Refusal>,
+) -> Result<Bound, Refusal> {
     check_names(&[&request.tenant_id, &request.user_identifier])?;
     let (facts, private_half) = open(&enclave.keyring, &request.sealed)?;
     if facts.user_tag.is_some() || !facts.tenant_id.is_empty() {
@@ -111,6 +141,7 @@ pub fn bind(enclave: &Enclave, request: &Bind) -> Result<Bound, Refusal> {
             return Err(Refusal::SealBroken);
         }
     }
+    let predecessor = predecessor(&facts)?;
     let (statement, signed_payload) = statement(request, &facts)?;
     let bound_at_ms = enclave.ledger.decide(|turn| {
         if turn.state().is_bound(facts.serial) {
@@ -129,13 +160,19 @@ pub fn bind(enclave: &Enclave, request: &Bind) -> Result<Bound, Refusal> {
             user_tag: tag,
             bound_at_ms,
         };
-        let signature = enclave.receipt.sign(&binding_preimage(&binding));
-        SignedBinding { binding: binding.to_bytes(), signature }.to_bytes()
+        let (binding, preimage) = match predecessor.clone() {
+            None => (binding.to_bytes(), binding_preimage(&binding)),
+            Some(predecessor) => {
+                let heir = HeirBinding { binding, predecessor };
+                (heir.to_bytes(), heir_preimage(&heir))
+            }
+        };
+        SignedBinding { binding, signature: enclave.receipt.sign(&preimage) }.to_bytes()
     });
     let signature = enclave.assignment.sign(statement.as_bytes());
     let owned = KeyFacts { tenant_id: request.tenant_id.clone(), user_tag: Some(tag), ..facts };
     Ok(Bound {
-        sealed: seal(&enclave.keyring, owned, &private_half),
+        sealed: seal_heir(&enclave.keyring, owned, predecessor.as_ref(), &private_half),
         binding,
         signature,
         signed_payload,

@@ -107,14 +107,20 @@ pub fn check_public_half(key_type: KeyType, public_key: &[u8]) -> Result<(), Bad
     if good { Ok(()) } else { Err(BadKey) }
 }
 
+/// RSA-OAEP with SHA-256 and MGF1-SHA-256 (RFC 8017 §7.1.1), as a customer's device does it.
+pub fn encrypt(public_key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, BadKey> {
+    let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(public_key)?)?;
+    let mut ciphertext = vec![0; RSA_CIPHERTEXT_BYTES];
+    public.encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut ciphertext, None)?;
+    Ok(ciphertext)
+}
+
 /// Tries both halves of a pair against each other.
 pub fn try_pair(key_type: KeyType, public_key: &[u8], private_half: &[u8]) -> Result<(), BadKey> {
     let sample: [u8; 32] = random();
     match key_type {
         KeyType::Rsa4096 => {
-            let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(public_key)?)?;
-            let mut ciphertext = [0; RSA_CIPHERTEXT_BYTES];
-            public.encrypt(&OAEP_SHA256_MGF1SHA256, &sample, &mut ciphertext, None)?;
+            let ciphertext = encrypt(public_key, &sample)?;
             let opened = RsaKey::read(private_half, public_key)?.decrypt(&ciphertext).ok_or(BadKey)?;
             if opened.has_checksum(&crate::digest::sha256(&sample)) { Ok(()) } else { Err(BadKey) }
         }
@@ -203,10 +209,7 @@ impl Generator {
 /// What a customer's device does, for the tests of others.
 #[cfg(test)]
 pub fn encrypt_for_test(public_key: &[u8], plaintext: &[u8]) -> Vec<u8> {
-    let public = OaepPublicEncryptingKey::new(PublicEncryptingKey::from_der(public_key).unwrap()).unwrap();
-    let mut ciphertext = vec![0; RSA_CIPHERTEXT_BYTES];
-    public.encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut ciphertext, None).unwrap();
-    ciphertext
+    encrypt(public_key, plaintext).unwrap()
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod openpgp;
 mod prove;
 mod release;
 mod reset;
+mod rewrap;
 mod root;
 mod seal;
 mod secret;

@@ -8,6 +8,7 @@ use boundary::token::{Record as RecordToken, digest_preimage};
 
 use crate::digest::sha256;
 use crate::generate::{RsaKey, try_pair};
+use crate::root::Keyring;
 use crate::seal::{Home, KeyFacts, open};
 use crate::service::Enclave;
 use crate::session::{Token, check_names, user_tag};
@@ -27,15 +28,17 @@ pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
         && facts.public_key == request.public_key;
     let proven = || match &request.item {
         None => try_pair(facts.key_type, &facts.public_key, &private_half).is_ok(),
-        Some(item) => vouched_for(enclave, &facts, tag, item) && opens(&facts, &private_half, item),
+        Some(item) => {
+            vouched_for(&enclave.keyring, &facts, item).is_some() && opens(&facts, &private_half, item)
+        }
     };
     Ok(Proven { holds: is_theirs && proven() })
 }
 
-/// Whether a record of ours says that exactly this was opened under this key.
-fn vouched_for(enclave: &Enclave, facts: &KeyFacts, user_tag: [u8; 32], asked: &ProveItem) -> bool {
-    let Ok(record) = RecordToken::believe(&enclave.keyring, &asked.record) else { return false };
-    let item = &asked.item;
+/// The record of ours that says that exactly this was opened under this key.
+pub fn vouched_for(keyring: &Keyring, facts: &KeyFacts, asked: &ProveItem) -> Option<RecordToken> {
+    let record = RecordToken::believe(keyring, &asked.record).ok()?;
+    let (user_tag, item) = (facts.user_tag?, &asked.item);
     let digest = digest_preimage(
         &facts.tenant_id,
         &user_tag,
@@ -44,11 +47,12 @@ fn vouched_for(enclave: &Enclave, facts: &KeyFacts, user_tag: [u8; 32], asked: &
         &item.ciphertext,
         &item.checksum,
     );
-    record.tenant_id == facts.tenant_id
+    let holds = record.tenant_id == facts.tenant_id
         && record.user_tag == user_tag
         && record.key_id == facts.key_id
         && record.backup_id == item.backup_id
-        && record.record_digest == sha256(&digest)
+        && record.record_digest == sha256(&digest);
+    holds.then_some(record)
 }
 
 fn opens(facts: &KeyFacts, private_half: &[u8], asked: &ProveItem) -> bool {

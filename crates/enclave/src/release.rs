@@ -30,6 +30,8 @@ const SKEW_MS: i64 = 300_000;
 /// What has been proven of a request, before its items are looked at.
 struct Proof {
     intent: Intent,
+    /// What the recovery is of; the same for each of its deliveries.
+    items_digest: [u8; 32],
     ticket: Ticket,
     /// The session's own admission first.
     admissions: Vec<Admission>,
@@ -69,7 +71,7 @@ pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal
             tenant_id: proof.ticket.tenant_id.clone(),
             user_tag: proof.ticket.user_tag,
             intent_hash: sha256(&preimage(&request.intent)),
-            items_digest: items_digest(&proof.intent.items),
+            items_digest: proof.items_digest,
             recipient: receives.clone(),
         }))
     })?;
@@ -116,7 +118,8 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
         note("release", "7 window is closed");
         return Err(Refusal::WindowClosed);
     }
-    Ok(Proof { intent, ticket, admissions, now_ms })
+    let items_digest = items_digest(&intent.items, &request.items);
+    Ok(Proof { intent, items_digest, ticket, admissions, now_ms })
 }
 
 /// Whether an approval of that instant still counts: to the millisecond, and never from the future.
@@ -146,7 +149,7 @@ fn may_release(enclave: &Enclave, proof: &Proof, receives: &str) -> Result<(), R
         let session = state.sessions.get(&proof.ticket.session_id);
         let released: Vec<_> = session.into_iter().flat_map(Session::released).collect();
         let same = |earlier: &&&Intended| {
-            earlier.recipient == receives && earlier.items_digest == items_digest(&proof.intent.items)
+            earlier.recipient == receives && earlier.items_digest == proof.items_digest
         };
         if released.len() >= DELIVERIES_MAX || released.iter().filter(same).count() < released.len() {
             note("release", "8 session is used");
@@ -270,13 +273,14 @@ fn log_end(
     Ok(Released { delivery, items })
 }
 
-/// Names a list of items, whatever else an intent says.
-fn items_digest(items: &[Item]) -> [u8; 32] {
-    let mut bytes = b"release-items/v1\0".to_vec();
-    for item in items {
-        for part in [&item.backup_id, &item.key_id, &item.record_digest] {
+/// Names a list of items by what each of them is: its id, its name, its plaintext's checksum. Not by key and
+/// ciphertext, so that a key that is replaced between two deliveries makes no other items of them.
+fn items_digest(items: &[Item], given: &[ReleaseItem]) -> [u8; 32] {
+    let mut bytes = b"release-items/v2\0".to_vec();
+    for (item, given) in items.iter().zip(given) {
+        for part in [item.backup_id.as_bytes(), given.item_key.as_bytes(), &given.checksum] {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(part.as_bytes());
+            bytes.extend_from_slice(part);
         }
     }
     sha256(&bytes)
@@ -367,7 +371,13 @@ mod tests {
             let intent =
                 Intent::from_canonical(include_bytes!("../../boundary/testdata/intent.json").trim_ascii());
             Self {
-                proof: Proof { intent: intent.unwrap(), ticket, admissions, now_ms: 0 },
+                proof: Proof {
+                    intent: intent.unwrap(),
+                    items_digest: [0; 32],
+                    ticket,
+                    admissions,
+                    now_ms: 0,
+                },
                 facts: KeyFacts {
                     tenant_id: tenant.clone(),
                     user_tag: Some(tag),
@@ -451,14 +461,26 @@ mod tests {
 
     #[test]
     fn no_two_lists_of_items_have_one_digest() {
-        let item = |id: &str, key: &str| Item {
-            backup_id: id.into(),
-            key_id: key.into(),
-            record_digest: "d".into(),
+        let digest = |items: &[(&str, &str, u8)], key: &str| {
+            let pairs = items.iter().map(|&(id, name, sum)| {
+                let intended =
+                    Item { backup_id: id.into(), key_id: key.into(), record_digest: key.repeat(2) };
+                let (item_key, key, ciphertext) = (name.into(), key.into(), key.into());
+                (intended, ReleaseItem { item_key, key, ciphertext, checksum: [sum; 32], record: Vec::new() })
+            });
+            let (intended, given): (Vec<_>, Vec<_>) = pairs.unzip();
+            items_digest(&intended, &given)
         };
-        let one = items_digest(&[item("ab", "c")]);
-        for other in [vec![item("a", "bc")], vec![], vec![item("ab", "c"), item("ab", "c")]] {
-            assert_ne!(one, items_digest(&other));
+        let one = digest(&[("ab", "c", 1)], "k");
+        assert_eq!(one, digest(&[("ab", "c", 1)], "its successor"), "whatever key it is encrypted to");
+        for other in [
+            vec![("a", "bc", 1)],
+            vec![("ab", "d", 1)],
+            vec![("ab", "c", 2)],
+            vec![],
+            vec![("ab", "c", 1), ("ab", "c", 1)],
+        ] {
+            assert_ne!(one, digest(&other, "k"));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A sealed key is a header in plain, then AES-256-GCM under a key that is derived for this tenant, this key id
 //! and this shard alone. Every field of the header is authenticated, the public key by its SHA-256.
 
+use boundary::batch::Predecessor;
 use boundary::message::{KeyType, Refusal};
 use boundary::wire::Wire;
 use boundary::{Env, wire_enum, wire_struct};
@@ -11,8 +12,10 @@ use zeroize::Zeroizing;
 use crate::digest::sha256;
 use crate::root::{Keyring, decrypt, derive, encrypt};
 
-/// The one format there is.
+/// A key that replaced none, and any key in the pool.
 const FORMAT: [u8; 4] = *b"HFK1";
+/// A key that replaced another one: the same, and behind it which.
+const HEIR_FORMAT: [u8; 4] = *b"HFK2";
 /// AES-256-GCM under SP 800-108 counter mode HMAC-SHA256.
 const SUITE: u32 = 1;
 
@@ -51,7 +54,7 @@ wire_struct! {
 
     /// The whole of it.
     pub struct SealedKey {
-        /// See [`FORMAT`].
+        /// See [`FORMAT`] and [`HEIR_FORMAT`].
         pub format: [u8; 4],
         /// See [`SUITE`].
         pub suite: u32,
@@ -68,9 +71,16 @@ wire_struct! {
     }
 }
 
+impl KeyFacts {
+    /// How the seal of this key's successor names it.
+    pub fn as_predecessor(&self) -> Predecessor {
+        Predecessor { key_id: self.key_id.clone(), public_key_sha256: sha256(&self.public_key) }
+    }
+}
+
 impl SealedKey {
     /// Length-prefixed, so that no two headers have one form.
-    fn aad(&self) -> Vec<u8> {
+    fn aad(&self, predecessor: Option<&Predecessor>) -> Vec<u8> {
         let facts = &self.facts;
         let mut out = Vec::new();
         for part in [
@@ -87,7 +97,10 @@ impl SealedKey {
             &self.shard_index.to_be_bytes(),
             &self.threshold.to_be_bytes(),
             &facts.serial.to_be_bytes(),
-        ] {
+        ]
+        .into_iter()
+        .chain(predecessor.map(Wire::to_bytes).as_deref())
+        {
             out.extend_from_slice(&(part.len() as u64).to_be_bytes());
             out.extend_from_slice(part);
         }
@@ -102,8 +115,18 @@ impl SealedKey {
 
 /// Seals a private half (PKCS#8; empty for a COLD key) to its facts.
 pub fn seal(keyring: &Keyring, facts: KeyFacts, private_half: &[u8]) -> Vec<u8> {
+    seal_heir(keyring, facts, None, private_half)
+}
+
+/// Seals a private half to its facts and to the key that it replaced, if there is one.
+pub fn seal_heir(
+    keyring: &Keyring,
+    facts: KeyFacts,
+    predecessor: Option<&Predecessor>,
+    private_half: &[u8],
+) -> Vec<u8> {
     let mut sealed = SealedKey {
-        format: FORMAT,
+        format: if predecessor.is_some() { HEIR_FORMAT } else { FORMAT },
         suite: SUITE,
         env: keyring.env,
         shard_index: 0,
@@ -111,14 +134,32 @@ pub fn seal(keyring: &Keyring, facts: KeyFacts, private_half: &[u8]) -> Vec<u8> 
         facts,
         body: Vec::new(),
     };
-    sealed.body = encrypt(&sealed.data_key(keyring), &sealed.aad(), private_half);
-    sealed.to_bytes()
+    sealed.body = encrypt(&sealed.data_key(keyring), &sealed.aad(predecessor), private_half);
+    let mut out = sealed.to_bytes();
+    if let Some(predecessor) = predecessor {
+        predecessor.put(&mut out);
+    }
+    out
 }
+
+/// What a seal held: facts, the key that was replaced, the private half.
+type Opened = (KeyFacts, Option<Predecessor>, Zeroizing<Vec<u8>>);
 
 /// Opens a sealed key; what was altered, or sealed elsewhere, has one answer.
 pub fn open(keyring: &Keyring, bytes: &[u8]) -> Result<(KeyFacts, Zeroizing<Vec<u8>>), Refusal> {
-    let sealed = SealedKey::from_bytes(bytes).map_err(|_| Refusal::SealBroken)?;
-    let ours = sealed.format == FORMAT
+    open_heir(keyring, bytes).map(|(facts, _, private_half)| (facts, private_half))
+}
+
+/// Opens a sealed key, and says which one it replaced.
+pub fn open_heir(keyring: &Keyring, bytes: &[u8]) -> Result<Opened, Refusal> {
+    let mut rest = bytes;
+    let sealed = SealedKey::take(&mut rest).map_err(|_| Refusal::SealBroken)?;
+    let predecessor = match sealed.format {
+        FORMAT => None,
+        HEIR_FORMAT => Some(Predecessor::take(&mut rest).map_err(|_| Refusal::SealBroken)?),
+        _ => return Err(Refusal::SealBroken),
+    };
+    let ours = rest.is_empty()
         && sealed.suite == SUITE
         && sealed.env == keyring.env
         && sealed.shard_index == 0
@@ -126,9 +167,9 @@ pub fn open(keyring: &Keyring, bytes: &[u8]) -> Result<(KeyFacts, Zeroizing<Vec<
     if !ours {
         return Err(Refusal::SealBroken);
     }
-    let private_half =
-        decrypt(&sealed.data_key(keyring), &sealed.aad(), &sealed.body).ok_or(Refusal::SealBroken)?;
-    Ok((sealed.facts, private_half))
+    let aad = sealed.aad(predecessor.as_ref());
+    let private_half = decrypt(&sealed.data_key(keyring), &aad, &sealed.body).ok_or(Refusal::SealBroken)?;
+    Ok((sealed.facts, predecessor, private_half))
 }
 
 #[cfg(test)]
@@ -185,6 +226,35 @@ mod tests {
         assert!(alter(|sealed| sealed.facts.public_key = vec![1, 2, 4]));
         assert!(alter(|sealed| sealed.facts.created_at_ms = 18));
         assert!(alter(|sealed| sealed.facts.serial = 5));
+    }
+
+    #[test]
+    fn the_key_that_was_replaced_is_vouched_for_too() {
+        let ring = Keyring::for_test(Env::Production);
+        let old = KeyFacts { key_id: "0190-old".into(), ..facts() }.as_predecessor();
+        let good = seal_heir(&ring, facts(), Some(&old), b"private");
+        let (found, named, private_half) = open_heir(&ring, &good).unwrap();
+        assert_eq!((found, named.as_ref()), (facts(), Some(&old)));
+        assert_eq!(private_half.as_slice(), b"private");
+        for at in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            assert!(open_heir(&ring, &bad).is_err(), "bit {at}");
+        }
+        // A name can neither be put behind a seal without one, nor be taken away, nor stand there twice.
+        let bare = seal(&ring, facts(), b"private");
+        assert_eq!(open_heir(&ring, &bare).unwrap().1, None);
+        let cut = good.len() - old.to_bytes().len();
+        let as_format = |format: [u8; 4], bytes: &[u8]| [&format, &bytes[4..]].concat();
+        for bad in [
+            [bare.clone(), old.to_bytes()].concat(),
+            as_format(HEIR_FORMAT, &[bare.clone(), old.to_bytes()].concat()),
+            as_format(FORMAT, &good[..cut]),
+            good[..cut].to_vec(),
+            [good.clone(), old.to_bytes()].concat(),
+        ] {
+            assert!(open_heir(&ring, &bad).is_err());
+        }
     }
 
     #[test]

@@ -23,8 +23,8 @@ impl SymmetricKey {
     }
 }
 
-/// What a customer encrypted. It leaves in two ways only: one bit about its checksum, or into an OpenPGP
-/// message.
+/// What a customer encrypted. It leaves in three ways only: one bit about its checksum, into an OpenPGP
+/// message, or encrypted to the key that replaces its own.
 pub struct Plaintext(Zeroizing<Vec<u8>>);
 
 impl Plaintext {
@@ -45,6 +45,16 @@ impl Plaintext {
     /// Whether it is what a record of this checksum was made for: any plaintext, where none was given.
     pub fn fits(&self, checksum: &[u8; 32]) -> bool {
         self.has_checksum(checksum) || *checksum == NO_CHECKSUM
+    }
+
+    /// Encrypts it to another RSA key.
+    pub fn encrypt_to(&self, public_key: &[u8]) -> Option<Vec<u8>> {
+        crate::generate::encrypt(public_key, &self.0).ok()
+    }
+
+    /// Whether both are the same bytes.
+    pub fn equals(&self, other: &Self) -> bool {
+        equal(&self.0, &other.0)
     }
 
     /// How many bytes it has.

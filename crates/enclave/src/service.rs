@@ -15,7 +15,7 @@ use crate::evidence::Provider;
 use crate::generate::Generator;
 use crate::log::Ledger;
 use crate::root::{FIRST_GENERATION, Keyring, SigningPair};
-use crate::{assign, check, evidence, guard, openpgp, prove, release, reset, session};
+use crate::{assign, check, evidence, guard, openpgp, prove, release, reset, rewrap, session};
 
 /// Connections at once; one more is closed at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -146,6 +146,8 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Prove(request) => Reply::Proven(prove::prove(enclave, request)?),
         Request::Reset(request) => Reply::HasReset(reset::reset(enclave, request)?),
         Request::Try(request) => Reply::Checked(check::try_items(enclave, request)?),
+        Request::Succeed(request) => Reply::Bound(assign::succeed(enclave, request)?),
+        Request::Rewrap(request) => Reply::Rewrapped(rewrap::rewrap(enclave, request)?),
         Request::Verify(request) => Reply::Verified(evidence::verify(enclave, request)?),
     })
 }

@@ -60,14 +60,19 @@ pub const SCRIPTS: &[Script] = &[
         let mut bundle = case.bundle.clone();
         bundle.items[0].ciphertext[7] ^= 1;
         world.only_fails(&bundle, 0, "ciphertext");
+        world.releases(&case);
+        let case = world.case();
         let mut bundle = case.bundle.clone();
         bundle.items[1].checksum[0] ^= 1;
         world.only_fails(&bundle, 1, "checksum");
-        world.releases(&case);
+        // Once something went out, a recovery is of these items, as they were named.
+        world.refuses(&case.bundle, &Refusal::SessionUsed, "another checksum");
         let case = world.case();
         let mut bundle = case.bundle.clone();
         bundle.items[0].item_key.push('x');
         world.only_fails(&bundle, 0, "item key");
+        world.refuses(&case.bundle, &Refusal::SessionUsed, "another name");
+        let case = world.case();
         let mut bundle = case.bundle.clone();
         bundle.items.swap(0, 1);
         world.gives_nothing_but_used(&bundle);
