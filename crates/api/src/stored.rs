@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::institution::NewKeyResponse;
 use crate::partner::AssignmentMetadata;
 
 /// A page of keys, newest first.
@@ -77,6 +78,24 @@ pub struct KeyAct {
     pub actor_type: String,
     /// Who.
     pub actor: String,
+}
+
+/// Asks for a new key in the place of one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct RotateKeyRequest {
+    /// Fields to sign beside the new public key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_with: Option<Vec<String>>,
+}
+
+/// The new key, as its assignment would have answered it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RotateKeyResponse {
+    /// The key.
+    #[serde(flatten)]
+    pub key: NewKeyResponse,
+    /// The key that it replaced.
+    pub supersedes: String,
 }
 
 /// A page of backups, newest first.

@@ -29,6 +29,8 @@ words! {
         ListKeys = "list-keys",
         /// Reading one of them.
         ReadKey = "read-key",
+        /// Replacing one by another.
+        RotateKey = "rotate-key",
         /// Listing a partner's backups.
         ListBackups = "list-backups",
         /// Reading what is known about one.
@@ -47,6 +49,8 @@ words! {
         ReadOwnKey = "read-own-key",
         /// Having one proven.
         VerifyKey = "verify-key",
+        /// Replacing one by another.
+        RotateOwnKey = "rotate-own-key",
         /// Listing backups.
         ListOwnBackups = "list-own-backups",
         /// Reading what is known about one.
@@ -114,6 +118,7 @@ impl Deed {
             Self::StoreData => ("POST", "/v1/partner/secure/data"),
             Self::ListKeys => ("GET", "/v1/partner/keys"),
             Self::ReadKey => ("GET", "/v1/partner/keys/{key_id}"),
+            Self::RotateKey => ("POST", "/v1/partner/keys/{key_id}/rotate"),
             Self::ListBackups => ("GET", "/v1/partner/backups"),
             Self::ReadBackup => ("GET", "/v1/partner/backups/{backup_id}"),
             Self::DeleteBackup => ("DELETE", "/v1/partner/backups/{backup_id}"),
@@ -123,6 +128,7 @@ impl Deed {
             Self::ListOwnKeys => ("GET", "/v1/keys"),
             Self::ReadOwnKey => ("GET", "/v1/keys/{key_id}"),
             Self::VerifyKey => ("GET", "/v1/keys/{key_id}/verify"),
+            Self::RotateOwnKey => ("POST", "/v1/keys/{key_id}/rotate"),
             Self::ListOwnBackups => ("GET", "/v1/backups"),
             Self::ReadOwnBackup => ("GET", "/v1/backups/{backup_id}"),
             Self::VerifyBackup => ("GET", "/v1/backups/{backup_id}/verify"),
@@ -170,6 +176,7 @@ impl Deed {
             | Self::StoreData
             | Self::ListKeys
             | Self::ReadKey
+            | Self::RotateKey
             | Self::ListBackups
             | Self::ReadBackup
             | Self::DeleteBackup
@@ -179,6 +186,7 @@ impl Deed {
             | Self::ListOwnKeys
             | Self::ReadOwnKey
             | Self::VerifyKey
+            | Self::RotateOwnKey
             | Self::ListOwnBackups
             | Self::ReadOwnBackup
             | Self::VerifyBackup

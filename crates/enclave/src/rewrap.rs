@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
     use crate::generate::{Pair, encrypt_for_test, make};
-    use crate::session::GENERATION;
+    use crate::root::FIRST_GENERATION;
 
     fn facts(key_id: &str, public_key: &[u8]) -> KeyFacts {
         KeyFacts {
@@ -140,7 +140,7 @@ mod tests {
             let digest = digest_preimage("tenant", &[3; 32], "a", "n", &ciphertext, &checksum);
             let record = RecordToken {
                 env: ring.env,
-                generation: GENERATION,
+                generation: FIRST_GENERATION,
                 tenant_id: "tenant".into(),
                 user_tag: [3; 32],
                 session_id: Some([9; 16]),

@@ -55,6 +55,10 @@ pub struct App {
     pub minter: Minter,
     /// Turns of rival calls.
     pub turns: Turns,
+    /// Turns of rotations, which take longer.
+    pub rotations: Turns,
+    /// Turns of stores under a key, which let a rotation pass that they would outrun.
+    pub stores: Turns,
     /// How often who called.
     pub rates: Rates,
     /// The way to tenants' webhooks and issuers.
@@ -126,6 +130,8 @@ impl App {
             instance: parts.instance,
             minter: Minter::default(),
             turns: Turns::default(),
+            rotations: Turns::default(),
+            stores: Turns::default(),
             rates: Rates::new(&settings.limits),
             key_sets: KeySets::new(Arc::clone(&outbound)),
             outbound,

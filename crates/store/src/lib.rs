@@ -41,6 +41,7 @@ pub mod pool;
 pub mod provider_events;
 pub mod recoveries;
 pub mod reset;
+pub mod rotations;
 pub mod seal;
 pub mod tenants;
 pub mod users;

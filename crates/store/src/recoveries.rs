@@ -76,6 +76,12 @@ static SET_OUTCOME: Sql = sql!(
     "UPDATE recoveries SET state = $5, deliveries = $6, updated_at = $7 ",
     "WHERE tenant_id = $1 AND id = $2 AND state = $3 AND deliveries = $4"
 );
+static LIST_RUNNING_OF_USER: Sql = sql!(
+    "recoveries.list_running_of_user",
+    "SELECT ",
+    columns!(),
+    " FROM recoveries WHERE tenant_id = $1 AND user_id = $2 AND state = 'releasing' ORDER BY id"
+);
 static LIST_IN_STATE: Sql = sql!(
     "recoveries.list_in_state",
     "SELECT tenant_id, ",
@@ -126,6 +132,11 @@ impl Recoveries<'_> {
         verification: &VerificationId,
     ) -> Result<Option<Recovery>, StoreError> {
         rx.find(&FIND_BY_VERIFICATION, &[self.tenant, verification])
+    }
+
+    /// The recoveries of a user that were intended and are not closed.
+    pub fn list_running_of_user(self, rx: &mut Rx<'_>, user: &UserId) -> Result<Vec<Recovery>, StoreError> {
+        rx.list(&LIST_RUNNING_OF_USER, &[self.tenant, user])
     }
 
     /// Moves a recovery on, if it stands where the caller saw it; false when it does not.

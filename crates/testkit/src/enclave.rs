@@ -88,6 +88,21 @@ impl Enclave {
         self.restart();
     }
 
+    /// Stops it where it stands, so that whoever asks it waits; until [`Enclave::resume`].
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("a running enclave");
+        run(Command::new("kill").arg(signal).arg(child.id().to_string()));
+    }
+
     /// One request, past the server.
     pub fn call(&self, request: &Request) -> Reply {
         let mut stream = UnixStream::connect(&self.recipe.socket).expect("the enclave listens");

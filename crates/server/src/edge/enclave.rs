@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Bind, Bound, Check, Checked, Generate, HasReset, Hello, Inspect, Open,
     Opened, PoolKey, Prove, Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request,
-    Reset, Verified, Verify, Welcome,
+    Reset, Rewrap, Rewrapped, Succeed, Verified, Verify, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
@@ -89,6 +89,10 @@ impl Enclave {
         release: Release => Released(Released);
         /// Yes or no to a key, or to an item that was checked before.
         prove: Prove => Proven(Proven);
+        /// A pool key, tied to the user of another key, in that one's place.
+        succeed: Succeed => Bound(Bound);
+        /// Items, encrypted anew to the key that replaces theirs.
+        rewrap: Rewrap => Rewrapped(Rewrapped);
         /// The enclave's own log of a session.
         recall: Recall => Recalled(Recalled);
         /// Whether a provider signed an event.

@@ -87,14 +87,15 @@ pub(super) struct Filing {
     pub verification_id: Option<VerificationId>,
 }
 
-/// Binds a pool key to the user and files it, with its audit entry and event.
-pub(super) async fn bind_and_file(
+/// Binds a pool key to the user, in the place of the key that is given, if one is. Nothing is written yet.
+pub(super) async fn bind_key(
     app: &App,
     ctx: &Ctx,
     user: &User,
     asked: Asked,
     filing: Filing,
-) -> Result<Assigned, Error> {
+    predecessor: Option<&CustomerKey>,
+) -> Result<CustomerKey, Error> {
     let names: Vec<_> = asked.sign_with.iter().map(|field| field.as_str().to_owned()).collect();
     let (customer_id, customer_name) = filing.customer.unzip();
     let (package_id, package_name) = filing.package.unzip();
@@ -109,8 +110,10 @@ pub(super) async fn bind_and_file(
         pulled_by_id: ctx.principal.actor().1.to_owned(),
         pulled_by_type: ctx.principal.actor().0.to_string(),
     };
-    let (pool_key, bound) = take_pool_key(app, ctx, asked.environment, asked.key_type, &bind).await?;
-    let key = CustomerKey {
+    let sealed = predecessor.map(|key| key.sealed.as_slice());
+    let (pool_key, bound) =
+        take_pool_key(app, ctx, (asked.environment, asked.key_type), &bind, sealed).await?;
+    Ok(CustomerKey {
         id: pool_key.key_id,
         user_id: user.id.clone(),
         key_type: asked.key_type,
@@ -131,9 +134,20 @@ pub(super) async fn bind_and_file(
         package_id,
         package_name: package_name.flatten(),
         verification_id: filing.verification_id,
-        supersedes: None,
+        supersedes: predecessor.map(|key| key.id.clone()),
         assigned_at: ctx.now,
-    };
+    })
+}
+
+/// Binds a pool key to the user and files it, with its audit entry and event.
+pub(super) async fn bind_and_file(
+    app: &App,
+    ctx: &Ctx,
+    user: &User,
+    asked: Asked,
+    filing: Filing,
+) -> Result<Assigned, Error> {
+    let key = bind_key(app, ctx, user, asked, filing, None).await?;
     let entry = AuditEntry {
         key_id: Some(key.id.clone()),
         customer_id: key.customer_id.clone(),
@@ -158,7 +172,7 @@ pub(super) async fn bind_and_file(
 }
 
 /// The data of a key's event.
-fn key_data(key: &CustomerKey, user: &User) -> EventData {
+pub(super) fn key_data(key: &CustomerKey, user: &User) -> EventData {
     vec![
         ("key_id", Json::text(key.id.to_string())),
         ("user_identifier", Json::text(user.user_identifier.clone())),

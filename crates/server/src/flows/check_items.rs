@@ -4,7 +4,7 @@
 use boundary::message::{Check, CheckItem, Refusal as EnclaveRefusal};
 use boundary::token::NO_CHECKSUM;
 use domain::backup::{BackupKind, BackupState, CheckState};
-use domain::ids::{BackupId, VerificationId};
+use domain::ids::{BackupId, KeyId, TenantId, VerificationId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::limits::DATA_BACKUPS_PER_USER_MAX;
 use domain::refusal::{Kind, Refusal};
@@ -12,7 +12,7 @@ use store::backups::{self, Backup};
 use store::keys::{self, CustomerKey};
 use store::seal::Place;
 use store::users::{self, User};
-use store::{StoreError, Tx};
+use store::{Rx, StoreError, Tx};
 
 use super::{Ctx, Error, told};
 use crate::app::App;
@@ -60,21 +60,37 @@ pub(super) async fn find_key(app: &App, ctx: &Ctx, public_key: &[u8]) -> Result<
 }
 
 /// Whether the key's kind and state let it take new data.
-pub(super) fn takes_data(key: &CustomerKey) -> Result<(), Refusal> {
+pub(super) async fn takes_data(app: &App, ctx: &Ctx, key: &CustomerKey) -> Result<(), Error> {
     if key.key_type != KeyType::Rsa4096 {
-        return Err(Refusal::field("public_key", "is not an RSA key: data is stored under RSA keys only"));
+        let text = "is not an RSA key: data is stored under RSA keys only";
+        return Err(Refusal::field("public_key", text).into());
     }
-    let refuse = |code, text: &str| Err(Refusal::new(Kind::Conflict, code, text));
-    match key.state {
-        KeyState::Active => Ok(()),
-        KeyState::Superseding | KeyState::Superseded => {
-            refuse("key-superseded", "this key was replaced: encrypt to its successor")
-        }
-        KeyState::Released => {
-            refuse("key-released", "this key's private half was given out: it takes no new backups")
-        }
-        KeyState::DestroyPending | KeyState::Destroyed => Err(Refusal::not_found()),
+    if key.state == KeyState::Active {
+        return Ok(());
     }
+    let (tenant, key) = (ctx.principal.tenant.clone(), key.clone());
+    app.db.read("find_successor", move |rx| must_be_active(rx, &tenant, &key)).await
+}
+
+/// Refuses a key that is not active, and names the one that replaced it.
+pub(super) fn must_be_active(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<(), Error> {
+    let successor = match key.state {
+        KeyState::Active => None,
+        _ => keys::of(tenant).find_successor(rx, &key.user_id, &key.id)?,
+    };
+    Ok(key.state.must_be_active(successor.as_ref().map(|key| &key.id))?)
+}
+
+/// The key, if it is still active, and stays so until this transaction ends: what is stored under it and what
+/// replaces it come one after the other.
+pub(super) fn find_active_locked(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &KeyId,
+) -> Result<CustomerKey, Error> {
+    let key = keys::of(tenant).find_locked(tx, id)?.ok_or_else(Refusal::not_found)?;
+    must_be_active(tx, tenant, &key)?;
+    Ok(key)
 }
 
 /// Gives each item its row, checked. One item that fails refuses them all, and nothing is stored.
@@ -209,7 +225,7 @@ impl Checked {
     pub fn insert(
         &self,
         tx: &mut Tx<'_>,
-        tenant: &domain::ids::TenantId,
+        tenant: &TenantId,
         state: BackupState,
     ) -> Result<Vec<(Backup, bool)>, StoreError> {
         let stored = self.rows.iter().map(|row| {

@@ -12,7 +12,7 @@ use store::audit::AuditEntry;
 use store::backups::Backup;
 use store::verifications;
 
-use super::check_items::{Item, Session, check_items, find_key, takes_data};
+use super::check_items::{Item, Session, check_items, find_active_locked, find_key, takes_data};
 use super::read_verification::{find_of_user, standing};
 use super::{Ctx, Error, EventData, event, tell};
 use crate::app::App;
@@ -62,7 +62,8 @@ pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<
     if user.id != inquiry.user.id || key.key_environment != domain::key::KeyEnvironment::Hot {
         return Err(Refusal::not_found().into());
     }
-    takes_data(&key)?;
+    takes_data(app, ctx, &key).await?;
+    let _turn = app.stores.share(&[key.id.as_str()]).await;
     let session = Session {
         verification_id: &inquiry.verification.id,
         id: &inquiry.verification.session_id,
@@ -86,6 +87,7 @@ pub async fn store_backup(app: &App, ctx: &Ctx, command: StoreBackup) -> Result<
             Keeping::Confirmed => BackupState::Confirmed,
             Keeping::Unconfirmed => BackupState::Unconfirmed,
         };
+        find_active_locked(tx, &tenant, &key.id)?;
         let stored = checked.insert(tx, &tenant, state)?;
         for (backup, _) in stored.iter().filter(|(_, is_new)| *is_new) {
             store::audit::of(&tenant).append(tx, &stored_entry(&template, backup, &minter))?;

@@ -6,10 +6,9 @@ use domain::backup::{BackupState, CheckState};
 use domain::key::KeyEnvironment;
 use domain::refusal::Refusal;
 use serde_json::{Map, Value};
-use store::StoreError;
 use store::audit::AuditEntry;
 
-use super::check_items::{Item, check_items, find_key, takes_data};
+use super::check_items::{Item, check_items, find_active_locked, find_key, takes_data};
 use super::store_backup::{StoredBackup, stored_data, stored_entry};
 use super::{Ctx, Error, event, tell};
 use crate::app::App;
@@ -35,7 +34,8 @@ pub async fn store_data(
 ) -> Result<(StoredBackup, CheckState), Error> {
     ctx.permit_one_of(&[Deed::StoreData, Deed::StoreOwnData])?;
     let (key, user) = find_key(app, ctx, &command.public_key).await?;
-    takes_data(&key)?;
+    takes_data(app, ctx, &key).await?;
+    let _turn = app.stores.share(&[key.id.as_str()]).await;
     // Nothing can open it before the next ceremony, but what cannot be a ciphertext of this key shows now.
     if key.key_environment == KeyEnvironment::Cold && command.ciphertext.len() != RSA_CIPHERTEXT_BYTES {
         let text = format!("must be one RSA-4096 ciphertext: {RSA_CIPHERTEXT_BYTES} bytes");
@@ -51,13 +51,14 @@ pub async fn store_data(
         ..ctx.entry(app, "backup.stored")
     };
     let stored = app.db.write("store_data", move |tx| {
+        find_active_locked(tx, &tenant, &key.id)?;
         let stored = checked.insert(tx, &tenant, BackupState::Confirmed)?;
         for (backup, _) in stored.iter().filter(|(_, is_new)| *is_new) {
             store::audit::of(&tenant).append(tx, &stored_entry(&template, backup, &minter))?;
             let data = stored_data(backup, &user.user_identifier, (&key.customer_id, &key.package_id));
             tell(tx, &tenant, env, &event(&minter, now, "backup.stored", data))?;
         }
-        Ok::<_, StoreError>(stored)
+        Ok::<_, Error>(stored)
     });
     let stored = stored.await?;
     let (backup, _) = stored.first().ok_or_else(|| Error::fault("storing one item"))?;

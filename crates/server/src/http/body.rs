@@ -40,6 +40,23 @@ impl<S: Sync> FromRequest<S> for JsonObject {
     }
 }
 
+/// The members of a JSON object that may be left out: no body at all has none.
+pub struct MaybeJsonObject(pub Map<String, Value>);
+
+impl<S: Sync> FromRequest<S> for MaybeJsonObject {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(body).await?;
+        if bytes.is_empty() {
+            return Ok(Self(Map::new()));
+        }
+        let request = Request::from_parts(parts, Body::from(bytes));
+        JsonObject::from_request(request, state).await.map(|JsonObject(members)| Self(members))
+    }
+}
+
 fn malformed(text: impl Into<String>) -> Refusal {
     Refusal::new(Kind::Invalid, "malformed-json", text)
 }

@@ -31,7 +31,18 @@ async fn what_is_no_json_object_is_refused() {
     let before = app.census();
     for operation in posts() {
         let actor = with_scope(&app, &operation);
-        for body in ["", "{", "nothing", "[]", "\"text\"", "null", "7", "{} {}", "{\"a\":1,}", "{'a':1}"] {
+        let empty = operation.needs_body().then_some("");
+        for body in empty.into_iter().chain([
+            "{",
+            "nothing",
+            "[]",
+            "\"text\"",
+            "null",
+            "7",
+            "{} {}",
+            "{\"a\":1,}",
+            "{'a':1}",
+        ]) {
             let call = actor.call(&Method::POST, operation.path).raw("application/json", body);
             call.send().await.refused(400, "malformed-json");
         }
@@ -139,7 +150,7 @@ async fn unknown_members_are_ignored_and_of_a_repeated_one_the_last_counts() {
 async fn every_missing_and_mistyped_member_is_named() {
     let app = App::start().await;
     let before = app.census();
-    for operation in posts() {
+    for operation in posts().filter(Operation::needs_body) {
         let actor = with_scope(&app, &operation);
         let required: Vec<_> = operation.body.as_object().unwrap().keys().cloned().collect();
         let answer = actor.post(operation.path, &json!({})).await;

@@ -11,13 +11,18 @@ pub struct Operation {
     pub method: Method,
     /// With its query.
     pub path: &'static str,
-    /// Null: none.
+    /// Null: none. Empty: it may be left out.
     pub body: Value,
     /// What a credential needs for it.
     pub scope: Scope,
 }
 
 impl Operation {
+    /// Whether it needs a body.
+    pub fn needs_body(&self) -> bool {
+        self.body.as_object().is_some_and(|members| !members.is_empty())
+    }
+
     /// Calls it.
     pub async fn by(&self, actor: &Actor) -> Answer {
         let call = actor.call(&self.method, self.path);
@@ -75,6 +80,7 @@ fn partner() -> Vec<Operation> {
         post("/v1/partner/keys", testkit::assign_body(USER, "customer-1"), Scope::Partner),
         get("/v1/partner/keys", Scope::Partner),
         get("/v1/partner/keys/{key_id}", Scope::Partner),
+        post("/v1/partner/keys/{key_id}/rotate", json!({}), Scope::Partner),
         post("/v1/partner/secure/data", stored, Scope::Partner),
         get("/v1/partner/backups", Scope::Partner),
         get("/v1/partner/backups/{backup_id}", Scope::Partner),
@@ -91,6 +97,7 @@ fn institution() -> Vec<Operation> {
         get("/v1/keys", Scope::Keys),
         get("/v1/keys/{key_id}", Scope::Keys),
         get("/v1/keys/{key_id}/verify", Scope::Keys),
+        post("/v1/keys/{key_id}/rotate", json!({}), Scope::Keys),
         post("/v1/secure/data", stored, Scope::Keys),
         get("/v1/backups", Scope::Keys),
         get("/v1/backups/{backup_id}", Scope::Keys),

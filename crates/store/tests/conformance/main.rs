@@ -15,6 +15,7 @@ mod people;
 mod postgres_alone;
 mod recoveries;
 mod reset;
+mod rotations;
 mod sqlite_alone;
 mod verifications;
 mod webhooks;

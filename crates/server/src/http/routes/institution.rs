@@ -7,7 +7,9 @@ use api::institution::{
     BackupVerdict, KeyVerdict, NewKeyRequest, NewKeyResponse, StoreOwnRequest, StoreOwnResponse,
 };
 use api::partner::AssignmentMetadata;
-use api::stored::{BackupPage, BackupShown, DeleteResponse, KeyDetails, KeyPage};
+use api::stored::{
+    BackupPage, BackupShown, DeleteResponse, KeyDetails, KeyPage, RotateKeyRequest, RotateKeyResponse,
+};
 use axum::Json;
 use axum::extract::State;
 use boundary::statement::Field;
@@ -15,12 +17,13 @@ use domain::backup::CheckState;
 use domain::key::{KeyEnvironment, KeyType};
 use domain::refusal::Refusal;
 use serde_json::{Map, Value};
+use store::keys::CustomerKey;
 
 use super::partner::named;
 use super::{Params, public_key_hex, sign_with, signed_fields, stored_backups, stored_keys};
 use crate::app::App;
 use crate::flows::{self, AssignKey, StoreData};
-use crate::http::body::JsonObject;
+use crate::http::body::{JsonObject, MaybeJsonObject};
 use crate::http::caller::Caller;
 use crate::http::error::Failure;
 use crate::http::form::Form;
@@ -34,8 +37,12 @@ pub async fn assign_key(
     Caller(ctx): Caller,
     JsonObject(body): JsonObject,
 ) -> Result<Json<NewKeyResponse>, Failure> {
-    let key = flows::assign_key(&app, &ctx, parse_assign(&body)?).await?;
-    Ok(Json(NewKeyResponse {
+    Ok(Json(answered(flows::assign_key(&app, &ctx, parse_assign(&body)?).await?)))
+}
+
+/// A key as its assignment answers it.
+pub(super) fn answered(key: CustomerKey) -> NewKeyResponse {
+    NewKeyResponse {
         key_id: key.id.to_string(),
         public_key: public_key_hex(&key.public_key),
         signature: key.signature,
@@ -48,7 +55,7 @@ pub async fn assign_key(
         key_type: key.key_type.to_string(),
         assigned_at: key.assigned_at.rfc3339(),
         kid: key.kid.unwrap_or_default(),
-    }))
+    }
 }
 
 fn parse_assign(body: &Map<String, Value>) -> Result<AssignKey, Refusal> {
@@ -77,6 +84,19 @@ fn parse_assign(body: &Map<String, Value>) -> Result<AssignKey, Refusal> {
         sign_with: sign_with(&form, resolves),
     };
     form.finish(command)
+}
+
+/// Replaces a key by a new one, which all that it guards answers to from then on.
+#[utoipa::path(post, path = "/v1/keys/{key_id}/rotate", tag = "institution", operation_id = "rotate_own_key",
+    request_body = Option<RotateKeyRequest>, params(("key_id" = String, Path, description = "The key")),
+    responses((status = 200, body = RotateKeyResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn rotate_key(
+    app: State<Arc<App>>,
+    caller: Caller,
+    id: PathId,
+    body: MaybeJsonObject,
+) -> Result<Json<RotateKeyResponse>, Failure> {
+    stored_keys::rotate(app, caller, id, body).await
 }
 
 /// Stores one ciphertext under a key.

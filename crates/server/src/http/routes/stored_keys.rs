@@ -4,17 +4,22 @@ use std::sync::Arc;
 
 use api::error::ErrorBody;
 use api::partner::AssignmentMetadata;
-use api::stored::{KeyAct, KeyDetails, KeyPage, KeyShown};
+use api::stored::{KeyAct, KeyDetails, KeyPage, KeyShown, RotateKeyRequest, RotateKeyResponse};
 use axum::Json;
 use axum::extract::State;
 use domain::key::{KeyEnvironment, KeyState};
+use domain::refusal::Refusal;
+use serde_json::{Map, Value};
 use store::listings::{KeyFilter, ListedKey};
 
-use super::{Params, public_key_hex, signed_fields};
+use super::institution::answered;
+use super::{Params, public_key_hex, sign_with, signed_fields};
 use crate::app::App;
-use crate::flows::{self, KeyQuery};
+use crate::flows::{self, KeyQuery, RotateKey};
+use crate::http::body::MaybeJsonObject;
 use crate::http::caller::Caller;
 use crate::http::error::Failure;
+use crate::http::form::Form;
 use crate::http::page::{List, Query};
 use crate::http::path_id::PathId;
 
@@ -68,6 +73,28 @@ pub async fn read(
         actor: act.actor,
     });
     Ok(Json(KeyDetails { history: history.collect(), key: shown(key) }))
+}
+
+/// Replaces a key by a new one, which all that it guards answers to from then on.
+#[utoipa::path(post, path = "/v1/partner/keys/{key_id}/rotate", tag = "partner", operation_id = "rotate_key",
+    request_body = Option<RotateKeyRequest>, params(("key_id" = String, Path, description = "The key")),
+    responses((status = 200, body = RotateKeyResponse), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn rotate(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    PathId(key_id): PathId,
+    MaybeJsonObject(body): MaybeJsonObject,
+) -> Result<Json<RotateKeyResponse>, Failure> {
+    let key = flows::rotate_key(&app, &ctx, parse_rotate(key_id, &body)?).await?;
+    let supersedes = key.supersedes.as_ref().map(ToString::to_string).unwrap_or_default();
+    Ok(Json(RotateKeyResponse { key: answered(key), supersedes }))
+}
+
+fn parse_rotate(key_id: String, body: &Map<String, Value>) -> Result<RotateKey, Refusal> {
+    let form = Form::of(body);
+    // Whether the key has each of the fields, only the key says.
+    let sign_with = sign_with(&form, |_| true);
+    form.finish(RotateKey { key_id, sign_with })
 }
 
 fn shown(key: ListedKey) -> KeyShown {

@@ -1,6 +1,7 @@
 //! `/v1/partner`.
 
 mod keys;
+mod rotate;
 mod secure_data;
 mod signatures;
 mod stored_backups;
