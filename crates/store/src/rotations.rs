@@ -46,7 +46,7 @@ static LIST_GUARDED: Sql = sql!(
 static SET_MOVED: Sql = sql!(
     "rotations.set_moved",
     "UPDATE backups SET key_id = $4, ciphertext = $7, record = $8, updated_at = $9 ",
-    "WHERE tenant_id = $1 AND id = $2 AND key_id = $3 AND kind = 'data' AND state <> 'deleted' ",
+    "WHERE tenant_id = $1 AND id = $2 AND key_id = $3 AND state <> 'deleted' ",
     "AND ciphertext = $5 AND record = $6"
 );
 static SET_FILES_MOVED: Sql = sql!(
@@ -76,7 +76,7 @@ impl Rotations<'_> {
         rx.list(&LIST_GUARDED, &[self.tenant, key])
     }
 
-    /// Moves one backup from a key to another; false when it is not what it was.
+    /// Moves data from a key to another; false when it is not what it was. A file has no ciphertext to compare.
     pub fn set_moved(
         self,
         tx: &mut Tx<'_>,

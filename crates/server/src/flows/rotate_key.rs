@@ -55,8 +55,8 @@ pub async fn rotate_key(app: &App, ctx: &Ctx, command: RotateKey) -> Result<Cust
     let (new_id, done) = (new.id.clone(), move_all(app, ctx, found, new).await);
     if done.is_err() {
         // Bound and not assigned, it is of no use to anybody. Left in the pool it would be found out later.
-        if drop_burnt_key(app, new_id).await.is_err() {
-            tracing::warn!("a pool key that was bound for a rotation stays in the pool");
+        if drop_burnt_key(app, new_id.clone()).await.is_err() {
+            tracing::warn!(key_id = %new_id, "a pool key was bound for a rotation and stays in the pool");
         }
     }
     done
@@ -328,9 +328,8 @@ impl Rotation {
             ids.sort();
             for id in ids {
                 let (was, becomes) = &self.moved[id];
-                if !rotations::of(tenant).set_moved(tx, id, (old, new), (was, becomes), now)? {
-                    return Err(Ending::Changed);
-                }
+                // What has changed does not move and is found left below; what was deleted may stay behind.
+                rotations::of(tenant).set_moved(tx, id, (old, new), (was, becomes), now)?;
             }
             rotations::of(tenant).set_files_moved(tx, (old, new), now)?;
             if rotations::of(tenant).count_left(tx, old)? > 0 {

@@ -17,7 +17,7 @@ crate::on_both_engines! {
     running_recoveries_are_those_of_the_user,
 }
 
-/// Two keys, and under the first of them five backups: each state, and a file.
+/// Two keys, and under the first of them data in each state, a file, and a file that is gone.
 async fn fill(db: &Db) {
     seed(db).await;
     write(db, |tx| {
@@ -33,6 +33,8 @@ async fn fill(db: &Db) {
         }
         let file = Backup { kind: BackupKind::File, ciphertext: None, record: None, ..backup(5) };
         backups::of(&id(1)).insert(tx, &file)?;
+        let gone = Backup { state: BackupState::Deleted, repeat_tag: None, id: id(7), ..file };
+        backups::of(&id(1)).insert(tx, &gone)?;
         backups::of(&id(1)).insert(tx, &Backup { key_id: id(2), ..backup(6) })
     })
     .await;
@@ -115,7 +117,7 @@ async fn files_move_as_they_are(bench: &Bench) {
     assert_eq!(moved(2).await, 0, "another tenant's");
     assert_eq!((moved(1).await, moved(1).await), (1, 0));
     assert_eq!(key_of(&db, 5).await, Some(id(2)));
-    for number in [1, 2, 3, 4] {
+    for number in [1, 2, 3, 4, 7] {
         assert_eq!(key_of(&db, number).await, Some(id(1)), "{number}");
     }
 }
