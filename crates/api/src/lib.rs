@@ -8,6 +8,7 @@ pub mod audit;
 pub mod credential;
 pub mod error;
 pub mod event;
+pub mod file;
 pub mod institution;
 pub mod jwks;
 pub mod partner;

@@ -25,6 +25,8 @@ words! {
         AssignKey = "assign-key",
         /// Storing a ciphertext under one.
         StoreData = "store-data",
+        /// Storing an encrypted file under one.
+        StoreFile = "store-file",
         /// Listing a partner's keys.
         ListKeys = "list-keys",
         /// Reading one of them.
@@ -43,6 +45,8 @@ words! {
         AssignOwnKey = "assign-own-key",
         /// Storing a ciphertext under one.
         StoreOwnData = "store-own-data",
+        /// Storing an encrypted file under one.
+        StoreOwnFile = "store-own-file",
         /// Listing keys.
         ListOwnKeys = "list-own-keys",
         /// Reading one.
@@ -116,6 +120,7 @@ impl Deed {
             Self::RecoverBackups => ("POST", "/v1/backup/recover"),
             Self::AssignKey => ("POST", "/v1/partner/keys"),
             Self::StoreData => ("POST", "/v1/partner/secure/data"),
+            Self::StoreFile => ("POST", "/v1/partner/secure/file"),
             Self::ListKeys => ("GET", "/v1/partner/keys"),
             Self::ReadKey => ("GET", "/v1/partner/keys/{key_id}"),
             Self::RotateKey => ("POST", "/v1/partner/keys/{key_id}/rotate"),
@@ -125,6 +130,7 @@ impl Deed {
             Self::RestoreBackup => ("POST", "/v1/partner/backups/{backup_id}/restore"),
             Self::AssignOwnKey => ("POST", "/v1/keys"),
             Self::StoreOwnData => ("POST", "/v1/secure/data"),
+            Self::StoreOwnFile => ("POST", "/v1/secure/file"),
             Self::ListOwnKeys => ("GET", "/v1/keys"),
             Self::ReadOwnKey => ("GET", "/v1/keys/{key_id}"),
             Self::VerifyKey => ("GET", "/v1/keys/{key_id}/verify"),
@@ -162,6 +168,11 @@ impl Deed {
         Self::ALL.iter().copied().find(|deed| deed.route() == (method, path))
     }
 
+    /// Whether it is called with a form that holds a file, instead of with JSON.
+    pub const fn takes_file(self) -> bool {
+        matches!(self, Self::StoreFile | Self::StoreOwnFile)
+    }
+
     /// The scope that the deed needs: the whole of the access table. None: any valid credential will do.
     pub const fn scope(self) -> Option<Scope> {
         Some(match self {
@@ -174,6 +185,7 @@ impl Deed {
             | Self::RecoverBackups => Scope::Retail,
             Self::AssignKey
             | Self::StoreData
+            | Self::StoreFile
             | Self::ListKeys
             | Self::ReadKey
             | Self::RotateKey
@@ -183,6 +195,7 @@ impl Deed {
             | Self::RestoreBackup => Scope::Partner,
             Self::AssignOwnKey
             | Self::StoreOwnData
+            | Self::StoreOwnFile
             | Self::ListOwnKeys
             | Self::ReadOwnKey
             | Self::VerifyKey

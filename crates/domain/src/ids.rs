@@ -64,6 +64,14 @@ pub fn hyphenate(bytes: &[u8; 16]) -> String {
     out
 }
 
+fn born_at(uuid: &str) -> Option<Timestamp> {
+    if uuid.get(14..15)? != "7" {
+        return None;
+    }
+    let digits = [uuid.get(..8)?, uuid.get(9..13)?].concat();
+    i64::from_str_radix(&digits, 16).ok().map(Timestamp::from_ms)
+}
+
 fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -93,6 +101,11 @@ macro_rules! ids {
             /// The 36 characters.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// When it was born, by the clock of whoever minted it; none for a UUID of another version.
+            pub fn born_at(&self) -> Option<Timestamp> {
+                born_at(&self.0)
             }
         }
 
@@ -182,7 +195,10 @@ mod tests {
     fn a_new_id_is_version_7_and_reads_back() {
         let id = KeyId::new(Timestamp::from_ms(0x0123_4567_89ab), &mut Ones);
         assert_eq!(id.as_str(), "01234567-89ab-7fff-bfff-ffffffffffff");
+        assert_eq!(id.born_at(), Some(Timestamp::from_ms(0x0123_4567_89ab)));
         assert_eq!(id.as_str().parse(), Ok(id));
+        let random: KeyId = "01234567-89ab-4fff-bfff-ffffffffffff".parse().unwrap();
+        assert_eq!(random.born_at(), None);
     }
 
     #[test]

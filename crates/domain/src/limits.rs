@@ -45,6 +45,48 @@ pub const UNWANTED_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// See [`UNWANTED_BODY_BYTES_MAX`].
 pub const UNWANTED_BODY_TIME: Duration = Duration::from_secs(10);
 
+/// A file, bytes.
+pub const FILE_BYTES_MAX: u64 = 10 * 1024 * 1024;
+
+/// A form with a file, bytes: the file, and room for its other parts.
+pub const FORM_BYTES_MAX: u64 = FILE_BYTES_MAX + 128 * 1024;
+
+/// Parts of a form, those included that nobody asked for.
+pub const FORM_PARTS_MAX: usize = 16;
+
+/// A part's header block, bytes, give or take what a connection reads at once.
+pub const FORM_HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// A file that is not kept, waiting for its turn included, after this long is given up.
+pub const FILE_DEADLINE: Duration = Duration::from_mins(1);
+
+const _: () = assert!(FILE_DEADLINE.as_secs() < IDEMPOTENCY_LEASE.as_secs());
+
+/// Files on their way into a bucket at once, from one server process: so many are whole in memory.
+pub const BUCKET_AT_ONCE: usize = 4;
+
+/// How often a call to a bucket is tried again.
+pub const BUCKET_RETRIES_MAX: usize = 3;
+
+/// And for how long after the first try.
+pub const BUCKET_RETRY_TIME: Duration = Duration::from_secs(15);
+
+/// A bucket that does not take a connection by then is away.
+pub const BUCKET_CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// A bucket that says nothing for this long is away.
+pub const BUCKET_SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// A file that no row points at is removed this long after the birth of its id: longer than it takes to notice that
+/// a database came back older than its files.
+pub const ORPHAN_AGE: Duration = Duration::from_hours(7 * 24);
+
+/// How often is looked for such files.
+pub const ORPHAN_SWEEP_EVERY: Duration = Duration::from_hours(6);
+
+/// So many files are looked up at once.
+pub const ORPHAN_LOOK_MAX: usize = 200;
+
 /// Identifiers chosen by a tenant, characters.
 pub const IDENTIFIER_CHARS_MAX: usize = 255;
 
@@ -60,11 +102,11 @@ pub const STORE_ITEMS_MAX: usize = boundary::message::CHECK_ITEMS_MAX;
 /// A public key in hexadecimal, characters.
 pub const PUBLIC_KEY_HEX_CHARS: RangeInclusive<usize> = 32..=4096;
 
-/// Data backups a user may hold: as many as one release carries, so that nothing is stored that cannot come
+/// Backups a user may hold: as many as one release carries, so that nothing is stored that cannot come
 /// back.
-pub const DATA_BACKUPS_PER_USER_MAX: u32 = 1_000;
+pub const BACKUPS_PER_USER_MAX: u32 = 1_000;
 
-const _: () = assert!(DATA_BACKUPS_PER_USER_MAX as usize <= boundary::message::RELEASE_ITEMS_MAX);
+const _: () = assert!(BACKUPS_PER_USER_MAX as usize <= boundary::message::RELEASE_ITEMS_MAX);
 
 /// A backup whose deletion was asked for is kept for this long, and can be restored until then.
 pub const DELETION_DELAY: Duration = Duration::from_hours(30 * 24);

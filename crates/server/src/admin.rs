@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
 use crate::edge::jwt::TokenKey;
+use crate::files::Files;
 use crate::flows::{self, Error, NewCredential};
 use crate::http::credential;
 
@@ -82,15 +83,10 @@ impl Admin {
         let token_key = TokenKey::of(keys.token_seed())
             .ok_or_else(|| AdminError("the server's keys make no key for tokens".to_owned()))?;
         let instance = "admin".to_owned();
-        let parts = Parts {
-            db,
-            keys,
-            token_key,
-            clock: Box::new(SystemClock),
-            instance,
-            sandbox: None,
-            persona: None,
-        };
+        let files = Files::open(&settings)
+            .map_err(|error| AdminError(format!("opening the store of files: {error}")))?;
+        let clock = Box::new(SystemClock);
+        let parts = Parts { db, keys, token_key, clock, instance, files, sandbox: None, persona: None };
         Ok(Self(App::new(&settings, parts)))
     }
 

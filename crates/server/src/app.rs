@@ -25,6 +25,7 @@ use crate::edge::jwks::KeySets;
 use crate::edge::jwt::TokenKey;
 use crate::edge::minter::Minter;
 use crate::edge::outbound::{Outbound, SystemResolver};
+use crate::files::Files;
 use crate::flows::{Ctx, Error};
 use crate::pool::PoolLease;
 use crate::rates::Rates;
@@ -67,6 +68,8 @@ pub struct App {
     pub key_sets: KeySets,
     /// How long what stays open.
     pub windows: Windows,
+    /// The files.
+    pub files: Files,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
     /// Who checks persons; none in production without settings for one.
@@ -108,6 +111,8 @@ pub struct Parts {
     pub clock: Box<dyn Clock>,
     /// The name under which this process leases.
     pub instance: String,
+    /// The files.
+    pub files: Files,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
     /// Persona, where it is used.
@@ -137,6 +142,7 @@ impl App {
             outbound,
             windows: settings.windows,
             provider: parts.persona.map(Provider::Persona).or(simulated),
+            files: parts.files,
             sandbox: parts.sandbox,
             welcome: Mutex::default(),
         }

@@ -1,5 +1,7 @@
 //! Settings: one commented TOML file that is at once the manual and the built-in default.
 
+mod files;
+
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,9 @@ use domain::limits::{
 use domain::rate::Rate;
 use domain::webhook::{Range, Targets};
 use serde::Deserialize;
+use store::blob::FilesAt;
 
+use self::files::WrittenFiles;
 use crate::edge::address::Network;
 
 pub use persona::PersonaSettings;
@@ -49,6 +53,8 @@ pub struct Settings {
     pub windows: Windows,
     /// The identity provider Persona, where it is used.
     pub persona: Option<PersonaSettings>,
+    /// Where files are kept.
+    pub files: FilesAt,
 }
 
 /// How long what stays open, as far as the server decides it: for how long recovery does, the enclave says.
@@ -101,6 +107,7 @@ struct Written {
     webhooks: Webhooks,
     windows: WrittenWindows,
     persona: WrittenPersona,
+    files: WrittenFiles,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +155,7 @@ impl Settings {
             webhook_ranges: Vec::new(),
             windows: Windows::default(),
             persona: None,
+            files: FilesAt::Folder(data_dir.join("files")),
         }
     }
 
@@ -238,6 +246,7 @@ impl Written {
             }
             (address, _) => store::Settings::postgres(address),
         };
+        let files = self.files.check(&self.data_dir)?;
         Ok(Settings {
             limits: self.limits.check(environment)?,
             environment,
@@ -254,6 +263,7 @@ impl Written {
             webhook_ranges: self.webhooks.ranges()?,
             windows: self.windows.check()?,
             persona: self.persona.check(environment)?,
+            files,
         })
     }
 }
@@ -310,6 +320,12 @@ fn override_by(
                 if let Some(text) = variable(&full) {
                     *number =
                         text.parse().map_err(|_| SettingsError::new(&full, "must be a whole number"))?;
+                }
+            }
+            toml::Value::Boolean(switch) => {
+                if let Some(text) = variable(&full) {
+                    *switch =
+                        text.parse().map_err(|_| SettingsError::new(&full, "must be `true` or `false`"))?;
                 }
             }
             toml::Value::String(text) => {

@@ -10,6 +10,7 @@ pub mod admin;
 mod app;
 pub mod config;
 pub mod edge;
+pub mod files;
 mod flows;
 mod http;
 mod pool;

@@ -39,6 +39,8 @@ row! {
         pub metadata: String,
         /// Bytes stored.
         pub data_size: i64,
+        /// A file's digest, as it was stored.
+        pub stored_sha256: Option<[u8; 32]>,
         /// Keyed hash by which a repeated store is known.
         pub repeat_tag: Option<[u8; 32]>,
         /// When it was stored.
@@ -103,14 +105,14 @@ row! {
 macro_rules! columns {
     () => {
         "id, user_id, key_id, kind, state, check_state, verification_id, session_id, item_key, ciphertext, \
-         checksum_sealed, record, metadata, data_size, repeat_tag, stored_at, updated_at"
+         checksum_sealed, record, metadata, data_size, stored_sha256, repeat_tag, stored_at, updated_at"
     };
 }
 
 macro_rules! with_key {
     () => {
         "SELECT b.id, b.user_id, b.key_id, b.kind, b.state, b.check_state, b.verification_id, b.session_id, \
-         b.item_key, b.ciphertext, b.checksum_sealed, b.record, b.metadata, b.data_size, b.repeat_tag, \
+         b.item_key, b.ciphertext, b.checksum_sealed, b.record, b.metadata, b.data_size, b.stored_sha256, b.repeat_tag, \
          b.stored_at, b.updated_at, k.key_type, k.key_environment, k.state AS key_state, k.sealed AS key_sealed, \
          k.public_key AS key_public_key \
          FROM backups b JOIN customer_keys k ON k.tenant_id = b.tenant_id AND k.id = b.key_id "
@@ -122,7 +124,7 @@ static INSERT: Sql = sql!(
     "INSERT INTO backups (tenant_id, ",
     columns!(),
     ") VALUES ",
-    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ",
+    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ",
     "ON CONFLICT (tenant_id, repeat_tag) DO NOTHING"
 );
 static FIND: Sql =
@@ -158,6 +160,11 @@ static LIST_CONFIRMED_DATA: Sql = sql!(
 static COUNT_OF_USER: Sql = sql!(
     "backups.count_of_user",
     "SELECT count(*) AS count FROM backups WHERE tenant_id = $1 AND user_id = $2 AND state <> 'deleted'"
+);
+static IS_ORPHAN: Sql = sql!(
+    "backups.is_orphan",
+    "SELECT count(*) AS count FROM tenants t WHERE t.id = $1 AND NOT EXISTS (SELECT 1 FROM backups b ",
+    "WHERE b.tenant_id = t.id AND b.id = $2 AND b.state <> 'deleted')"
 );
 static SET_DAMAGED: Sql = sql!(
     "backups.set_damaged",
@@ -244,6 +251,12 @@ impl Backups<'_> {
     /// How many backups a user has that are not deleted.
     pub fn count_of_user(self, rx: &mut Rx<'_>, user: &UserId) -> Result<i64, StoreError> {
         Ok(rx.find_one::<Count>(&COUNT_OF_USER, &[self.tenant, user])?.count)
+    }
+
+    /// Whether nothing points at a file of this backup. Of a tenant that this database does not know that is not
+    /// said: its files belong to another database.
+    pub fn is_orphan(self, rx: &mut Rx<'_>, id: &BackupId) -> Result<bool, StoreError> {
+        Ok(rx.find_one::<Count>(&IS_ORPHAN, &[self.tenant, id])?.count == 1)
     }
 
     /// Puts other bytes in the place of a ciphertext, to rehearse a failed item in the sandbox; false when it

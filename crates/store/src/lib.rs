@@ -4,7 +4,7 @@
 //! snapshot. A closure gets a [`Tx`] or an [`Rx`] and nothing else, so that no call to the outside can slip
 //! into a transaction; and it may be run more than once, so that ids and instants are made before it.
 //!
-//! The other modules are one per table. What belongs to a tenant begins with the tenant:
+//! [`blob`] keeps files, outside of the database. The other modules are one per table. What belongs to a tenant begins with the tenant:
 //!
 //! ```no_run
 //! # use domain::ids::{KeyId, TenantId};
@@ -29,6 +29,7 @@ mod write;
 
 pub mod audit;
 pub mod backups;
+pub mod blob;
 pub mod credentials;
 pub mod deletions;
 pub mod events;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
 use crate::device::{Device, Item};
+use crate::form::Form;
 
 /// A caller.
 #[derive(Clone)]
@@ -144,6 +145,16 @@ impl Actor {
     /// Tries to store an item under a partner's key.
     pub async fn try_store_data(&self, key: &Given, item: &Item) -> Answer {
         self.post("/v1/partner/secure/data", &data_body(key, item)).await
+    }
+
+    /// Sends a form.
+    pub async fn send_form(&self, path: &str, form: &Form) -> Answer {
+        self.call(&Method::POST, path).raw(&form.content_type(), form.whole()).send().await
+    }
+
+    /// Tries to store a file under a partner's key, with metadata unless it is null.
+    pub async fn try_store_file(&self, key: &Given, file: &[u8], metadata: &Value) -> Answer {
+        self.send_form("/v1/partner/secure/file", &Form::of(key, file, metadata)).await
     }
 
     /// The whole audit log, page after page; `query` begins with an ampersand or is empty.

@@ -1,5 +1,6 @@
 //! A running service of a test's own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use server::edge::address::Network;
 use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
 use server::edge::chance::SystemChance;
 use server::edge::clock::Clock as _;
+use server::files::Files;
 use server::running::{Service, StartError};
+use store::blob::{Blobs, FilesAt};
 use store::credentials::{self, ApiCredential, Scopes};
 use store::pool::{self, PoolKey};
 use store::seal::ServerKeys;
@@ -32,6 +35,7 @@ use crate::enclave::{Enclave, Recipe};
 use crate::fixture::Fixture;
 use crate::persona::{self, Persona};
 use crate::postgres::Cluster;
+use crate::s3::S3;
 
 /// What kind of service a test wants.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +51,7 @@ pub struct Plan {
     windows: Windows,
     retail_window_s: Option<u32>,
     persona_port: Option<u16>,
+    bucket: bool,
 }
 
 /// Which of a sandbox tenant's keys.
@@ -79,6 +84,8 @@ pub struct App {
     /// The database server, where there is one.
     pub cluster: Option<Cluster>,
     ceremonies: Option<CeremonyDesk>,
+    /// The store of the files, where it is no folder.
+    pub s3: Option<S3>,
     folder: TempDir,
 }
 
@@ -89,7 +96,7 @@ impl Default for Plan {
         let postgres = std::env::var_os("HOLDFAST_TEST_DATABASE").is_some_and(|name| name == "postgres");
         // The clock of a test stands still, so that nobody's bucket would fill.
         let calls = Rate::per_second(1_000_000, 1_000_000);
-        let (stock, pool_targets, trusted_proxy) = (true, [0; 3], None);
+        let (stock, pool_targets, trusted_proxy, bucket) = (true, [0; 3], None, false);
         Self {
             env: Env::Sandbox,
             postgres,
@@ -102,6 +109,7 @@ impl Default for Plan {
             windows: Windows::default(),
             retail_window_s: None,
             persona_port: None,
+            bucket,
         }
     }
 }
@@ -167,13 +175,23 @@ impl Plan {
         Self { persona_port: Some(persona.port), ..self }
     }
 
+    /// With its files in a bucket.
+    #[must_use]
+    pub fn in_bucket(self) -> Self {
+        Self { bucket: true, ..self }
+    }
+
     /// Starts it.
     pub async fn start(self) -> App {
         let folder = tempfile::Builder::new().prefix("hf-app-").tempdir().expect("a temporary folder");
         let fixture = Fixture::copy_to(folder.path());
         let enclave = Enclave::start(self.recipe(folder.path(), &fixture));
         let cluster = self.postgres.then(Cluster::start);
-        let settings = self.settings(folder.path(), cluster.as_ref());
+        let s3 = self.bucket.then(S3::start);
+        let mut settings = self.settings(folder.path(), cluster.as_ref());
+        if let Some(s3) = &s3 {
+            settings.files = FilesAt::Bucket(s3.bucket.clone());
+        }
         std::fs::create_dir_all(&settings.data_dir).expect("a folder");
         let place = match &settings.database.engine {
             store::Engine::Sqlite(path) => Place::Sqlite(path.clone()),
@@ -200,6 +218,7 @@ impl Plan {
             fixture,
             enclave,
             cluster,
+            s3,
             ceremonies,
             folder,
         };
@@ -418,6 +437,20 @@ impl App {
             self.db.read("events", move |rx| store::events::of(&tenant).list_after(rx, None, 10_000));
         let events = events.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
         events.iter().map(|event| serde_json::from_str(&event.body).expect("JSON")).collect()
+    }
+
+    /// The files, past the service.
+    pub fn blobs(&self) -> Blobs {
+        Files::open(&self.settings).expect("the files").blobs
+    }
+
+    /// The backups of which there is a file, by id.
+    pub async fn files(&self) -> BTreeSet<String> {
+        let (mut files, mut found) = (self.blobs().list(), BTreeSet::new());
+        while let Some(kept) = files.next().await {
+            found.insert(kept.expect("a file").backup.to_string());
+        }
+        found
     }
 
     /// How many rows each table has.

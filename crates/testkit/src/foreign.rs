@@ -36,11 +36,15 @@ pub fn openssl_agrees(folder: &Path, args: &[&str]) -> bool {
 
 /// Runs a Python script: by `HOLDFAST_PYTHON` where it is set, which has the modules that the judges need.
 pub fn python(script: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
-    let program = std::env::var_os("HOLDFAST_PYTHON").unwrap_or_else(|| {
+    pipe(python_command().args(["-c", script]).args(args), input)
+}
+
+/// The Python that knows the judges' modules.
+pub(crate) fn python_command() -> Command {
+    Command::new(std::env::var_os("HOLDFAST_PYTHON").unwrap_or_else(|| {
         let own = crate::enclave::built_folder().join("../python/bin/python");
         if own.exists() { own.into() } else { "python3".into() }
-    });
-    pipe(Command::new(program).args(["-c", script]).args(args), input)
+    }))
 }
 
 /// Runs a script in Node: with the modules in `HOLDFAST_NODE_PATH` where it is set.

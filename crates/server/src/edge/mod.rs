@@ -1,7 +1,8 @@
-//! Everything outside the process that the flows reach: the enclave, the identity provider, tenants' webhooks, clock
-//! and chance.
+//! Everything outside the process that the flows reach: the enclave, the identity provider, tenants' webhooks, a
+//! bucket, the disk that uploads wait on, clock and chance.
 
 pub mod address;
+pub mod bucket;
 pub mod ceremony;
 pub mod chance;
 pub mod clock;
@@ -11,3 +12,4 @@ pub mod jwks;
 pub mod jwt;
 pub mod minter;
 pub mod outbound;
+pub mod spool;

@@ -6,7 +6,7 @@ use boundary::token::NO_CHECKSUM;
 use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::ids::{BackupId, KeyId, TenantId, VerificationId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
-use domain::limits::DATA_BACKUPS_PER_USER_MAX;
+use domain::limits::BACKUPS_PER_USER_MAX;
 use domain::refusal::{Kind, Refusal};
 use store::backups::{self, Backup};
 use store::keys::{self, CustomerKey};
@@ -65,6 +65,11 @@ pub(super) async fn takes_data(app: &App, ctx: &Ctx, key: &CustomerKey) -> Resul
         let text = "is not an RSA key: data is stored under RSA keys only";
         return Err(Refusal::field("public_key", text).into());
     }
+    takes_backups(app, ctx, key).await
+}
+
+/// Whether the key's state lets it take new backups.
+pub(super) async fn takes_backups(app: &App, ctx: &Ctx, key: &CustomerKey) -> Result<(), Error> {
     if key.state == KeyState::Active {
         return Ok(());
     }
@@ -91,6 +96,16 @@ pub(super) fn find_active_locked(
     let key = keys::of(tenant).find_locked(tx, id)?.ok_or_else(Refusal::not_found)?;
     must_be_active(tx, tenant, &key)?;
     Ok(key)
+}
+
+/// Whether a user who holds so many backups may hold so many new ones.
+pub(super) fn may_hold(held: i64, new: usize) -> Result<(), Refusal> {
+    let all = held.saturating_add(i64::try_from(new).unwrap_or(i64::MAX));
+    if new == 0 || all <= i64::from(BACKUPS_PER_USER_MAX) {
+        return Ok(());
+    }
+    let text = format!("a user may hold {BACKUPS_PER_USER_MAX} backups: more could not be recovered at once");
+    Err(Refusal::new(Kind::Conflict, "backup-limit", text))
 }
 
 /// Gives each item its row, checked. One item that fails refuses them all, and nothing is stored.
@@ -120,14 +135,7 @@ pub(super) async fn check_items(
         }
     }
     let new = rows.iter().filter(|row| row.is_new).count();
-    if new > 0
-        && held.saturating_add(i64::try_from(new).unwrap_or(i64::MAX)) > i64::from(DATA_BACKUPS_PER_USER_MAX)
-    {
-        let text = format!(
-            "a user may hold {DATA_BACKUPS_PER_USER_MAX} backups: more could not be recovered at once"
-        );
-        return Err(Refusal::new(Kind::Conflict, "backup-limit", text).into());
-    }
+    may_hold(held, new)?;
     // The private half of a COLD key is offline: the next ceremony checks what is stored under it.
     if new > 0 && key.key_environment == KeyEnvironment::Hot {
         check(app, ctx, (key, user), session, &mut rows).await?;
@@ -206,6 +214,7 @@ fn row(
         data_size: i64::try_from(item.ciphertext.len()).unwrap_or(i64::MAX),
         ciphertext: Some(item.ciphertext),
         record: None,
+        stored_sha256: None,
         metadata: metadata.to_owned(),
         repeat_tag: Some(tag),
         stored_at: ctx.now,

@@ -4,6 +4,7 @@
 use boundary::json::Value as Json;
 use domain::access::Deed;
 use domain::audit::ActorType;
+use domain::backup::BackupKind;
 use domain::ids::TenantId;
 use domain::limits::DELETION_DELAY;
 use domain::refusal::{Kind, Refusal};
@@ -14,6 +15,7 @@ use store::listings::{self, ListedBackup};
 use store::{OfTenant, StoreError, Tx};
 
 use super::list_backups::find_listed;
+use super::sweep_files::remove_or_leave;
 use super::{Ctx, Error, EventData, entry, event, tell};
 use crate::app::App;
 
@@ -64,12 +66,18 @@ pub async fn end_deletions(app: &App, now: Timestamp) -> Result<usize, Error> {
     for OfTenant { tenant_id, row } in due {
         let (env, minter) = (app.env, app.minter.clone());
         let entry = entry(&app.minter, now, (ActorType::Service, "service"), "backup.deleted", "service");
+        let tenant = tenant_id.clone();
         let ended = app.db.write("end_deletion", move |tx| {
-            let Some(backup) = end(tx, &tenant_id, &row, now)? else { return Ok(()) };
+            let Some(backup) = end(tx, &tenant_id, &row, now)? else { return Ok(None) };
             store::audit::of(&tenant_id).append(tx, &about(&backup, entry.clone()))?;
-            tell(tx, &tenant_id, env, &event(&minter, now, "backup.deleted", data(&backup)))
+            tell(tx, &tenant_id, env, &event(&minter, now, "backup.deleted", data(&backup)))?;
+            Ok(Some(backup))
         });
-        ended.await.map_err(|error: StoreError| Error::from(error))?;
+        let ended: Option<ListedBackup> = ended.await.map_err(|error: StoreError| Error::from(error))?;
+        // Only now that no row points at it.
+        if let Some(file) = ended.filter(|backup| backup.kind == BackupKind::File) {
+            remove_or_leave(app, &tenant, &file.id).await;
+        }
     }
     Ok(count)
 }

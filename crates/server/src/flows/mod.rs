@@ -40,6 +40,8 @@ mod simulate_verification;
 mod start_verification;
 mod store_backup;
 mod store_data;
+mod store_file;
+mod sweep_files;
 mod take_pool_key;
 mod test_webhook;
 mod update_webhook;
@@ -82,6 +84,8 @@ pub use simulate_verification::simulate_verification;
 pub use start_verification::{StartVerification, start_verification};
 pub use store_backup::{ItemToStore, StoreBackup, store_backup};
 pub use store_data::{StoreData, store_data};
+pub use store_file::{StoreFile, store_file};
+pub use sweep_files::sweep_files;
 pub use test_webhook::test_webhook;
 pub use update_webhook::{UpdateWebhook, update_webhook};
 pub use verify_stored::{verify_backup, verify_key};
@@ -153,6 +157,13 @@ impl Error {
     /// Something broke, without another error behind it.
     pub fn fault(doing: &'static str) -> Self {
         Self::Fault(Fault { doing, cause: None })
+    }
+
+    /// The store of files, or the disk that uploads wait on, did not do what it was asked.
+    pub fn files_away<E: std::error::Error + Send + Sync + 'static>(error: E) -> Self {
+        let fault = Fault { doing: "using the store of files", cause: Some(Box::new(error)) };
+        tracing::warn!(cause = fault.chain(), "the store of files is away");
+        Self::Refused(Refusal::unavailable("the store of files"))
     }
 }
 

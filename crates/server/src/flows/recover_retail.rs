@@ -11,7 +11,7 @@ use boundary::message::{
 use domain::access::Deed;
 use domain::audit::{Outcome as AuditOutcome, hex};
 use domain::ids::{BackupId, RecoveryId};
-use domain::limits::{DATA_BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
+use domain::limits::{BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::refusal::{Kind, Refusal};
 use serde_json::{Map, Value};
@@ -122,7 +122,7 @@ async fn intend(
         (ctx.principal.tenant.clone(), inquiry.verification.id.clone(), inquiry.user.id.clone());
     let found = app.db.read("find_recovery", move |rx| {
         let Some(first) = recoveries::of(&tenant).find_by_verification(rx, &id)? else {
-            let limit = DATA_BACKUPS_PER_USER_MAX.into();
+            let limit = BACKUPS_PER_USER_MAX.into();
             return Ok((None, backups::of(&tenant).list_confirmed_data_of_user(rx, &user, limit)?));
         };
         let items = backups::of(&tenant).list_by_ids(rx, &item_ids(&first.items))?;

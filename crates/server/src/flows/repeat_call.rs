@@ -21,8 +21,8 @@ pub struct NamedRequest<'a> {
     pub name: &'a [u8],
     /// What it is.
     pub deed: Deed,
-    /// Method, path with query, and body, as they came.
-    pub parts: [&'a [u8]; 3],
+    /// Method, path with query, and what of the body counts: of JSON every byte, of a form its parts.
+    pub parts: &'a [&'a [u8]],
 }
 
 /// What is to be done with a named call.
@@ -55,10 +55,9 @@ pub struct Run {
 pub async fn begin_named(app: &App, ctx: &Ctx, request: &NamedRequest<'_>) -> Result<Repeat, Error> {
     let tenant = ctx.principal.tenant.clone();
     let key_hash = app.keys.idempotency_hash(&[b"name", request.name]);
-    let [method, path, body] = request.parts;
     let claim = Claim {
         key_hash,
-        fingerprint: app.keys.idempotency_hash(&[b"call", method, path, body]),
+        fingerprint: app.keys.idempotency_hash(&[&[&b"call"[..]], request.parts].concat()),
         owner: hex(&app.chance().bytes::<16>()),
         lease_until: ctx.now + IDEMPOTENCY_LEASE,
         expires_at: ctx.now + IDEMPOTENCY_LIFE,

@@ -1,5 +1,6 @@
 //! Has the enclave prove that a key, or a backup, is still whole (contract 6).
 
+use aws_lc_rs::digest::{Context, SHA256};
 use boundary::message::{CheckItem, Prove, ProveItem};
 use domain::access::Deed;
 use domain::backup::{BackupKind, BackupState};
@@ -7,7 +8,7 @@ use domain::ids::{BackupId, KeyId};
 use domain::key::{KeyEnvironment, KeyState};
 use domain::refusal::{Kind, Refusal};
 use store::StoreError;
-use store::backups::{self, BackupWithKey};
+use store::backups::{self, Backup, BackupWithKey};
 use store::keys;
 use store::users;
 
@@ -40,7 +41,7 @@ pub async fn verify_key(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error> {
     Ok(app.enclave.prove(asked).await?.holds)
 }
 
-/// Whether the backup is what was stored: data opens to a plaintext of its checksum.
+/// Whether the backup is what was stored: data opens to a plaintext of its checksum, a file has its digest.
 pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error> {
     ctx.permit_one_of(&[Deed::VerifyBackup])?;
     let id: BackupId = id.parse().map_err(|_| Refusal::not_found())?;
@@ -57,7 +58,7 @@ pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error
     }
     here(key.key_environment)?;
     if backup.kind == BackupKind::File {
-        return Err(Error::fault("verifying a file"));
+        return is_as_stored(app, ctx, &backup).await;
     }
     let item = CheckItem {
         backup_id: backup.id.to_string(),
@@ -73,6 +74,18 @@ pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error
         item: Some(ProveItem { item, record: backup.record.unwrap_or_default() }),
     };
     Ok(app.enclave.prove(asked).await?.holds)
+}
+
+/// Whether a file is there, and of the size and the digest that it had when it was stored.
+async fn is_as_stored(app: &App, ctx: &Ctx, backup: &Backup) -> Result<bool, Error> {
+    let (mut size, mut digest) = (0, Context::new(&SHA256));
+    let found = app.files.blobs.read(&ctx.principal.tenant, &backup.id, |piece| {
+        size += i64::try_from(piece.len()).unwrap_or(i64::MAX);
+        digest.update(piece);
+    });
+    let is_there = found.await.map_err(Error::files_away)?;
+    let is_same = backup.stored_sha256.is_some_and(|stored| digest.finish().as_ref() == stored);
+    Ok(is_there && is_same && size == backup.data_size)
 }
 
 /// What is offline cannot be proven from here, and is not lost for that.

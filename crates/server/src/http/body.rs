@@ -9,6 +9,7 @@ use domain::limits::{BODY_GRACE, BODY_RATE_BYTES_PER_S, JSON_BODY_BYTES_MAX};
 use domain::refusal::{Kind, Refusal};
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::error::Failure;
 
@@ -67,14 +68,11 @@ pub async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
         let text = format!("a JSON body may have at most {JSON_BODY_BYTES_MAX} bytes");
         Refusal::new(Kind::TooLarge, "body-too-large", text)
     };
-    let slow = || Refusal::new(Kind::TooSlow, "body-too-slow", "the body did not arrive in time");
     let mut bytes = Vec::new();
-    // Every byte that came buys its share of time, so a drip ends as surely as silence.
-    let mut allowed = BODY_GRACE;
-    let begun = tokio::time::sleep(Duration::ZERO).deadline();
+    let mut pace = Pace::begin();
     loop {
-        let frame = match tokio::time::timeout_at(begun + allowed, body.frame()).await {
-            Err(_) => return Err(slow()),
+        let frame = match tokio::time::timeout_at(pace.deadline(), body.frame()).await {
+            Err(_) => return Err(Pace::too_slow()),
             Ok(None) => return Ok(bytes),
             Ok(Some(frame)) => frame.map_err(|_| malformed("the body ended early"))?,
         };
@@ -83,6 +81,40 @@ pub async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
             return Err(too_large());
         }
         bytes.extend_from_slice(&data);
-        allowed = BODY_GRACE + Duration::from_secs(bytes.len() as u64 / BODY_RATE_BYTES_PER_S);
+        pace.count(data.len());
+    }
+}
+
+/// The pace that a body must keep: every byte that came buys its share of time, so a drip ends as surely as
+/// silence.
+pub struct Pace {
+    begun: Instant,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Of a body whose first byte is still to come.
+    pub fn begin() -> Self {
+        Self { begun: tokio::time::sleep(Duration::ZERO).deadline(), bytes: 0 }
+    }
+
+    /// So many bytes more have come.
+    pub fn count(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// How many have come.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// When the next must have come.
+    pub fn deadline(&self) -> Instant {
+        self.begun + BODY_GRACE + Duration::from_secs(self.bytes / BODY_RATE_BYTES_PER_S)
+    }
+
+    /// It did not.
+    pub fn too_slow() -> Refusal {
+        Refusal::new(Kind::TooSlow, "body-too-slow", "the body did not arrive in time")
     }
 }

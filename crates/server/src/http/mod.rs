@@ -3,6 +3,7 @@
 pub mod body;
 pub mod caller;
 pub mod error;
+mod file_form;
 pub mod form;
 pub mod openapi;
 pub mod page;

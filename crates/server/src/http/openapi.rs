@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, auth, credentials, health, identity, institution, jwks, partner, provider, retail_backups,
+    audit, auth, credentials, files, health, identity, institution, jwks, partner, provider, retail_backups,
     retail_keys, sandbox, stored_backups, stored_keys, verification, webhooks,
 };
 use crate::app::App;
@@ -77,6 +77,7 @@ fn partner() -> Routes {
     OpenApiRouter::new()
         .routes(routes!(partner::assign_key))
         .routes(routes!(partner::store_data))
+        .routes(routes!(files::store))
         .routes(routes!(stored_keys::list))
         .routes(routes!(stored_keys::read))
         .routes(routes!(stored_keys::rotate))
@@ -95,6 +96,7 @@ fn institution() -> Routes {
         .routes(routes!(institution::verify_key))
         .routes(routes!(institution::rotate_key))
         .routes(routes!(institution::store_data))
+        .routes(routes!(files::store_own))
         .routes(routes!(institution::list_backups))
         .routes(routes!(institution::read_backup))
         .routes(routes!(institution::delete_backup))

@@ -19,6 +19,7 @@ use http_body_util::BodyExt as _;
 use super::body;
 use super::caller::Caller;
 use super::error::{Failure, rendered};
+use super::file_form::{self, FileForm};
 use super::request_id::RequestId;
 use crate::app::App;
 use crate::flows::{self, Error, KeptAnswer, NamedRequest, Repeat};
@@ -49,17 +50,27 @@ async fn answer(app: &Arc<App>, deed: Deed, request: Request, next: Next) -> Res
     let (mut parts, body) = request.into_parts();
     let Caller(mut ctx) = Caller::from_request_parts(&mut parts, app).await?;
     let name = name(&parts)?;
-    let body = body::read(body).await?;
+    // A form is read here to its end: wrapped anew for each try, its bytes say nothing, and its parts do.
+    let (form, body) = if deed.takes_file() {
+        (Some(file_form::read(app, &parts.headers, body).await?), Vec::new())
+    } else {
+        (None, body::read(body).await?)
+    };
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
-    let named =
-        NamedRequest { name: name.as_bytes(), deed, parts: [b"POST", path.as_bytes(), body.as_slice()] };
+    let essence = form.as_ref().map(FileForm::essence);
+    let mut compared = vec![&b"POST"[..], path.as_bytes(), &body];
+    compared.extend(essence.iter().flatten().map(Vec::as_slice));
+    let named = NamedRequest { name: name.as_bytes(), deed, parts: &compared };
     let run = match flows::begin_named(app, &ctx, &named).await? {
         Repeat::Again(kept) => return Ok(replayed(kept)),
         Repeat::Run(run) => run,
     };
-    // The handler must not be asked who calls a second time.
+    // The handler must not be asked who calls a second time, nor to read what was read.
     ctx.named = Some(run.clone());
     parts.extensions.insert(ctx);
+    if let Some(form) = form {
+        parts.extensions.insert(form);
+    }
     let request = Request::from_parts(parts, Body::from(body));
     let app = Arc::clone(app);
     // On a task of its own, so that the run ends, and its answer is kept, when the caller hangs up.

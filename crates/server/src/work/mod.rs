@@ -3,6 +3,7 @@
 mod deliver_webhook;
 mod fill_key_pool;
 mod runner;
+mod sweep_blobs;
 
 pub use fill_key_pool::pool_key;
 pub use runner::{Workers, start};

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::deliver_webhook::deliver;
 use super::fill_key_pool::fill_one;
+use super::sweep_blobs::Sweep;
 use crate::app::App;
 use crate::flows::{self, Error};
 
@@ -44,6 +45,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::ForgetNamed);
     jobs.spawn(deliver(Arc::clone(app), stop.clone()));
     run(&mut jobs, Job::EndDeletions);
+    run(&mut jobs, Job::SweepBlobs(Sweep::default()));
     Workers(jobs)
 }
 
@@ -56,6 +58,7 @@ enum Job {
     CloseRecoveries,
     ForgetNamed,
     EndDeletions,
+    SweepBlobs(Sweep),
 }
 
 impl Job {
@@ -68,6 +71,7 @@ impl Job {
             Self::CloseRecoveries => "close_recoveries",
             Self::ForgetNamed => "forget_named",
             Self::EndDeletions => "end_deletions",
+            Self::SweepBlobs(_) => "sweep_blobs",
         }
     }
 
@@ -82,6 +86,7 @@ impl Job {
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
             Self::ForgetNamed => flows::forget_named(app, now).await,
             Self::EndDeletions => flows::end_deletions(app, now).await.map(|count| count > 0),
+            Self::SweepBlobs(sweep) => sweep.round(app, now).await.map(|()| false),
         }
     }
 }

@@ -7,6 +7,7 @@ mod bodies;
 mod credentials;
 mod docs;
 mod events;
+mod files;
 mod identity;
 mod openapi;
 mod outages;

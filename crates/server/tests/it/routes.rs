@@ -3,7 +3,7 @@
 use domain::credential::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Actor, Answer};
+use testkit::{Actor, Answer, Form};
 
 /// An operation, with a body that is right in form.
 pub struct Operation {
@@ -15,6 +15,8 @@ pub struct Operation {
     pub body: Value,
     /// What a credential needs for it.
     pub scope: Scope,
+    /// Whether the body is sent as a form, whose `file` is a file.
+    pub is_form: bool,
 }
 
 impl Operation {
@@ -26,7 +28,16 @@ impl Operation {
     /// Calls it.
     pub async fn by(&self, actor: &Actor) -> Answer {
         let call = actor.call(&self.method, self.path);
-        let call = if self.body.is_null() { call } else { call.json(&self.body) };
+        let call = match &self.body {
+            Value::Null => call,
+            body if self.is_form => {
+                let text = |name: &str| body[name].as_str().expect("a text");
+                let form = Form::new("boundary").text("public_key", text("public_key"));
+                let form = form.file(text("file").as_bytes());
+                call.raw(&form.content_type(), form.whole())
+            }
+            body => call.json(body),
+        };
         call.send().await
     }
 }
@@ -41,11 +52,17 @@ pub fn operations() -> Vec<Operation> {
 }
 
 fn get(path: &'static str, scope: Scope) -> Operation {
-    Operation { method: Method::GET, path, body: Value::Null, scope }
+    Operation { method: Method::GET, path, body: Value::Null, scope, is_form: false }
 }
 
 fn post(path: &'static str, body: Value, scope: Scope) -> Operation {
-    Operation { method: Method::POST, path, body, scope }
+    Operation { method: Method::POST, path, body, scope, is_form: false }
+}
+
+/// A POST of a form with a file.
+fn post_file(path: &'static str, scope: Scope) -> Operation {
+    let body = json!({"public_key": "ab".repeat(32), "file": "encrypted"});
+    Operation { is_form: true, ..post(path, body, scope) }
 }
 
 fn delete(path: &'static str, scope: Scope) -> Operation {
@@ -82,6 +99,7 @@ fn partner() -> Vec<Operation> {
         get("/v1/partner/keys/{key_id}", Scope::Partner),
         post("/v1/partner/keys/{key_id}/rotate", json!({}), Scope::Partner),
         post("/v1/partner/secure/data", stored, Scope::Partner),
+        post_file("/v1/partner/secure/file", Scope::Partner),
         get("/v1/partner/backups", Scope::Partner),
         get("/v1/partner/backups/{backup_id}", Scope::Partner),
         delete("/v1/partner/backups/{backup_id}", Scope::Partner),
@@ -99,6 +117,7 @@ fn institution() -> Vec<Operation> {
         get("/v1/keys/{key_id}/verify", Scope::Keys),
         post("/v1/keys/{key_id}/rotate", json!({}), Scope::Keys),
         post("/v1/secure/data", stored, Scope::Keys),
+        post_file("/v1/secure/file", Scope::Keys),
         get("/v1/backups", Scope::Keys),
         get("/v1/backups/{backup_id}", Scope::Keys),
         get("/v1/backups/{backup_id}/verify", Scope::Keys),

@@ -123,6 +123,7 @@ pub fn backup(number: u64) -> Backup {
         record: Some(vec![8; 300]),
         metadata: "{}".to_owned(),
         data_size: 512,
+        stored_sha256: Some([6; 32]),
         repeat_tag: Some(repeat_tag),
         stored_at: at(5),
         updated_at: at(5),

@@ -1,10 +1,12 @@
-//! Institutions: `/v1/keys`, `/v1/secure/data`, `/v1/backups`.
+//! Institutions: `/v1/keys`, `/v1/secure`, `/v1/backups`.
 
 use domain::credential::{Scope, TenantKind};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::device::secret;
-use testkit::{Actor, App, Given};
+use testkit::{Actor, App, Form, Given, Plan};
+
+use super::partner::secure_file::bytes;
 
 async fn new_key(actor: &Actor, change: &Value) -> Given {
     let mut body = json!({"user_identifier": "user-1", "key_type": "rsa4096"});
@@ -171,4 +173,63 @@ async fn every_path_of_partners_is_here_without_their_word() {
     ] {
         assert_eq!(other.get(&path).await.face(), unknown.face(), "{path}");
     }
+}
+
+async fn store_file(actor: &Actor, key: &Given, file: &[u8]) -> String {
+    let form = Form::of(key, file, &json!({"original_filename": "wallet.enc"}));
+    let stored = actor.send_form("/v1/secure/file", &form).await.ok();
+    assert_eq!((&stored["backup_type"], &stored["data_size"]), (&json!("file"), &json!(file.len())));
+    stored["backup_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_file_is_valid_while_it_is_what_was_stored() {
+    for app in [App::start().await, Plan::default().on_postgres().in_bucket().start().await] {
+        let institution = app.institution();
+        let key = new_key(&institution, &json!({"key_type": "ed25519"})).await;
+        let file = bytes(1, 300_000);
+        let id = store_file(&institution, &key, &file).await;
+        let other = store_file(&institution, &key, &bytes(2, 10)).await;
+        assert_eq!(backup_verdict(&institution, &id).await, true);
+        let (tenant, backup) = (app.tenant_of(&institution).await, id.parse().unwrap());
+        let path = app.folder().join("contents");
+        let mut changed = file.clone();
+        changed[299_999] ^= 1;
+        for (contents, valid) in [
+            (&changed[..], false),
+            (&file[..299_999], false),
+            (&[&file[..], b"x"].concat(), false),
+            (&file, true),
+        ] {
+            std::fs::write(&path, contents).unwrap();
+            let source = std::sync::Arc::new(std::fs::File::open(&path).unwrap());
+            app.blobs().put(&tenant, &backup, &source, contents.len() as u64).await.unwrap();
+            assert_eq!(backup_verdict(&institution, &id).await, valid, "{} bytes", contents.len());
+        }
+        // The row's word counts as well as the file's.
+        app.place.run(&format!("UPDATE backups SET data_size = 299999 WHERE id = '{id}'"));
+        assert_eq!(backup_verdict(&institution, &id).await, false);
+        app.blobs().remove(&tenant, &backup).await.unwrap();
+        assert_eq!(backup_verdict(&institution, &id).await, false, "it is gone");
+        assert_eq!(backup_verdict(&institution, &other).await, true);
+    }
+}
+
+#[tokio::test]
+async fn a_file_under_a_cold_key_waits_for_its_ceremony() {
+    let app = App::start().await;
+    let institution = app.institution();
+    let key = new_key(&institution, &json!({"key_environment": "COLD"})).await;
+    let id = store_file(&institution, &key, b"encrypted").await;
+    institution.get(&format!("/v1/backups/{id}/verify")).await.refused(409, "held-offline");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_now_is_not_called_lost() {
+    let mut app = Plan::default().in_bucket().start().await;
+    let institution = app.institution();
+    let key = new_key(&institution, &json!({"key_type": "ed25519"})).await;
+    let id = store_file(&institution, &key, b"encrypted").await;
+    app.s3.as_mut().unwrap().kill();
+    institution.get(&format!("/v1/backups/{id}/verify")).await.refused(503, "unavailable");
 }

@@ -7,7 +7,7 @@ mod credentials;
 mod institution;
 mod issuer;
 mod key;
-mod partner;
+pub mod partner;
 mod providers;
 mod sandbox;
 mod verification;

@@ -1,8 +1,10 @@
 //! `/v1/partner`.
 
+mod file_repeats;
 mod keys;
 mod rotate;
 mod secure_data;
+pub mod secure_file;
 mod signatures;
 mod stored_backups;
 mod stored_keys;
