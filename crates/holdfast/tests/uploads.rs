@@ -1,10 +1,10 @@
-//! Many uploads at once, at the real server: its memory does not grow with them.
+//! Many uploads at once, at the real server: its memory does not grow with them, and it may die among them.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -29,18 +29,9 @@ const START_PATIENCE: Duration = Duration::from_mins(3);
 #[test]
 fn memory_does_not_grow_with_the_uploads() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("credentials.json");
-    let mut command = Command::new(PROGRAM);
-    command.args(["sandbox", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path().join("data"));
-    command.arg("--credentials").arg(&path).stdin(Stdio::null());
     let group = Group::new();
-    let mut server = group.start(&mut command, &folder.path().join("output.txt"));
-    let credentials: Credentials =
-        wait_for("a sandbox", START_PATIENCE, || serde_json::from_slice(&fs::read(&path).ok()?).ok());
-    let tenants = ["partner", "institution"].map(|kind| {
-        let tenant = credentials.tenants.iter().find(|tenant| tenant.kind == kind).expect("a tenant");
-        Uploader::new(&credentials.base_url, kind, &tenant.api_keys.full)
-    });
+    let (mut server, credentials) = start(&group, folder.path());
+    let tenants = ["partner", "institution"].map(|kind| Uploader::new(&credentials, kind));
     // One beforehand, so that what is made once has been made.
     tenants[0].upload(1_000, None);
     let before = memory(server.id());
@@ -77,6 +68,60 @@ fn memory_does_not_grow_with_the_uploads() {
     assert!(growth < GROWTH_KIB_MAX, "it grew by {growth} KiB");
 }
 
+/// Kills the server in the midst of uploads: what was answered is there, and nothing is there by half.
+#[test]
+fn a_killed_server_keeps_whole_files_and_no_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let group = Group::new();
+    let mut answered = Vec::new();
+    for round in 0..3 {
+        let (mut server, credentials) = start(&group, folder.path());
+        let tenant = Uploader::new(&credentials, "institution");
+        let together = Arc::new(Barrier::new(9));
+        let uploads: Vec<_> = (0..8)
+            .map(|at| {
+                let (tenant, together) = (tenant.clone(), Arc::clone(&together));
+                thread::spawn(move || tenant.try_upload(100 * round + at, Some(&together)))
+            })
+            .collect();
+        together.wait();
+        together.wait();
+        // All are half way; some will be over by then.
+        thread::sleep(Duration::from_millis(200 + 500 * round as u64));
+        server.kill().expect("a kill");
+        server.wait().expect("an end");
+        answered.extend(uploads.into_iter().filter_map(|upload| upload.join().expect("an upload")));
+    }
+    let (mut server, credentials) = start(&group, folder.path());
+    let tenant = Uploader::new(&credentials, "institution");
+    let listed = tenant.get("/v1/backups?limit=200")["data"].as_array().expect("a list").clone();
+    let listed: Vec<_> = listed.iter().map(|backup| text(backup, "backup_id")).collect();
+    println!("{} uploads of 24 were answered, {} are there", answered.len(), listed.len());
+    assert!(answered.iter().all(|id| listed.contains(id)), "{answered:?} {listed:?}");
+    for id in &listed {
+        assert_eq!(tenant.get(&format!("/v1/backups/{id}/verify"))["is_backup_valid"], true, "{id}");
+    }
+    server.kill().expect("an end");
+    server.wait().expect("an end");
+}
+
+/// A sandbox in this folder, new or as it was.
+fn start(group: &Group, folder: &Path) -> (Child, Credentials) {
+    let path = folder.join("credentials.json");
+    // The address is another one at each start.
+    let _ = fs::remove_file(&path);
+    let mut command = Command::new(PROGRAM);
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.join("data"));
+    command.arg("--credentials").arg(&path).stdin(Stdio::null());
+    let mut server = group.start(&mut command, &folder.join("output.txt"));
+    let credentials = wait_for("a sandbox", START_PATIENCE, || {
+        let ended = server.try_wait().expect("a child");
+        assert!(ended.is_none(), "{}", fs::read_to_string(folder.join("output.txt")).unwrap_or_default());
+        serde_json::from_slice(&fs::read(&path).ok()?).ok()
+    });
+    (server, credentials)
+}
+
 /// A tenant with a key that files are stored under.
 #[derive(Clone)]
 struct Uploader {
@@ -87,10 +132,12 @@ struct Uploader {
 }
 
 impl Uploader {
-    fn new(base_url: &str, kind: &str, api_key: &str) -> Self {
-        let address = base_url.strip_prefix("http://").expect("plain HTTP").to_owned();
+    fn new(credentials: &Credentials, kind: &str) -> Self {
+        let tenant = credentials.tenants.iter().find(|tenant| tenant.kind == kind).expect("a tenant");
+        let api_key = &tenant.api_keys.full;
+        let address = credentials.base_url.strip_prefix("http://").expect("plain HTTP").to_owned();
         let mut tenant =
-            Self { address, path: "/v1/secure/file", api_key: api_key.to_owned(), public_key: String::new() };
+            Self { address, path: "/v1/secure/file", api_key: api_key.clone(), public_key: String::new() };
         let mut body = json!({"user_identifier": "user-1", "key_type": "ed25519", "key_environment": "HOT"});
         let mut path = "/v1/keys";
         if kind == "partner" {
@@ -101,8 +148,18 @@ impl Uploader {
         let body = body.to_string();
         let mut stream = tenant.begin(path, "application/json", body.len());
         stream.write_all(body.as_bytes()).expect("a call");
-        tenant.public_key = text(&answer(stream), "public_key");
+        tenant.public_key = text(&answer(stream).expect("an answer"), "public_key");
         tenant
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: {}\r\n\r\n",
+            self.api_key
+        );
+        stream.write_all(head.as_bytes()).expect("a call");
+        answer(stream).expect("an answer")
     }
 
     fn begin(&self, path: &str, content_type: &str, length: usize) -> TcpStream {
@@ -118,6 +175,11 @@ impl Uploader {
 
     /// Uploads a file unlike any other; half way it waits for the others, where there are some.
     fn upload(&self, number: usize, together: Option<&Barrier>) -> String {
+        self.try_upload(number, together).expect("an answer")
+    }
+
+    /// The same; none when the server dies meanwhile.
+    fn try_upload(&self, number: usize, together: Option<&Barrier>) -> Option<String> {
         let head = format!(
             "--b\r\nContent-Disposition: form-data; name=\"public_key\"\r\n\r\n{}\r\n--b\r\nContent-Disposition: \
              form-data; name=\"file\"; filename=\"f\"\r\nContent-Type: application/octet-stream\r\n\r\n",
@@ -128,22 +190,23 @@ impl Uploader {
         body.extend_from_slice(b"\r\n--b--\r\n");
         let mut stream = self.begin(self.path, "multipart/form-data; boundary=b", body.len());
         let (first, second) = body.split_at(body.len() / 2);
-        stream.write_all(first).expect("half a file");
+        stream.write_all(first).ok()?;
         if let Some(together) = together {
             together.wait();
             together.wait();
         }
-        stream.write_all(second).expect("the rest");
-        text(&answer(stream), "backup_id")
+        stream.write_all(second).ok()?;
+        Some(text(&answer(stream)?, "backup_id"))
     }
 }
 
-fn answer(mut stream: TcpStream) -> Value {
+/// None when the line breaks before the answer is there.
+fn answer(mut stream: TcpStream) -> Option<Value> {
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-    serde_json::from_str(body).expect("JSON")
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+    serde_json::from_str(body).ok()
 }
 
 fn text(answer: &Value, name: &str) -> String {

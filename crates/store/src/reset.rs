@@ -1,9 +1,15 @@
 //! A tenant of a sandbox begins anew.
 
-use domain::ids::TenantId;
+use domain::ids::{BackupId, TenantId};
 
 use crate::sql::Sql;
 use crate::{StoreError, Tx};
+
+row! {
+    struct File {
+        id: BackupId,
+    }
+}
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
 static FORGET: [Sql; 11] = [
@@ -20,7 +26,15 @@ static FORGET: [Sql; 11] = [
     sql!("reset.audit_head", "UPDATE audit_heads SET seq = 0, entry_hash = NULL WHERE tenant_id = $1"),
 ];
 
-/// Deletes what the tenant's users and calls have left, and his log. Credentials, webhooks and settings stay.
-pub fn forget(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
-    FORGET.iter().try_for_each(|statement| tx.exec(statement, &[tenant]).map(drop))
+static LIST_FILES: Sql = sql!(
+    "reset.list_files",
+    "SELECT id FROM backups WHERE tenant_id = $1 AND kind = 'file' AND state <> 'deleted' ORDER BY id"
+);
+
+/// Deletes what the tenant's users and calls have left, and his log. Credentials, webhooks and settings stay. Returned are the
+/// files that nothing points at any more.
+pub fn forget(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<BackupId>, StoreError> {
+    let files: Vec<File> = tx.list(&LIST_FILES, &[tenant])?;
+    FORGET.iter().try_for_each(|statement| tx.exec(statement, &[tenant]).map(drop))?;
+    Ok(files.into_iter().map(|file| file.id).collect())
 }

@@ -1,8 +1,9 @@
 //! Where an upload waits until it is known to be whole: a file without a name, which is gone with the last who
 //! holds it, whatever becomes of this process.
 
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,9 +36,9 @@ pub struct Spooled {
 }
 
 impl SpoolFolder {
-    /// This folder, made when it is missing.
+    /// This folder, made when it is missing, for its owner alone.
     pub fn at(folder: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         Ok(Self(folder))
     }
 

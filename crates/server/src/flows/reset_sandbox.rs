@@ -9,6 +9,7 @@ use store::audit::{self, AuditEntry, Head};
 use store::{StoreError, reset};
 
 use super::list_audit::{number_all, sequence_audit};
+use super::sweep_files::remove_or_leave;
 use super::{Ctx, Error};
 use crate::app::App;
 
@@ -22,15 +23,21 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
     // Most of the log is numbered here, so that the last transaction is short.
     sequence_audit(app, &tenant).await?;
     let entry = ctx.entry(app, "sandbox.reset");
-    app.db
+    let owner = tenant.clone();
+    let files = app
+        .db
         .write("reset_sandbox", move |tx| {
             number_all(tx, &tenant)?;
             let head = audit::of(&tenant).find_head(tx)?.unwrap_or(Head { seq: 0, entry_hash: None });
-            reset::forget(tx, &tenant)?;
+            let files = reset::forget(tx, &tenant)?;
             let end = hex(&head.entry_hash.unwrap_or(FIRST_PREV_HASH));
             let entry = AuditEntry { reason: Some(format!("{} {end}", head.seq)), ..entry.clone() };
-            audit::of(&tenant).append(tx, &entry)
+            audit::of(&tenant).append(tx, &entry)?;
+            Ok::<_, StoreError>(files)
         })
-        .await
-        .map_err(|error: StoreError| error.into())
+        .await?;
+    for file in &files {
+        remove_or_leave(app, &owner, file).await;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::credential::{Scope, TenantKind};
 use domain::ids::{BackupId, TenantId};
 use domain::time::Timestamp;
 use reqwest::Method;
@@ -215,4 +216,16 @@ async fn the_bucket_is_used_by_whom_it_knows_alone() {
     let key = partner.assigned("user-1", "customer-1").await;
     partner.try_store_file(&key, b"x", &Value::Null).await.refused(503, "unavailable");
     assert_eq!(app.place.rows("backups"), 0);
+}
+
+#[tokio::test]
+async fn a_reset_takes_the_tenants_files_and_no_others() {
+    for app in in_each_store().await {
+        let (partner, scopes) = (app.partner(), [Scope::Partner, Scope::Sandbox]);
+        let neighbour = app.new_tenant(TenantKind::Partner, &scopes).await;
+        store(&partner, "user-1", 1).await;
+        let theirs = store(&neighbour, "user-1", 2).await;
+        partner.call(&Method::POST, "/v1/sandbox/reset").send().await.ok();
+        assert_eq!(app.files().await, [theirs].into());
+    }
 }

@@ -14,6 +14,7 @@ crate::on_both_engines! {
     keys_come_newest_first_and_page_by_page,
     backups_come_newest_first_and_page_by_page,
     a_deletion_waits_for_its_time_and_can_be_taken_back,
+    a_file_is_an_orphan_when_no_row_points_at_it,
 }
 
 async fn keys_of(db: &Db, filter: KeyFilter, after: Option<Seen>, limit: i64) -> Vec<String> {
@@ -106,4 +107,18 @@ async fn a_deletion_waits_for_its_time_and_can_be_taken_back(bench: &Bench) {
     let gone = read(&db, |rx| backups::of(&id(1)).find(rx, &id(1))).await.expect("its row stays");
     assert!(gone.state == BackupState::Deleted && gone.ciphertext.is_none() && gone.record.is_none());
     assert!(gone.checksum_sealed.is_none() && gone.repeat_tag.is_none());
+}
+
+async fn a_file_is_an_orphan_when_no_row_points_at_it(bench: &Bench) {
+    let db = bench.open().await;
+    fill(&db).await;
+    let orphan =
+        |tenant: u64, number: u64| read(&db, move |rx| backups::of(&id(tenant)).is_orphan(rx, &id(number)));
+    assert!(!orphan(1, 1).await && orphan(1, 77).await);
+    assert!(orphan(2, 1).await, "another tenant's row is not its own");
+    assert!(!orphan(99, 77).await, "nobody knows this tenant");
+    write(&db, |tx| deletions::of(&id(1)).set_pending(tx, &id(1), at(100), at(50))).await;
+    assert!(!orphan(1, 1).await, "it can still be restored");
+    write(&db, |tx| deletions::of(&id(1)).set_deleted(tx, &id(1), at(100))).await;
+    assert!(orphan(1, 1).await);
 }

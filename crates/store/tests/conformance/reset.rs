@@ -1,8 +1,10 @@
 //! A tenant that begins anew.
 
+use domain::backup::BackupKind;
 use domain::ids::TenantId;
 use store::audit::{self, AuditEntry, Hash};
-use store::{Db, backups, keys, recoveries, reset, users, verifications};
+use store::backups::Backup;
+use store::{Db, Tx, backups, keys, recoveries, reset, users, verifications};
 
 use crate::fixture::*;
 use crate::support::Bench;
@@ -55,7 +57,12 @@ async fn a_reset_takes_one_tenants_rows_and_no_others(bench: &Bench) {
     for number in [1, 2] {
         fill(&db, id(number), number).await;
     }
-    write(&db, |tx| reset::forget(tx, &id(1))).await;
+    let file = |tx: &mut Tx<'_>| {
+        let stored = Backup { kind: BackupKind::File, key_id: id(1), repeat_tag: None, ..backup(7) };
+        backups::of(&id(1)).insert(tx, &stored)
+    };
+    assert!(write(&db, file).await);
+    assert_eq!(write(&db, |tx| reset::forget(tx, &id(1))).await, [id(7)], "its files");
     assert_eq!(has(&db, id(1), 1).await, (false, false, false, 0));
     assert_eq!(has(&db, id(2), 2).await, (true, true, true, 1));
     fill(&db, id(1), 1).await;

@@ -272,6 +272,29 @@ async fn a_client_that_sends_all_before_it_reads_is_told_that_it_is_too_much() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_announced_as_too_much_is_refused_before_it_comes() {
+    let app = App::start().await;
+    let (address, api_key) = (app.service().address(), app.partner().api_key.unwrap());
+    let head = |framing: &str| {
+        format!(
+            "POST {PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: {api_key}\r\n\
+             content-type: multipart/form-data; boundary=b\r\n{framing}\r\n\r\n"
+        )
+    };
+    let announced = head("content-length: 30000000\r\nexpect: 100-continue");
+    let answer = tokio::task::spawn_blocking(move || send_all_then_read(address, &announced, b"")).await;
+    let answer = answer.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\"file-too-large\""), "{answer}");
+    // Without a length, and not in the file.
+    let stranger = Form::new("b").text("more", &"x".repeat(11 * 1024 * 1024)).whole();
+    let framed = [format!("{:x}\r\n", stranger.len()).as_bytes(), &stranger, b"\r\n0\r\n\r\n"].concat();
+    let chunked = head("transfer-encoding: chunked");
+    let answer = tokio::task::spawn_blocking(move || send_all_then_read(address, &chunked, &framed)).await;
+    let answer = answer.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\"file-too-large\""), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stops_in_the_middle_leaves_nothing() {
     let app = App::start().await;
     let partner = app.partner();
