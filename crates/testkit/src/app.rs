@@ -218,8 +218,8 @@ impl Plan {
             fixture,
             enclave,
             cluster,
-            s3,
             ceremonies,
+            s3,
             folder,
         };
         app.start_service().await.expect("the service starts");
