@@ -19,7 +19,7 @@ pub fn print_addresses(page: Page, credentials: &Credentials, log_file: &str) {
         |name: &str, value: &str| page.line(&format!("  {}  {value}", page.dim(&format!("{name:<12}"))));
     page.line("");
     row("API", &page.cyan(&credentials.base_url));
-    row("reference", &format!("{}/openapi.json", credentials.base_url));
+    row("reference", &format!("{}/docs", credentials.base_url));
     row("signing keys", &credentials.jwks_url);
     row("data", &credentials.data_dir);
     row("offline keys", &credentials.cold_dir);

@@ -4,6 +4,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
+use domain::access::Deed;
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
@@ -95,7 +96,16 @@ fn by_tag(document: &Value) -> BTreeMap<&str, Vec<Call<'_>>> {
             found.entry(tag).or_default().push((method, path, operation));
         }
     }
+    for calls in found.values_mut() {
+        calls.sort_by_key(|(method, path, _)| place(method, path));
+    }
     found
+}
+
+/// Where a call stands among the others: as in the access table, which is in the order of use.
+fn place(method: &str, path: &str) -> usize {
+    let deed = Deed::of_route(&method.to_uppercase(), path);
+    Deed::ALL.iter().position(|known| Some(*known) == deed).unwrap_or(usize::MAX)
 }
 
 /// The parts that have a call; what has no title of its own goes by its tag.
