@@ -13,7 +13,6 @@ mod rig {
     pub mod chance;
     pub mod check;
     pub mod closing;
-    pub mod cluster;
     pub mod draw;
     pub mod fixture;
     pub mod group;

@@ -7,7 +7,6 @@
 
 mod rig {
     pub mod chance;
-    pub mod cluster;
     pub mod draw;
     pub mod fixture;
     pub mod group;
@@ -30,11 +29,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::rig::chance::{self, Chance};
-use crate::rig::cluster::Cluster;
 use crate::rig::fixture;
 use crate::rig::hex::hex;
 use crate::rig::installation::{Installation, Setup};
 use crate::rig::rows::Rows;
+use cluster::Cluster;
 
 /// Wallets that are stored under, and rotated, at the same time: how many backups each has before the first kill.
 /// The last has more than one batch of the enclave's, and is seldom rotated to the end.

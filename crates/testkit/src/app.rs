@@ -7,6 +7,7 @@ use std::time::Duration;
 use api::sandbox::Tenant;
 use boundary::Env;
 use boundary::message::{KeyType as WireKeyType, PoolKey as WirePoolKey};
+use cluster::Cluster;
 use domain::credential::{ApiKeyText, Scope, TenantKind};
 use domain::ids::{CredentialId, TenantId};
 use domain::key::{KeyEnvironment, KeyType};
@@ -34,7 +35,6 @@ use crate::database::{Census, Place};
 use crate::enclave::{Enclave, Recipe};
 use crate::fixture::Fixture;
 use crate::persona::{self, Persona};
-use crate::postgres::Cluster;
 use crate::s3::S3;
 
 /// What kind of service a test wants.

@@ -1,5 +1,6 @@
 //! Looks into the service's database past the service, and keeps it busy.
 
+use cluster::on_own_thread;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -7,8 +8,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::Connection;
-
-use crate::postgres::on_own_thread;
 
 /// Where the database of a test is.
 #[derive(Clone, Debug)]

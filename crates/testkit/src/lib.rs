@@ -23,16 +23,15 @@ mod fixture;
 pub mod foreign;
 mod form;
 pub mod persona;
-mod postgres;
 mod s3;
 
 pub use actor::{Actor, Given, assign_body, data_body, store_body};
 pub use app::{App, KeyRole, Plan};
 pub use call::{Answer, Call};
 pub use clock::MockClock;
+pub use cluster::{Cluster, Stop};
 pub use database::{Census, Lock, Place};
 pub use enclave::{Enclave, Recipe};
 pub use fixture::Fixture;
 pub use form::Form;
-pub use postgres::Cluster;
 pub use s3::S3;

@@ -14,7 +14,7 @@ struct Crate {
 
 const HTTP: [&str; 7] = ["axum", "hyper", "reqwest", "tower", "tower-http", "utoipa", "utoipa-axum"];
 
-const CRATES: [Crate; 10] = [
+const CRATES: [Crate; 11] = [
     Crate { name: "holdfast-boundary", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-api",
@@ -47,9 +47,11 @@ const CRATES: [Crate; 10] = [
         arrows: &["holdfast-client", "holdfast-enclave", "holdfast-server"],
         never: &[],
     },
+    Crate { name: "holdfast-cluster", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-testkit",
         arrows: &[
+            "holdfast-cluster",
             "holdfast-api",
             "holdfast-boundary",
             "holdfast-client",

@@ -12,12 +12,12 @@ use crate::rig::audit_log::AuditLog;
 use crate::rig::book::{Book, Partner, Tally, User};
 use crate::rig::chance::Chance;
 use crate::rig::check;
-use crate::rig::cluster::{Cluster, Stop};
 use crate::rig::fixture;
 use crate::rig::group::now;
 use crate::rig::installation::{Installation, Setup};
 use crate::rig::load::Caller;
 use crate::rig::rows::Rows;
+use cluster::{Cluster, Stop};
 
 /// How many retail users and how many partners' backends call at the same time.
 const USERS: usize = 6;

@@ -14,13 +14,13 @@ use client::api::sandbox::Tenant;
 use serde_json::{Value, json};
 
 use crate::rig::chance::Chance;
-use crate::rig::cluster::Cluster;
 use crate::rig::fixture;
 use crate::rig::group::wait_for;
 use crate::rig::hex::hex;
 use crate::rig::http::{Answer, Caller};
 use crate::rig::installation::{Installation, Setup, data_dir};
 use crate::rig::rows::Rows;
+use cluster::Cluster;
 
 /// Nobody who is alive takes longer.
 const RUN_MAX: Duration = Duration::from_secs(5);

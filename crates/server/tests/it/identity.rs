@@ -265,3 +265,15 @@ async fn what_cannot_be_done_is_said_and_changes_nothing() {
     assert_eq!((answer.status, browser.status(&id).await.as_str()), (503, "CREATED"));
     assert!(answer.text().contains("incomplete right now"), "{}", answer.text());
 }
+
+#[tokio::test]
+async fn after_a_reset_a_user_may_be_another_person() {
+    let browser = Browser::new().await;
+    let retail = &browser.retail;
+    retail.approved("user-1").await;
+    retail.call(&Method::POST, "/v1/sandbox/reset").send().await.ok();
+    let id = retail.start("user-1").await;
+    let other = form("Eve", "Example", "1990-05-05", "approve_inquiry");
+    browser.submit(&id, other, &[("sec-fetch-site", "same-origin")]).await;
+    assert_eq!(retail.inquiry_status(&id).await, "APPROVED", "the enclave remembers nobody");
+}

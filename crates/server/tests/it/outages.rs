@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::limits::ENCLAVE_DEADLINE;
 use serde_json::json;
 use testkit::device::secret;
-use testkit::{Actor, Answer, App, Given, Plan};
+use testkit::{Actor, Answer, App, Given, Plan, Stop};
 
 fn unavailable(answer: &Answer, what: &str) {
     let body = answer.refused(503, "unavailable");
@@ -97,12 +97,12 @@ async fn the_database_server_stops_and_starts_again() {
     let id = retail.approved(user).await;
     let key = retail.key(user, &id).await;
     retail.store(user, &id, &key, &[key.device().item("seed", &secret("seed"))]).await;
-    app.cluster.as_mut().unwrap().stop_server();
+    app.cluster.as_mut().unwrap().end(Stop::Fast);
     for answer in calls(&retail, &id, &key, &certificate, user).await {
         unavailable(&answer, "database");
     }
     unavailable(&app.anonymous().get("/readyz").await, "database");
-    app.cluster.as_mut().unwrap().start_server();
+    app.cluster.as_mut().unwrap().start_again();
     // The first calls may still find a connection that has died.
     while app.anonymous().get("/readyz").await.status != 200 {
         tokio::time::sleep(Duration::from_millis(20)).await;

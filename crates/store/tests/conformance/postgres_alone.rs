@@ -8,7 +8,7 @@ use store::tenants::{self, Tenant};
 use store::{Db, Settings, StoreError, Tx, keys, users};
 
 use crate::fixture::*;
-use crate::support::{Bench, Cluster, Kind, Tls};
+use crate::support::{Bench, Cluster, Kind, Stop, Tls};
 
 /// Ends every connection of the store to this database.
 const KILL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -97,18 +97,18 @@ async fn two_that_lock_each_other_out_both_succeed() {
 
 #[tokio::test]
 async fn a_server_that_comes_back_is_used_again() {
-    let mut cluster = Cluster::start(Tls::Off);
+    let mut cluster = Cluster::start();
     let address = cluster.new_database();
     let patience = Duration::from_millis(500);
     let db = Db::open(Settings { threads: 2, patience, ..Settings::postgres(address) }).await.expect("opens");
     seed(&db).await;
-    cluster.stop_server();
+    cluster.end(Stop::Fast);
     for _ in 0..6 {
         let write = db.write("gone", |tx| tenants::insert(tx, &tenant(3)));
         let gone = tokio::time::timeout(patience * 4, write).await.expect("in good time");
         assert!(matches!(gone, Err(StoreError::Unavailable { .. })), "{gone:?}");
     }
-    cluster.start_server();
+    cluster.start_again();
     let back = async {
         while db.write("back", |tx| tenants::insert(tx, &tenant(3))).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -120,12 +120,12 @@ async fn a_server_that_comes_back_is_used_again() {
 
 #[tokio::test]
 async fn a_server_restarted_between_two_calls_is_not_noticed() {
-    let mut cluster = Cluster::start(Tls::Off);
+    let mut cluster = Cluster::start();
     let address = cluster.new_database();
     let db = Db::open(Settings { threads: 2, ..Settings::postgres(address) }).await.expect("opens");
     seed(&db).await;
-    cluster.stop_server();
-    cluster.start_server();
+    cluster.end(Stop::Fast);
+    cluster.start_again();
     for number in 10..20 {
         db.write("after", move |tx| tenants::insert(tx, &tenant(number))).await.expect("a new connection");
     }
@@ -151,7 +151,7 @@ async fn ids_are_in_the_order_of_their_bytes_whatever_the_collation() {
 
 #[tokio::test]
 async fn tls_is_spoken_with_the_right_server_alone() {
-    let (cluster, stranger) = (Cluster::start(Tls::On), Cluster::start(Tls::On));
+    let (cluster, stranger) = (Cluster::start_with(Tls::On), Cluster::start_with(Tls::On));
     let address = |host: &str, authority: &Cluster| {
         let (port, roots) = (cluster.port(), authority.authority());
         let roots = roots.display();

@@ -1,21 +1,25 @@
 //! Private databases for tests: a `SQLite` file in a temporary folder, or a database of its own in a
 //! `PostgreSQL` cluster that the harness starts and ends.
 
-mod cluster;
-
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use store::{Db, Settings};
 
-pub use cluster::{Cluster, Tls};
+pub use cluster::{Cluster, Stop, Tls};
 
 /// The engine a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Sqlite,
     Postgres,
+}
+
+/// The cluster of this test process, started by whoever asks first.
+fn shared() -> &'static Cluster {
+    static SHARED: OnceLock<Cluster> = OnceLock::new();
+    SHARED.get_or_init(Cluster::start)
 }
 
 /// One empty database, gone when it is dropped.
@@ -37,7 +41,7 @@ impl Bench {
                 (Settings::sqlite(path), Some(folder), address)
             }
             Kind::Postgres => {
-                let address = Cluster::shared().new_database();
+                let address = shared().new_database();
                 (Settings { threads: 4, ..Settings::postgres(address.clone()) }, None, address)
             }
         };
