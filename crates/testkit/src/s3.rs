@@ -1,10 +1,11 @@
 //! A store that speaks S3, as other people wrote one: it checks every signature.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use store::blob::{Bucket, Scheme};
 
+use crate::enclave::run;
 use crate::foreign::python_command;
 
 const PROGRAM: &str = include_str!("s3.py");
@@ -42,6 +43,20 @@ impl S3 {
             path_style: true,
         };
         Self { child, bucket }
+    }
+
+    /// Stops it where it stands, so that whoever asks it waits; until [`S3::resume`].
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        run(Command::new("kill").arg(signal).arg(self.child.id().to_string()));
     }
 
     /// Ends it at once, with all that it holds.

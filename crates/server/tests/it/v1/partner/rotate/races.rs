@@ -177,3 +177,20 @@ async fn a_store_that_comes_too_late_is_refused() {
         assert_eq!(app.place.rows("backups"), 0);
     }
 }
+
+/// Nor is a file, however long it takes to its place; and nothing of it is left there.
+#[tokio::test]
+async fn a_file_that_comes_too_late_is_refused() {
+    let app = Plan::default().in_bucket().start().await;
+    let actor = tenant(&app).await;
+    let key = actor.assigned("user-1", "customer-1").await;
+    let bucket = app.s3.as_ref().unwrap();
+    bucket.pause();
+    let (caller, under) = (actor.clone(), key.clone());
+    let call = tokio::spawn(async move { caller.try_store_file(&under, b"a file", &json!({})).await });
+    tokio::time::sleep(UNDER_WAY).await;
+    app.place.run("UPDATE customer_keys SET state = 'superseded'");
+    bucket.resume();
+    call.await.unwrap().refused(409, "key-superseded");
+    assert_eq!((app.place.rows("backups"), app.files().await.len()), (0, 0));
+}
