@@ -69,6 +69,10 @@ pub struct Args {
     /// /v1/sandbox/ceremony, or put a batch of your own into "outgoing" in the folder of the offline keys.
     #[arg(long)]
     pub manual_ceremony: bool,
+    /// Counts recoveries against their limits (5 a day for a user, 100 an hour for a tenant), to rehearse what
+    /// is answered beyond them; without it a sandbox does not.
+    #[arg(long)]
+    pub recovery_limits: bool,
     /// Prints one JSON object per line, for programs.
     #[arg(long)]
     pub json: bool,
@@ -152,7 +156,7 @@ async fn start(args: &Args, page: Page, folders: &Folders) -> Result<Running, Fa
     }
     progress.say("the enclave starts", "");
     let socket = folders.socket()?;
-    let enclave = EnclaveProcess::start(folders, &socket.path).await?;
+    let enclave = EnclaveProcess::start(folders, &socket.path, args.recovery_limits).await?;
     progress.say("the service starts", "");
     let listen = choose_address(args.listen, page)?;
     let settings = Settings::sandbox(folders.data(), listen, &socket.path);

@@ -258,3 +258,17 @@ fn cold_keys_are_made_again_by_themselves() {
         assert!((0..400).any(is_given), "{user} never got a key");
     }
 }
+
+#[test]
+fn the_limits_of_recoveries_are_rehearsed_on_request_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("sandbox");
+    for (flags, word) in [(&[][..], "off"), (&["--recovery-limits"][..], "on")] {
+        let mut sandbox = Sandbox::start(&data_dir, flags);
+        let enclave = processes_on(&data_dir).into_iter().find(|line| line.contains("enclave serve"));
+        let enclave = enclave.expect("an enclave");
+        assert!(enclave.contains(&format!("--recovery-limits {word} ")), "{enclave}");
+        sandbox.signal("-TERM");
+        assert!(sandbox.child.wait().expect("an end").success());
+    }
+}

@@ -50,6 +50,7 @@ pub struct Plan {
     trusted_proxy: Option<&'static str>,
     windows: Windows,
     retail_window_s: Option<u32>,
+    recovery_limits: bool,
     persona_port: Option<u16>,
     bucket: bool,
 }
@@ -108,6 +109,7 @@ impl Default for Plan {
             trusted_proxy,
             windows: Windows::default(),
             retail_window_s: None,
+            recovery_limits: false,
             persona_port: None,
             bucket,
         }
@@ -161,6 +163,12 @@ impl Plan {
     #[must_use]
     pub fn with_windows(self, windows: Windows) -> Self {
         Self { windows, ..self }
+    }
+
+    /// With an enclave that counts recoveries against their limits, as production's does.
+    #[must_use]
+    pub fn with_recovery_limits(self) -> Self {
+        Self { recovery_limits: true, ..self }
     }
 
     /// With an enclave that was told for how long recovery is open, in seconds.
@@ -238,6 +246,7 @@ impl Plan {
             },
             offline_key: sandbox.then(|| fixture.offline_key.clone()),
             retail_window_s: self.retail_window_s,
+            recovery_limits: self.recovery_limits,
             log: folder.join("enclave.log"),
         }
     }

@@ -25,6 +25,8 @@ pub struct Recipe {
     pub offline_key: Option<PathBuf>,
     /// How long after an approval recovery is open, in seconds; its own default where nothing is said.
     pub retail_window_s: Option<u32>,
+    /// Whether recoveries are counted against their limits in a sandbox too.
+    pub recovery_limits: bool,
     /// Where its words go.
     pub log: PathBuf,
 }
@@ -67,6 +69,9 @@ impl Enclave {
             if let Some(path) = path {
                 command.arg(name).arg(path);
             }
+        }
+        if recipe.recovery_limits {
+            command.args(["--recovery-limits", "on"]);
         }
         if let Some(window) = recipe.retail_window_s {
             command.args(["--retail-window-s", &window.to_string()]);

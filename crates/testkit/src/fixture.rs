@@ -95,6 +95,7 @@ fn recipe(folder: &Path, state: PathBuf) -> Recipe {
         provider: Some(folder.join("simulator.provider")),
         offline_key: Some(folder.join("offline.pub")),
         retail_window_s: None,
+        recovery_limits: false,
         log: folder.join("enclave.log"),
     }
 }

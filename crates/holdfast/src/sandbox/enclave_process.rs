@@ -55,9 +55,13 @@ struct Run {
 type LastLines = Arc<Mutex<VecDeque<String>>>;
 
 impl EnclaveProcess {
-    /// Starts it and waits until it listens.
-    pub async fn start(folders: &Folders, socket: &std::path::Path) -> Result<Self, Failure> {
-        let recipe = Recipe::new(folders, socket)?;
+    /// Starts it and waits until it listens. `recovery_limits`: whether it counts recoveries against them.
+    pub async fn start(
+        folders: &Folders,
+        socket: &std::path::Path,
+        recovery_limits: bool,
+    ) -> Result<Self, Failure> {
+        let recipe = Recipe::new(folders, socket, recovery_limits)?;
         let mut tries = 1;
         let run = loop {
             match recipe.start().await {
@@ -126,8 +130,8 @@ async fn watch_over(
 }
 
 impl Recipe {
-    fn new(folders: &Folders, socket: &std::path::Path) -> Result<Self, Failure> {
-        let words: [&std::ffi::OsStr; 13] = [
+    fn new(folders: &Folders, socket: &std::path::Path, recovery_limits: bool) -> Result<Self, Failure> {
+        let words: [&std::ffi::OsStr; 15] = [
             "enclave".as_ref(),
             "serve".as_ref(),
             "--env".as_ref(),
@@ -140,6 +144,8 @@ impl Recipe {
             &folders.provider_file().into_os_string(),
             "--offline-key".as_ref(),
             &folders.offline_key().into_os_string(),
+            "--recovery-limits".as_ref(),
+            if recovery_limits { "on" } else { "off" }.as_ref(),
             "--end-with-stdin".as_ref(),
         ];
         Ok(Self {

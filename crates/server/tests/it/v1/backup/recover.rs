@@ -148,6 +148,31 @@ async fn a_user_gets_all_of_his_own_newest_first() {
 }
 
 #[tokio::test]
+async fn a_sixth_recovery_in_a_day_waits_and_nobody_elses() {
+    let app = Plan::default().with_recovery_limits().start().await;
+    let (retail, certificate) = (app.retail(), &app.fixture.recipient.certificate);
+    for user in ["user-1", "user-2"] {
+        enrolled(&retail, user).await;
+    }
+    for _ in 0..5 {
+        let id = retail.approved("user-1").await;
+        retail.recover("user-1", &id, certificate).await.ok();
+        // The same recovery delivered again is none more.
+        retail.recover("user-1", &id, certificate).await.ok();
+    }
+    let id = retail.approved("user-1").await;
+    for _ in 0..2 {
+        let answer = retail.recover("user-1", &id, certificate).await;
+        answer.refused(429, "recovery-limit");
+        let wait: u64 = answer.header("retry-after").parse().unwrap();
+        assert!((1..=86_400).contains(&wait), "{wait}");
+        assert_eq!(last_refusal(&retail).await, ("recovery-limit".to_owned(), Some(id.clone())));
+    }
+    let other = retail.approved("user-2").await;
+    retail.recover("user-2", &other, certificate).await.ok();
+}
+
+#[tokio::test]
 async fn a_damaged_item_fails_alone() {
     let app = App::start().await;
     let (retail, user) = (app.retail(), "user-1");
