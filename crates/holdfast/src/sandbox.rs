@@ -189,7 +189,8 @@ async fn take_part(
     let Running { service, enclave, credentials, ceremonies, .. } = running;
     let in_time = format!("ready in {:.2} s", ready.as_secs_f64());
     page.line(&format!("{} sandbox, {}", page.bold("Holdfast"), page.green(&in_time)));
-    greeting::print_addresses(page, credentials, &folders.log_file().display().to_string());
+    let metrics_url = metrics_url(service);
+    greeting::print_addresses(page, credentials, &metrics_url, &folders.log_file().display().to_string());
     if !service.address().ip().is_loopback() {
         page.line("");
         page.line(
@@ -200,7 +201,7 @@ async fn take_part(
     if args.manual_ceremony {
         greeting::print_manual_ceremony(page, credentials);
     }
-    page.event("ready", ready_event(credentials, ready)?);
+    page.event("ready", ready_event(credentials, &metrics_url, ready)?);
     let plan = async {
         if args.tour {
             tour::run(page, credentials).await?;
@@ -224,9 +225,20 @@ async fn take_part(
     }
 }
 
-fn ready_event(credentials: &Credentials, ready: Duration) -> Result<serde_json::Value, Failure> {
+/// Where the service's numbers are; empty where nowhere.
+fn metrics_url(service: &Service) -> String {
+    service.metrics_address().map(|address| format!("http://{address}/metrics")).unwrap_or_default()
+}
+
+fn ready_event(
+    credentials: &Credentials,
+    metrics_url: &str,
+    ready: Duration,
+) -> Result<serde_json::Value, Failure> {
     let credentials = serde_json::to_value(credentials).doing(|| "cannot write the credentials")?;
-    Ok(serde_json::json!({ "ready_ms": ready.as_millis(), "credentials": credentials }))
+    Ok(serde_json::json!({
+        "ready_ms": ready.as_millis(), "credentials": credentials, "metrics_url": metrics_url,
+    }))
 }
 
 /// The address to listen on. Only the default one gives way to a free port: who names one means it.

@@ -44,7 +44,8 @@ fn serve(args: &Args) -> Result<(), Failure> {
             service = Service::start(settings) => service.doing(|| "the service did not start")?,
             () = shutdown.asked() => return Ok(()),
         };
-        tracing::info!(address = %service.address(), "listening");
+        let metrics = service.metrics_address().map(tracing::field::display);
+        tracing::info!(address = %service.address(), metrics, "listening");
         let ended = tokio::select! {
             () = shutdown.asked() => Ok(()),
             () = service.broken() => {

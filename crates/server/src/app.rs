@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use boundary::Env;
 use boundary::message::{Hello, Welcome};
 use domain::ids::UserId;
+use domain::key::KeyType;
 use domain::time::Timestamp;
 use store::seal::ServerKeys;
 use store::users::{self, User};
@@ -27,6 +28,7 @@ use crate::edge::minter::Minter;
 use crate::edge::outbound::{Outbound, SystemResolver};
 use crate::files::Files;
 use crate::flows::{Ctx, Error};
+use crate::metrics::Metrics;
 use crate::pool::PoolLease;
 use crate::rates::Rates;
 use crate::turns::Turns;
@@ -52,6 +54,10 @@ pub struct App {
     pub pool: PoolLease,
     /// The name under which this process leases.
     pub instance: String,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What the stock of unassigned HOT keys is filled up to.
+    pub pool_targets: Vec<(KeyType, u64)>,
     /// Where the ids of log entries and events come from.
     pub minter: Minter,
     /// Turns of rival calls.
@@ -124,12 +130,15 @@ impl App {
     pub fn new(settings: &Settings, parts: Parts) -> Self {
         let simulated = parts.sandbox.as_ref().map(|_| Provider::Simulated);
         let outbound = Arc::new(Outbound::new(settings.webhook_targets(), Box::new(SystemResolver)));
+        let metrics = Metrics::default();
         Self {
             env: settings.environment,
             db: parts.db,
             keys: parts.keys,
             token_key: parts.token_key,
-            enclave: Enclave::at(&settings.enclave_socket),
+            enclave: Enclave::at(&settings.enclave_socket, metrics.enclave.clone()),
+            metrics,
+            pool_targets: settings.pool_targets.clone(),
             clock: parts.clock,
             pool: PoolLease::new(&parts.instance),
             instance: parts.instance,

@@ -2,7 +2,7 @@
 
 mod files;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,8 +22,10 @@ use crate::edge::address::Network;
 
 pub use persona::PersonaSettings;
 use persona::WrittenPersona;
+use telemetry::WrittenMetrics;
 
 mod persona;
+mod telemetry;
 
 /// The manual, and what applies where nobody says otherwise.
 pub const DEFAULT: &str = include_str!("holdfast.default.toml");
@@ -35,6 +37,8 @@ pub struct Settings {
     pub environment: Env,
     /// Where the API listens; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Where `/metrics` listens; port 0 picks a free one; none: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// The service's own folder.
     pub data_dir: PathBuf,
     /// The database.
@@ -104,6 +108,7 @@ struct Written {
     simulator_file: PathBuf,
     pool: Pool,
     limits: WrittenLimits,
+    metrics: WrittenMetrics,
     webhooks: Webhooks,
     windows: WrittenWindows,
     persona: WrittenPersona,
@@ -146,6 +151,7 @@ impl Settings {
         Self {
             environment: Env::Sandbox,
             listen,
+            metrics_listen: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)),
             data_dir: data_dir.to_owned(),
             database: store::Settings::sqlite(data_dir.join("holdfast.db")),
             enclave_socket: enclave_socket.to_owned(),
@@ -251,6 +257,7 @@ impl Written {
             limits: self.limits.check(environment)?,
             environment,
             listen,
+            metrics_listen: self.metrics.check(listen)?,
             data_dir: self.data_dir,
             database,
             enclave_socket: self.enclave_socket,
@@ -378,13 +385,22 @@ mod tests {
     #[test]
     fn only_a_sandbox_calls_itself_and_only_production_insists_on_tls() {
         let read = |text: &str| Settings::read(text, |_| None).unwrap().webhook_targets();
-        let itself = std::net::Ipv4Addr::LOCALHOST.into();
+        let itself = Ipv4Addr::LOCALHOST.into();
         let (sandbox, production) = (read("environment = \"sandbox\""), read(""));
         assert!(sandbox.permit(itself) && !sandbox.https_only);
         assert!(!production.permit(itself) && production.https_only);
         let wider = read("[webhooks]\nallowed_ranges = \"10.0.0.0/8, fd00::/8\"");
         assert!(wider.permit("10.9.9.9".parse().unwrap()) && wider.permit("fd00::1".parse().unwrap()));
         assert!(wider.https_only && !production.permit("10.9.9.9".parse().unwrap()));
+    }
+
+    #[test]
+    fn metrics_are_on_this_machine_alone_unless_they_are_set() {
+        let of = |text: &str| Settings::read(text, |_| None).unwrap().metrics_listen;
+        assert_eq!(of(""), Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9464)));
+        assert_eq!(of("[metrics]\nlisten = \"\""), None);
+        assert_eq!(of("[metrics]\nlisten = \"0.0.0.0:1\""), Some("0.0.0.0:1".parse().unwrap()));
+        assert!(of("listen = \"127.0.0.1:0\"\n[metrics]\nlisten = \"127.0.0.1:0\"").is_some());
     }
 
     #[test]
@@ -404,6 +420,9 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         for (text, setting) in [
             ("listen = \"nowhere\"", "listen"),
+            ("[metrics]\nlisten = \"9464\"", "metrics.listen"),
+            ("listen = \"[::1]:7\"\n[metrics]\nlisten = \"[::1]:7\"", "metrics.listen"),
+            ("[metrics]\nport = 9464", "the file"),
             ("environment = \"staging\"", "environment"),
             ("no_such_setting = 1", "the file"),
             ("[pool]\nrsa4096 = -1", "the file"),

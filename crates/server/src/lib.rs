@@ -13,6 +13,7 @@ pub mod edge;
 pub mod files;
 mod flows;
 mod http;
+pub mod metrics;
 mod pool;
 mod rates;
 pub mod running;

@@ -30,8 +30,10 @@ use crate::edge::identity::persona::Persona;
 use crate::edge::jwt::TokenKey;
 use crate::files::Files;
 use crate::flows::Error;
+use crate::http::metrics;
 use crate::http::router::router;
 use crate::http::serve::serve;
+use crate::metrics::SpanCounts;
 use crate::sandbox_tenants;
 use crate::work::{self, Workers, pool_key};
 
@@ -42,9 +44,9 @@ const BROKEN_LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Service {
     app: Arc<App>,
     address: SocketAddr,
-    pool_targets: Vec<(KeyType, u64)>,
+    metrics_address: Option<SocketAddr>,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<()>,
+    serving: Vec<JoinHandle<()>>,
     workers: Workers,
 }
 
@@ -111,12 +113,17 @@ impl Service {
         claim_database(&db, &settings, &instance).await?;
         let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
         let address = listener.local_addr().map_err(doing("listening"))?;
+        let watched = listen_for_metrics(settings.metrics_listen).await?;
         let parts = Parts { db, keys, token_key, clock, instance, files, sandbox, persona };
         let app = Arc::new(App::new(&settings, parts));
         let (stop, stopped) = watch::channel(false);
-        let workers = work::start(&app, settings.pool_targets.clone(), &stopped);
-        let serving = tokio::spawn(serve(listener, router(&app), stopped));
-        Ok(Self { app, address, pool_targets: settings.pool_targets, stop, serving, workers })
+        let workers = work::start(&app, settings.pool_targets, &stopped);
+        let mut serving = vec![tokio::spawn(serve(listener, router(&app), stopped.clone()))];
+        let metrics_address = watched.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = watched {
+            serving.push(tokio::spawn(serve(listener, metrics::router(&app), stopped)));
+        }
+        Ok(Self { app, address, metrics_address, stop, serving, workers })
     }
 
     /// The address it listens on, with the port that was chosen.
@@ -124,9 +131,19 @@ impl Service {
         self.address
     }
 
+    /// The address that `/metrics` listens on, with the port that was chosen; none: nowhere.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Shows these counts at `/metrics`.
+    pub fn show_spans(&self, counts: &SpanCounts) {
+        self.app.metrics.add_spans(counts);
+    }
+
     /// The stock of unassigned keys, by kind.
     pub async fn pool(&self) -> Result<Vec<PoolDepth>, StartError> {
-        let (now, targets) = (self.app.clock.now(), self.pool_targets.clone());
+        let (now, targets) = (self.app.clock.now(), self.app.pool_targets.clone());
         let counted = self.app.db.read("count_pool", move |rx| {
             let mut depths = Vec::new();
             for environment in KeyEnvironment::ALL {
@@ -190,7 +207,9 @@ impl Service {
     pub async fn stop(self) {
         // Nobody listens any more only if everything has ended by itself.
         let _ = self.stop.send(true);
-        let _ = self.serving.await;
+        for serving in self.serving {
+            let _ = serving.await;
+        }
         self.workers.finish().await;
         let owner = self.app.instance.clone();
         let released = self.app.db.write("release_leases", move |tx| release_leases(tx, &owner));
@@ -200,6 +219,17 @@ impl Service {
         }
         self.app.db.close().await;
     }
+}
+
+/// Listens for scrapes, where anywhere.
+async fn listen_for_metrics(
+    listen: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    const DOING: &str = "listening for scrapes of /metrics";
+    let Some(listen) = listen else { return Ok(None) };
+    let listener = TcpListener::bind(listen).await.map_err(doing(DOING))?;
+    let address = listener.local_addr().map_err(doing(DOING))?;
+    Ok(Some((listener, address)))
 }
 
 /// Refuses a database of the other environment, and takes back what this process leased before it died.

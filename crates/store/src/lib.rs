@@ -28,6 +28,7 @@ mod tx;
 mod write;
 
 pub mod audit;
+pub mod backlog;
 pub mod backups;
 pub mod blob;
 pub mod credentials;

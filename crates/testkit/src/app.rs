@@ -36,8 +36,10 @@ use crate::enclave::{Enclave, Recipe};
 use crate::fixture::Fixture;
 use crate::persona::{self, Persona};
 use crate::s3::S3;
+use crate::scrape::Scrape;
 
 /// What kind of service a test wants.
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that a test may want")]
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     env: Env,
@@ -353,6 +355,15 @@ impl App {
     /// Where it listens.
     pub fn base(&self) -> String {
         format!("http://{}", self.service().address())
+    }
+
+    /// What a scrape of `/metrics` is answered.
+    pub async fn scrape(&self) -> Scrape {
+        let address = self.service().metrics_address().expect("metrics are on");
+        let base = format!("http://{address}");
+        let answer = Actor { base, ..self.anonymous() }.get("/metrics").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        Scrape::of(answer)
     }
 
     /// Nobody.

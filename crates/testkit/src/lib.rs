@@ -24,6 +24,7 @@ pub mod foreign;
 mod form;
 pub mod persona;
 mod s3;
+mod scrape;
 
 pub use actor::{Actor, Given, assign_body, data_body, store_body};
 pub use app::{App, KeyRole, Plan};
@@ -35,3 +36,4 @@ pub use enclave::{Enclave, Recipe};
 pub use fixture::Fixture;
 pub use form::Form;
 pub use s3::S3;
+pub use scrape::Scrape;

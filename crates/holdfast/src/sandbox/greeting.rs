@@ -14,13 +14,14 @@ pub struct Suggestion {
 }
 
 /// Prints the addresses and the tenants.
-pub fn print_addresses(page: Page, credentials: &Credentials, log_file: &str) {
+pub fn print_addresses(page: Page, credentials: &Credentials, metrics_url: &str, log_file: &str) {
     let row =
         |name: &str, value: &str| page.line(&format!("  {}  {value}", page.dim(&format!("{name:<12}"))));
     page.line("");
     row("API", &page.cyan(&credentials.base_url));
     row("reference", &format!("{}/docs", credentials.base_url));
     row("signing keys", &credentials.jwks_url);
+    row("metrics", metrics_url);
     row("data", &credentials.data_dir);
     row("offline keys", &credentials.cold_dir);
     row("log", log_file);

@@ -1,11 +1,22 @@
 //! The one place where the clock is read.
 
+use std::time::Instant;
+
 use domain::time::Timestamp;
 
 /// Says what time it is. Read once at the edge of a call; from there on `now` is a value.
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;
+}
+
+/// Now, for measuring how long something takes and for nothing else: no rule may hang on it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a duration that is only shown needs no clock that a test can set"
+)]
+pub fn instant() -> Instant {
+    Instant::now()
 }
 
 /// The machine's clock.

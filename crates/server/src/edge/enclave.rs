@@ -17,11 +17,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
+use super::clock::instant;
+use crate::metrics::{Answered, Asked, EnclaveCalls};
+
 /// The way to one enclave.
 pub struct Enclave {
     socket: PathBuf,
     permits: Semaphore,
     idle: Mutex<Vec<UnixStream>>,
+    counts: EnclaveCalls,
 }
 
 /// A call did not end as it should.
@@ -49,7 +53,7 @@ macro_rules! calls {
     ($($(#[$doc:meta])* $name:ident: $request:ident => $reply:ident($body:ty);)*) => {$(
         $(#[$doc])*
         pub async fn $name(&self, request: $request) -> Result<$body, CallError> {
-            match self.call(&Request::$request(request)).await? {
+            match self.call(stringify!($name), &Request::$request(request)).await? {
                 Reply::$reply(body) => Ok(body),
                 Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
                 _ => Err(CallError::OutOfProtocol),
@@ -60,8 +64,9 @@ macro_rules! calls {
 
 impl Enclave {
     /// The enclave behind this socket; nothing is opened yet.
-    pub fn at(socket: &Path) -> Self {
+    pub fn at(socket: &Path, counts: EnclaveCalls) -> Self {
         Self {
+            counts,
             socket: socket.to_owned(),
             permits: Semaphore::new(ENCLAVE_CONNECTIONS_MAX),
             idle: Mutex::new(Vec::new()),
@@ -103,14 +108,30 @@ impl Enclave {
 
     /// Yes or no to items whose checksum nobody gave.
     pub async fn try_items(&self, request: Check) -> Result<Checked, CallError> {
-        match self.call(&Request::Try(request)).await? {
+        match self.call("try_items", &Request::Try(request)).await? {
             Reply::Checked(body) => Ok(body),
             Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
             _ => Err(CallError::OutOfProtocol),
         }
     }
 
-    async fn call(&self, request: &Request) -> Result<Reply, CallError> {
+    /// Asks, and counts how it went under this name.
+    async fn call(&self, name: &'static str, request: &Request) -> Result<Reply, CallError> {
+        let begun = instant();
+        let reply = self.ask(request).await;
+        let outcome = match &reply {
+            Ok(Reply::Refused(_)) => "refused",
+            Ok(_) => "ok",
+            Err(CallError::Away(_)) => "away",
+            Err(_) => "out-of-protocol",
+        };
+        self.counts.calls.get_or_create(&Answered { request: name, outcome }).inc();
+        let seconds = self.counts.seconds.get_or_create(&Asked { request: name });
+        seconds.observe(instant().duration_since(begun).as_secs_f64());
+        reply
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Reply, CallError> {
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await.map_err(|_| CallError::OutOfProtocol)?;
         let mut stream = self.connection().await.map_err(CallError::Away)?;

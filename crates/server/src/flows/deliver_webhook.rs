@@ -77,6 +77,7 @@ pub async fn deliver_webhook(app: &App, parcel: Parcel) -> Result<(), Error> {
     let mut headers = signed_headers(event_id.as_str(), began_at, body, &secrets).to_vec();
     headers.push(("holdfast-attempt", format!("{number}/{}", attempts_max())));
     let answer = app.outbound.post(&parcel.endpoint.url, &headers, body.clone()).await;
+    app.metrics.count_delivery(answer.outcome);
     let now = app.clock.now();
     let attempt = Attempt {
         event_id: event_id.clone(),

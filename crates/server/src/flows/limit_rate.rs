@@ -16,6 +16,9 @@ use crate::rates::Guessed;
 /// Counts a call of this credential; what it says of the rate goes into the answer, also of a refused call.
 pub fn count_call(app: &App, principal: &Principal, now: Timestamp) -> (Standing, Result<(), Refusal>) {
     let standing = app.rates.call(&principal.credential, now);
+    if !standing.is_admitted {
+        app.metrics.http.rate_limited.inc();
+    }
     let refusal = || {
         Refusal::new(Kind::TooMany, "rate-limit", "this credential calls too often")
             .retry_after(standing.retry_after_s)
@@ -29,6 +32,7 @@ pub fn count_call(app: &App, principal: &Principal, now: Timestamp) -> (Standing
 pub fn count_failure(app: &App, error: Error, address: IpAddr, given: &[&str], now: Timestamp) -> Error {
     match error {
         Error::Refused(refusal) if refusal.kind == Kind::Unauthenticated => {
+            app.metrics.http.unauthenticated.inc();
             let mut standings = vec![app.rates.failure(address, now)];
             let guessed = given.iter().filter(|text| !text.is_empty()).map(|text| guessed(app, text));
             standings.extend(guessed.map(|guessed| app.rates.guess(&guessed, now)));

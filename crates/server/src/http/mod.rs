@@ -5,6 +5,8 @@ pub mod caller;
 pub mod error;
 mod file_form;
 pub mod form;
+pub mod measure;
+pub mod metrics;
 pub mod openapi;
 pub mod page;
 pub mod pages;

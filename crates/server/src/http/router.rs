@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{error, openapi, pages, rate_limit, repeat, request_id, rest_of_body};
+use super::{error, measure, openapi, pages, rate_limit, repeat, request_id, rest_of_body};
 use crate::app::App;
 
 /// The whole HTTP face of the service.
@@ -29,6 +29,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(from_fn(rate_limit::announce))
         .layer(from_fn(rest_of_body::throw_away))
         .layer(from_fn_with_state(Arc::clone(app), request_id::name))
+        .layer(from_fn_with_state(Arc::clone(app), measure::count))
 }
 
 async fn served(State(document): State<Arc<str>>) -> impl IntoResponse {

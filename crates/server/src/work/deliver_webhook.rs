@@ -14,6 +14,9 @@ use tokio::task::{Id, JoinSet};
 use crate::app::App;
 use crate::flows::{self, Error};
 
+/// The job's name.
+const JOB: &str = "deliver_webhook";
+
 /// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -43,10 +46,12 @@ pub async fn deliver(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let pause = match send_due(&app, &mut on_the_way).await {
             Ok(()) => LOOK_EVERY,
             Err(Error::Refused(refusal)) => {
+                app.metrics.count_failed_round(JOB, "waits");
                 tracing::debug!(%refusal, "webhooks wait");
                 AFTER_FAILURE
             }
             Err(Error::Fault(fault)) => {
+                app.metrics.count_failed_round(JOB, "failed");
                 tracing::error!(
                     doing = fault.doing,
                     cause = fault.chain(),
@@ -87,6 +92,7 @@ async fn send_due(app: &Arc<App>, on_the_way: &mut OnTheWay) -> Result<(), Error
                             tracing::debug!(%refusal, "a delivery is not recorded");
                         }
                         Err(Error::Fault(fault)) => {
+                            app.metrics.count_failed_round(JOB, "failed");
                             tracing::error!(
                                 doing = fault.doing,
                                 cause = fault.chain(),

@@ -97,10 +97,12 @@ async fn repeat(app: Arc<App>, job: Job, mut stop: watch::Receiver<bool>) {
             Ok(true) => continue,
             Ok(false) => IDLE,
             Err(Error::Refused(refusal)) => {
+                app.metrics.count_failed_round(job.name(), "waits");
                 tracing::debug!(job = job.name(), %refusal, "a job waits");
                 AFTER_FAILURE
             }
             Err(Error::Fault(fault)) => {
+                app.metrics.count_failed_round(job.name(), "failed");
                 tracing::error!(job = job.name(), doing = fault.doing, cause = fault.chain(), "a job failed");
                 AFTER_FAILURE
             }

@@ -9,6 +9,7 @@ mod docs;
 mod events;
 mod files;
 mod identity;
+mod metrics;
 mod openapi;
 mod outages;
 mod paths;

@@ -20,6 +20,7 @@ crate::on_both_engines! {
     a_lapsed_lease_is_claimed_again_and_only_one_outcome_counts,
     failure_has_a_beginning_and_switching_off_parks,
     what_is_asked_for_again_begins_anew,
+    what_is_on_its_way_is_counted_by_the_oldest,
 }
 
 fn endpoint(number: u64) -> Endpoint {
@@ -256,4 +257,29 @@ async fn what_is_asked_for_again_begins_anew(bench: &Bench) {
     let found = read(&db, find).await.expect("found");
     assert_eq!((found.state, found.tries, found.round_from), (DeliveryState::Pending, 2, 2));
     assert_eq!(write(&db, claim("a", at(200), at(300), 9)).await.len(), 1);
+}
+
+async fn what_is_on_its_way_is_counted_by_the_oldest(bench: &Bench) {
+    let db = with_endpoint(bench).await;
+    let waiting = async || read(&db, store::backlog::find).await.waiting;
+    assert_eq!((waiting().await.deliveries, waiting().await.oldest_pending), (0, None));
+    for (number, at) in [(1, at(20)), (2, at(30)), (3, at(40))] {
+        let event = Event { created_at: at, ..event(number, "key.assigned") };
+        write(&db, move |tx| store::events::of(&id(1)).append(tx, &event)).await;
+    }
+    assert_eq!((waiting().await.deliveries, waiting().await.oldest_pending), (3, Some(at(20))));
+    let attempt = Attempt {
+        event_id: id(1),
+        number: 1,
+        began_at: at(50),
+        duration_ms: 1,
+        outcome: AttemptOutcome::Acknowledged,
+        answer_code: Some(200),
+    };
+    write(&db, move |tx| {
+        let next = (DeliveryState::Delivered, at(50));
+        webhook_deliveries::of(&id(1)).set_tried(tx, &id(1), &attempt, next, at(50))
+    })
+    .await;
+    assert_eq!((waiting().await.deliveries, waiting().await.oldest_pending), (2, Some(at(30))));
 }

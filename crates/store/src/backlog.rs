@@ -1,0 +1,67 @@
+//! What waits for somebody, over all tenants: numbers for whoever watches the process, and nothing of anybody's.
+
+use domain::key::{KeyEnvironment, KeyType};
+use domain::time::Timestamp;
+
+use crate::sql::Sql;
+use crate::{Rx, StoreError};
+
+row! {
+    /// How much waits.
+    #[derive(Debug)]
+    pub struct Waiting {
+        /// Webhook deliveries on their way.
+        pub deliveries: i64,
+        /// When what the oldest of them tells of was; none: there is none.
+        pub oldest_pending: Option<Timestamp>,
+        /// Events of identity providers that nobody has judged.
+        pub provider_events: i64,
+        /// Audit entries without their place in the log.
+        pub audit_entries: i64,
+    }
+}
+
+row! {
+    /// How many unassigned keys of one kind there are.
+    #[derive(Debug)]
+    struct Stock {
+        key_environment: KeyEnvironment,
+        key_type: KeyType,
+        count: i64,
+    }
+}
+
+/// What waits, and what is in stock.
+#[derive(Clone, Debug)]
+pub struct Backlog {
+    /// What waits.
+    pub waiting: Waiting,
+    stock: Vec<Stock>,
+}
+
+// Each count reads an index that holds only what waits.
+static WAITING: Sql = sql!(
+    "backlog.find_waiting",
+    "SELECT (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending') AS deliveries, ",
+    "(SELECT created_at FROM events WHERE id = ",
+    "(SELECT min(event_id) FROM webhook_deliveries WHERE state = 'pending')) AS oldest_pending, ",
+    "(SELECT count(*) FROM provider_events WHERE state = 'received') AS provider_events, ",
+    "(SELECT count(*) FROM audit_entries WHERE seq IS NULL) AS audit_entries"
+);
+static STOCK: Sql = sql!(
+    "backlog.list_stock",
+    "SELECT key_environment, key_type, count(*) AS count FROM pool_keys GROUP BY key_environment, key_type"
+);
+
+/// What waits now.
+pub fn find(rx: &mut Rx<'_>) -> Result<Backlog, StoreError> {
+    Ok(Backlog { waiting: rx.find_one(&WAITING, &[])?, stock: rx.list(&STOCK, &[])? })
+}
+
+impl Backlog {
+    /// Unassigned keys of a kind, those that a process has set aside among them.
+    pub fn pool_keys(&self, key_environment: KeyEnvironment, key_type: KeyType) -> i64 {
+        let of_kind = |stock: &&Stock| stock.key_environment == key_environment && stock.key_type == key_type;
+        self.stock.iter().find(of_kind).map_or(0, |stock| stock.count)
+    }
+}
