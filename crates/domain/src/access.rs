@@ -67,6 +67,8 @@ words! {
         RestoreOwnBackup = "restore-own-backup",
         /// Reading the audit log.
         ReadAudit = "read-audit",
+        /// Getting the whole of it.
+        ExportAudit = "export-audit",
         /// Exchanging an API key for a token.
         ExchangeToken = "exchange-token",
         /// Making a credential.
@@ -141,6 +143,7 @@ impl Deed {
             Self::DeleteOwnBackup => ("DELETE", "/v1/backups/{backup_id}"),
             Self::RestoreOwnBackup => ("POST", "/v1/backups/{backup_id}/restore"),
             Self::ReadAudit => ("GET", "/v1/audit"),
+            Self::ExportAudit => ("GET", "/v1/audit/export"),
             Self::ExchangeToken => ("POST", "/v1/auth/token"),
             Self::CreateCredential => ("POST", "/v1/credentials"),
             Self::ListCredentials => ("GET", "/v1/credentials"),
@@ -205,7 +208,7 @@ impl Deed {
             | Self::VerifyBackup
             | Self::DeleteOwnBackup
             | Self::RestoreOwnBackup => Scope::Keys,
-            Self::ReadAudit => Scope::Audit,
+            Self::ReadAudit | Self::ExportAudit => Scope::Audit,
             Self::CreateCredential
             | Self::ListCredentials
             | Self::RevokeCredential

@@ -117,6 +117,12 @@ pub const PAGE_MAX: u32 = 200;
 /// Entries on a page when nobody says how many.
 pub const PAGE_DEFAULT: u32 = 50;
 
+/// Entries of the audit log that an export reads at once: what it holds in memory.
+pub const AUDIT_EXPORT_PAGE_ENTRIES: i64 = 500;
+
+/// An answer that is written while it is read is cut when its reader has taken nothing for this long.
+pub const STREAM_PATIENCE: Duration = Duration::from_mins(1);
+
 /// An inquiry that nobody finishes expires after this, where the settings say nothing else.
 pub const INQUIRY_LIFE: Duration = Duration::from_hours(24);
 

@@ -18,5 +18,6 @@ mod rest_of_body;
 pub mod router;
 mod routes;
 pub mod serve;
+pub mod stream;
 
 pub use routes::credentials::credential;

@@ -108,6 +108,7 @@ fn institution() -> Routes {
 fn account() -> Routes {
     OpenApiRouter::new()
         .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(auth::token))
         .routes(routes!(auth::set_issuer))
         .routes(routes!(auth::read_issuer))

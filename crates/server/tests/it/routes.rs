@@ -134,6 +134,7 @@ fn tenant() -> Vec<Operation> {
         json!({"issuer": "https://idp.example", "jwks_uri": "http://127.0.0.1:1024/jwks", "audience": "us"});
     vec![
         get("/v1/audit", Scope::Audit),
+        get("/v1/audit/export", Scope::Audit),
         post("/v1/credentials", credential, Scope::Credentials),
         get("/v1/credentials", Scope::Credentials),
         delete("/v1/credentials/{id}", Scope::Credentials),

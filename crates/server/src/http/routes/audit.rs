@@ -7,16 +7,24 @@ use api::audit::{AuditEntry, AuditPage};
 use api::error::ErrorBody;
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use domain::audit::{FIRST_PREV_HASH, hex};
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use store::audit::{Filter, Sequenced};
+use tracing::Instrument as _;
 
 use super::Params;
 use crate::app::App;
-use crate::flows::{self, AuditQuery};
+use crate::flows::{self, AuditExport, AuditQuery, Ctx};
 use crate::http::caller::Caller;
 use crate::http::error::Failure;
+use crate::http::stream::{self, Writer};
+
+/// How many entries the log has.
+const AUDIT_SIZE: HeaderName = HeaderName::from_static("holdfast-audit-size");
 
 /// Lists acts, ascending.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit",
@@ -41,6 +49,80 @@ pub async fn list(
     let tenant = ctx.principal.tenant.to_string();
     let next_cursor = entries.last().filter(|_| more).map(|last| cursor(last.seq));
     Ok(Json(AuditPage { data: entries.into_iter().map(|row| entry(&tenant, row)).collect(), next_cursor }))
+}
+
+/// The whole log as JSON lines: the entries of `GET /v1/audit`, one a line, ascending, all that were answered before.
+///
+/// Nothing but a whole answer ends in order: one that could not be finished is cut, within the chunks of HTTP/1.1.
+#[utoipa::path(get, path = "/v1/audit/export", tag = "audit",
+    params(
+        ("customer_id" = Option<String>, Query, description = "Only acts that concern this organisation"),
+        ("package_id" = Option<String>, Query, description = "Only acts that concern this package"),
+        ("key_id" = Option<String>, Query, description = "Only acts that concern this key"),
+        ("backup_id" = Option<String>, Query, description = "Only acts that concern this backup"),
+        ("action" = Option<String>, Query, description = "Only acts of this kind"),
+        ("from" = Option<String>, Query, description = "Not before, RFC 3339 in UTC"),
+        ("to" = Option<String>, Query, description = "Before, RFC 3339 in UTC"),
+    ),
+    responses(
+        (status = 200, body = String, content_type = "application/x-ndjson",
+            description = "One `AuditEntry` a line, each with its newline",
+            headers(("Holdfast-Audit-Size" = i64,
+                description = "Entries of the log: the `seq` that an export without filters ends with"))),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn export(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    params: Params,
+) -> Result<Response, Failure> {
+    let mut export = flows::export_audit(&app, &ctx, parse(&params)?.filter).await?;
+    let size = HeaderValue::from(export.size());
+    // Before there is an answer, a failure still has one of its own.
+    let first = export.next_page(&app).await?;
+    let (writer, body) = stream::body();
+    tokio::spawn(write_lines(app, ctx, export, first, writer).in_current_span());
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")), (AUDIT_SIZE, size)];
+    Ok((headers, body).into_response())
+}
+
+/// Writes page after page, until there is none, or nobody reads.
+async fn write_lines(
+    app: Arc<App>,
+    ctx: Ctx,
+    mut export: AuditExport,
+    first: Option<Vec<Sequenced>>,
+    writer: Writer,
+) {
+    let tenant = ctx.principal.tenant.to_string();
+    let mut next = Ok(first);
+    loop {
+        let page = match next {
+            Ok(Some(page)) => page,
+            Ok(None) => return writer.end(),
+            Err(error) => {
+                let (doing, cause) = match Failure::from(error) {
+                    Failure::Internal { doing, cause } => (doing, cause),
+                    Failure::Refused(refusal) => ("exporting a log", refusal.text),
+                };
+                tracing::warn!(doing, cause, request_id = ctx.request_id, "an answer was cut");
+                return;
+            }
+        };
+        if !writer.write(lines(&tenant, page).into()).await {
+            return;
+        }
+        next = export.next_page(&app).await;
+    }
+}
+
+fn lines(tenant: &str, page: Vec<Sequenced>) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for row in page {
+        // An entry is texts and numbers, and a vector takes all that is written.
+        let _ = serde_json::to_writer(&mut lines, &entry(tenant, row));
+        lines.push(b'\n');
+    }
+    lines
 }
 
 fn parse(params: &HashMap<String, String>) -> Result<AuditQuery, Refusal> {

@@ -10,7 +10,7 @@ use testkit::foreign::python;
 use testkit::{Actor, App};
 
 /// A history with something of everything. Returns a key's and a backup's id.
-async fn history(app: &App) -> (String, String) {
+pub async fn history(app: &App) -> (String, String) {
     let partner = app.partner();
     let mut last = None;
     for at in 0..3 {
@@ -147,7 +147,7 @@ async fn filters_that_are_none_are_named() {
 }
 
 /// The chain, computed as the documentation says: SHA-256 of a zero byte and the entry's canonical form.
-fn follow(tenant: &str, log: &[Value]) -> Vec<String> {
+pub fn follow(tenant: &str, log: &[Value]) -> Vec<String> {
     let script = "import sys, json, hashlib\n\
         ask = json.load(sys.stdin)\n\
         for entry in ask['log']:\n    \
@@ -194,7 +194,7 @@ async fn each_entry_holds_the_hash_of_the_one_before() {
     assert_eq!(partly[0]["prev_hash"], all[2]["prev_hash"], "a filter changes no entry");
 }
 
-async fn history_of_names(app: &App) {
+pub async fn history_of_names(app: &App) {
     app.partner().assigned("ü", "Ørsted \"&\" 日本 \u{1d54c}").await;
 }
 

@@ -1,6 +1,7 @@
 //! `/v1`.
 
 mod audit;
+mod audit_export;
 mod auth;
 mod backup;
 mod credentials;
