@@ -11,6 +11,7 @@ mod sandbox;
 mod serve;
 mod shutdown;
 mod tour;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -68,10 +69,11 @@ mod tests {
             (None, false, false, false, false, false)
         );
         let line = "holdfast sandbox --tour --once --fresh --json --listen 127.0.0.1:0 --data-dir d --credentials c \
-             --manual-ceremony";
+             --manual-ceremony --otlp-endpoint http://127.0.0.1:4318";
         let Command::Sandbox(args) = parse(line).unwrap() else { panic!() };
         assert_eq!(args.listen, Some(([127, 0, 0, 1], 0).into()));
         assert!(args.tour && args.once && args.fresh && args.json && args.manual_ceremony);
+        assert_eq!(args.otlp_endpoint.unwrap().endpoint, "http://127.0.0.1:4318/v1/traces");
         assert_eq!((args.data_dir, args.credentials), (Some("d".into()), Some("c".into())));
     }
 
@@ -81,6 +83,7 @@ mod tests {
             ("holdfast", "Usage"),
             ("holdfast sandbox --listen 8090", "--listen"),
             ("holdfast sandbox --port 1", "--port"),
+            ("holdfast sandbox --otlp-endpoint collector:4317", "address of a collector"),
             ("holdfast serve", "--config"),
             ("holdfast dance", "dance"),
             ("holdfast admin tenant create --name a", "--kind"),

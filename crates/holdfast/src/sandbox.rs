@@ -12,12 +12,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use client::api::sandbox::Credentials;
-use server::config::Settings;
+use server::config::{Settings, TracingSettings};
 use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
 use server::edge::clock::SystemClock;
 use server::running::Service;
 use tokio::sync::mpsc;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use self::enclave_process::EnclaveProcess;
 use self::folders::{Folders, Socket};
@@ -28,6 +30,7 @@ use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
 use crate::shutdown::Shutdown;
 use crate::tour;
+use crate::traces::Traces;
 
 /// Where the sandbox listens unless it is told otherwise.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
@@ -73,6 +76,9 @@ pub struct Args {
     /// is answered beyond them; without it a sandbox does not.
     #[arg(long)]
     pub recovery_limits: bool,
+    /// Sends traces of calls to the collector at this address (such as <http://127.0.0.1:4318>), by OTLP over HTTP.
+    #[arg(long, value_name = "URL", value_parser = TracingSettings::to)]
+    pub otlp_endpoint: Option<TracingSettings>,
     /// Prints one JSON object per line, for programs.
     #[arg(long)]
     pub json: bool,
@@ -112,11 +118,17 @@ pub fn run(args: &Args, started: Instant) -> ExitCode {
 async fn live(args: &Args, page: Page, started: Instant) -> Result<ExitCode, Failure> {
     let mut shutdown = Shutdown::listen()?;
     let folders = Folders::open(args.data_dir.as_deref(), args.fresh)?;
-    start_log(&folders.log_file())?;
+    let traces = args.otlp_endpoint.as_ref().map(Traces::open).transpose()?;
+    start_log(&folders.log_file(), traces.as_ref())?;
+    let counts = traces.as_ref().map(Traces::counts);
+    let sending = traces.map(Traces::send);
     let mut running = tokio::select! {
         running = start(args, page, &folders) => running?,
         () = shutdown.asked() => return Ok(code_of_interruption(args)),
     };
+    if let Some(counts) = counts {
+        running.service.show_spans(&counts);
+    }
     let ready = instant().duration_since(started);
     let took_part = tokio::select! {
         code = take_part(args, page, &folders, &mut running, ready) => code,
@@ -130,6 +142,9 @@ async fn live(args: &Args, page: Page, started: Instant) -> Result<ExitCode, Fai
     let in_order = async {
         service.stop().await;
         enclave.stop().await;
+        if let Some(sending) = sending {
+            sending.finish().await;
+        }
     };
     tokio::select! {
         () = in_order => {}
@@ -296,7 +311,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// The log goes into a file: the terminal belongs to the tour. `RUST_LOG` says how much.
-fn start_log(path: &Path) -> Result<(), Failure> {
+fn start_log(path: &Path, traces: Option<&Traces>) -> Result<(), Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     let doing = || format!("cannot write the log {}", path.display());
@@ -306,9 +321,10 @@ fn start_log(path: &Path) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.append(true).create(true).mode(0o600).open(path).doing(doing)?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false);
+    let lines = lines.with_writer(std::sync::Mutex::new(file)).with_filter(filter);
     // A second subscriber in one process is a test's, which has its own log.
-    let _ = subscriber.with_writer(std::sync::Mutex::new(file)).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(traces.map(Traces::layer)).try_init();
     Ok(())
 }
 

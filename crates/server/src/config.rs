@@ -22,7 +22,8 @@ use crate::edge::address::Network;
 
 pub use persona::PersonaSettings;
 use persona::WrittenPersona;
-use telemetry::WrittenMetrics;
+pub use telemetry::TracingSettings;
+use telemetry::{WrittenMetrics, WrittenTracing};
 
 mod persona;
 mod telemetry;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub webhook_ranges: Vec<Range>,
     /// How long what stays open.
     pub windows: Windows,
+    /// Whither traces of calls are sent; none: nowhere. The command reads it, which sets up what logs.
+    pub tracing: Option<TracingSettings>,
     /// The identity provider Persona, where it is used.
     pub persona: Option<PersonaSettings>,
     /// Where files are kept.
@@ -109,6 +112,7 @@ struct Written {
     pool: Pool,
     limits: WrittenLimits,
     metrics: WrittenMetrics,
+    tracing: WrittenTracing,
     webhooks: Webhooks,
     windows: WrittenWindows,
     persona: WrittenPersona,
@@ -160,6 +164,7 @@ impl Settings {
             limits: Limits::of(Env::Sandbox),
             webhook_ranges: Vec::new(),
             windows: Windows::default(),
+            tracing: None,
             persona: None,
             files: FilesAt::Folder(data_dir.join("files")),
         }
@@ -269,6 +274,7 @@ impl Written {
             ],
             webhook_ranges: self.webhooks.ranges()?,
             windows: self.windows.check()?,
+            tracing: self.tracing.check()?,
             persona: self.persona.check(environment)?,
             files,
         })
@@ -308,6 +314,10 @@ fn merge(under: &mut toml::Table, over: toml::Table) {
     for (name, value) in over {
         match (under.get_mut(&name), value) {
             (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            // 1 where 1.0 is meant.
+            (Some(ratio @ toml::Value::Float(_)), toml::Value::Integer(whole)) => {
+                *ratio = toml::Value::Float(i32::try_from(whole).map_or(f64::NAN, f64::from));
+            }
             (_, value) => drop(under.insert(name, value)),
         }
     }
@@ -333,6 +343,11 @@ fn override_by(
                 if let Some(text) = variable(&full) {
                     *switch =
                         text.parse().map_err(|_| SettingsError::new(&full, "must be `true` or `false`"))?;
+                }
+            }
+            toml::Value::Float(number) => {
+                if let Some(text) = variable(&full) {
+                    *number = text.parse().map_err(|_| SettingsError::new(&full, "must be a number"))?;
                 }
             }
             toml::Value::String(text) => {
@@ -404,6 +419,21 @@ mod tests {
     }
 
     #[test]
+    fn traces_go_nowhere_unless_it_is_set() {
+        let of = |text: &str, variable: &dyn Fn(&str) -> Option<String>| {
+            Settings::read(text, variable).unwrap().tracing
+        };
+        assert_eq!(of("", &|_| None), None);
+        let text = "[tracing]\notlp_endpoint = \"https://collector/otlp/\"\nsampling_ratio = 1";
+        assert_eq!(of(text, &|_| None).unwrap().endpoint, "https://collector/otlp/v1/traces");
+        let ratio = |name: &str| (name == "HOLDFAST_TRACING_SAMPLING_RATIO").then(|| "0.25".to_owned());
+        assert_eq!(
+            of(text, &ratio).unwrap(),
+            TracingSettings { sampling_ratio: 0.25, ..of(text, &|_| None).unwrap() }
+        );
+    }
+
+    #[test]
     fn windows_are_a_day_unless_they_are_set() {
         let of = |text: &str| Settings::read(text, |_| None).unwrap().windows;
         assert_eq!(of(""), Windows::default());
@@ -423,6 +453,11 @@ mod tests {
             ("[metrics]\nlisten = \"9464\"", "metrics.listen"),
             ("listen = \"[::1]:7\"\n[metrics]\nlisten = \"[::1]:7\"", "metrics.listen"),
             ("[metrics]\nport = 9464", "the file"),
+            ("[tracing]\notlp_endpoint = \"collector:4317\"", "tracing.otlp_endpoint"),
+            ("[tracing]\notlp_endpoint = \"grpc://collector\"", "tracing.otlp_endpoint"),
+            ("[tracing]\nsampling_ratio = 1.1", "tracing.sampling_ratio"),
+            ("[tracing]\nsampling_ratio = nan", "tracing.sampling_ratio"),
+            ("[tracing]\nservice_name = \"\"", "tracing.service_name"),
             ("environment = \"staging\"", "environment"),
             ("no_such_setting = 1", "the file"),
             ("[pool]\nrsa4096 = -1", "the file"),

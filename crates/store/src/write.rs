@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::clock::now;
 use crate::queue::{Queue, Refused};
@@ -223,13 +224,18 @@ where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    let (job, answer) = Job::new(name, mode, work);
+    // Within a call alone: what jobs look for is nobody's trace.
+    let is_within = !tracing::Span::current().is_none();
+    let span =
+        if is_within { tracing::debug_span!("database", closure = name) } else { tracing::Span::none() };
+    let (job, answer) = Job::new(name, mode, span.clone(), work);
     queue.put(job).map_err(|refused| match refused {
         Refused::Full => StoreError::Busy,
         Refused::Closed => StoreError::Unavailable { doing: name, source: None },
     })?;
     // Only a thread that died leaves without an answer, and nobody knows how far it had come.
-    answer.await.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown { doing: name, source: None }.into()))
+    let answer = answer.instrument(span).await;
+    answer.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown { doing: name, source: None }.into()))
 }
 
 /// Whether a closure may write.
@@ -244,6 +250,8 @@ pub(crate) struct Job {
     pub name: &'static str,
     pub mode: Mode,
     since: Instant,
+    /// What is logged on the database thread belongs to it.
+    span: tracing::Span,
     act: Act,
 }
 
@@ -260,7 +268,12 @@ enum Step<'s, 'c> {
 }
 
 impl Job {
-    fn new<T, E, F>(name: &'static str, mode: Mode, work: F) -> (Self, oneshot::Receiver<Result<T, E>>)
+    fn new<T, E, F>(
+        name: &'static str,
+        mode: Mode,
+        span: tracing::Span,
+        work: F,
+    ) -> (Self, oneshot::Receiver<Result<T, E>>)
     where
         F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -290,11 +303,12 @@ impl Job {
             }
             Step::Wanted => sender.as_ref().is_some_and(|sender| !sender.is_closed()),
         };
-        (Self { name, mode, since: now(), act: Box::new(act) }, answer)
+        (Self { name, mode, since: now(), span, act: Box::new(act) }, answer)
     }
 
     /// Runs the closure, and says whether its changes are to be kept; what it returned waits for `answer`.
     pub fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let _within = self.span.clone().entered();
         // After a panic nothing of the closure is used again but its answer.
         catch_unwind(AssertUnwindSafe(|| (self.act)(Step::Run(tx)))).unwrap_or_else(|_| {
             tracing::error!(name = self.name, "a closure panicked on a database thread");

@@ -16,6 +16,7 @@ use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use super::clock::instant;
 use crate::metrics::{Answered, Asked, EnclaveCalls};
@@ -118,7 +119,11 @@ impl Enclave {
     /// Asks, and counts how it went under this name.
     async fn call(&self, name: &'static str, request: &Request) -> Result<Reply, CallError> {
         let begun = instant();
-        let reply = self.ask(request).await;
+        // Within a call alone: what jobs ask for is nobody's trace.
+        let is_within = !tracing::Span::current().is_none();
+        let span =
+            if is_within { tracing::debug_span!("enclave", request = name) } else { tracing::Span::none() };
+        let reply = self.ask(request).instrument(span).await;
         let outcome = match &reply {
             Ok(Reply::Refused(_)) => "refused",
             Ok(_) => "ok",

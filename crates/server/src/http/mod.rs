@@ -19,5 +19,6 @@ pub mod router;
 mod routes;
 pub mod serve;
 pub mod stream;
+mod trace;
 
 pub use routes::credentials::credential;

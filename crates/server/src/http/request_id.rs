@@ -7,7 +7,9 @@ use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::ids::EventId;
+use tracing::Instrument as _;
 
+use super::trace::span_of;
 use crate::app::App;
 
 /// The id of a call, in its extensions.
@@ -25,11 +27,14 @@ pub async fn name(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let id = given.map_or_else(|| EventId::new(begun, &mut app.chance()).to_string(), str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = next.run(request).await;
+    let span = span_of(&request, &id);
+    let mut response = next.run(request).instrument(span.clone()).await;
     // An id that is sane, or a UUID, is a valid header value.
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);
     }
+    span.record("status", response.status().as_u16());
+    let _within = span.enter();
     let ms = app.clock.now().since(begun).as_millis();
     tracing::info!(%method, path, status = response.status().as_u16(), ms, request_id = id, "answered");
     response
