@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at once")]
 
+mod access_matrix;
 mod bodies;
 mod credentials;
 mod docs;
@@ -17,6 +18,7 @@ mod production;
 mod rates;
 mod repeats;
 mod routes;
+mod stage;
 mod story;
 mod v1;
 mod well_known;

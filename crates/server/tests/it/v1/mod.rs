@@ -12,4 +12,4 @@ pub mod partner;
 mod providers;
 mod sandbox;
 mod verification;
-mod webhooks;
+pub mod webhooks;

@@ -3,4 +3,4 @@
 mod deliver;
 mod manage;
 mod retry;
-mod sink;
+pub mod sink;
