@@ -11,6 +11,7 @@ pub mod event;
 pub mod file;
 pub mod institution;
 pub mod jwks;
+pub mod operation;
 pub mod partner;
 pub mod provider;
 pub mod retail;

@@ -16,8 +16,6 @@ use crate::app::App;
 /// The whole HTTP face of the service.
 pub fn router(app: &Arc<App>) -> Router {
     let (routes, document) = openapi::routes(app.sandbox.is_some());
-    // A document built from types always has a JSON form.
-    let document = serde_json::to_value(document).unwrap_or_default();
     let text: Arc<str> = document.to_string().into();
     routes
         .with_state(Arc::clone(app))

@@ -8,6 +8,7 @@ mod bodies;
 mod credentials;
 mod docs;
 mod events;
+mod examples;
 mod files;
 mod identity;
 mod metrics;

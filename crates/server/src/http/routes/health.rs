@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use api::error::ErrorBody;
+use api::operation::{Health, Readiness};
 use axum::Json;
 use axum::extract::State;
 use boundary::message::Hello;
 use domain::refusal::Refusal;
-use serde_json::{Value, json};
 use store::StoreError;
 
 use crate::app::App;
@@ -15,20 +15,20 @@ use crate::flows::Error;
 use crate::http::error::Failure;
 
 /// The process runs.
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "The process runs")))]
-pub async fn healthz() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = Health)))]
+pub async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok".to_owned() })
 }
 
 /// The process, its database and its enclave can serve.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
-    responses((status = 200, description = "Everything that is needed is there"), (status = 503, body = ErrorBody)))]
-pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Value>, Failure> {
+    responses((status = 200, body = Readiness), (status = 503, body = ErrorBody)))]
+pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Failure> {
     if app.db.is_failed() {
         return Err(Refusal::unavailable("the database").into());
     }
     let asked = app.db.read("readyz", |rx| store::meta::find(rx, "environment")).await;
     asked.map_err(|error: StoreError| Error::from(error))?;
     app.enclave.hello(Hello { env: app.env }).await.map_err(Error::from)?;
-    Ok(Json(json!({"status": "ready", "environment": app.env.as_str()})))
+    Ok(Json(Readiness { status: "ready".to_owned(), environment: app.env.as_str().to_owned() }))
 }

@@ -6,7 +6,7 @@ mod auth;
 mod backup;
 mod credentials;
 mod institution;
-mod issuer;
+pub mod issuer;
 mod key;
 pub mod partner;
 mod providers;

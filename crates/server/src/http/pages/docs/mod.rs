@@ -155,23 +155,31 @@ fn operation(document: &Value, (method, path, operation): Call<'_>) -> Markup {
                 (shape(document, &content["schema"]))
                 (example(document, content))
             }
-            @for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-                @let content = response["content"].as_object().and_then(|content| content.iter().next());
-                h4 { "Answer " (status.replace("XX", "xx")) }
+            @for (status, response) in answers(operation, |status| status.starts_with(['2', '3'])) {
+                h4 { "Answer " (status) }
                 @if let Some(text) = response["description"].as_str().filter(|text| !text.is_empty()) {
                     p { (prose(text)) }
                 }
-                @match content {
-                    Some((_, content)) if status.starts_with('2') => {
-                        (shape(document, &content["schema"]))
-                        (example(document, content))
-                    }
-                    Some((_, content)) => { p { (kind(&content["schema"])) } }
-                    None => {}
+                @if let Some((_, content)) = response["content"].as_object().and_then(|all| all.iter().next()) {
+                    (shape(document, &content["schema"]))
+                    (example(document, content))
                 }
+            }
+            @let failures: Vec<_> = answers(operation, |status| status.starts_with(['4', '5'])).collect();
+            @if !failures.is_empty() {
+                h4 { "Failures" }
+                p { @for (at, (status, _)) in failures.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (status)
+                } }
             }
         }
     }
+}
+
+/// The answers whose status is of a kind.
+fn answers(operation: &Value, fits: impl Fn(&str) -> bool) -> impl Iterator<Item = (&String, &Value)> {
+    operation["responses"].as_object().into_iter().flatten().filter(move |(status, _)| fits(status))
 }
 
 fn parameters(parameters: &Value) -> Markup {

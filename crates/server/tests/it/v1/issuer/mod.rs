@@ -1,6 +1,6 @@
 //! `/v1/auth/issuer`, and calls with tokens of a tenant's own issuer.
 
-mod idp;
+pub mod idp;
 mod keys;
 mod manage;
 mod tokens;
