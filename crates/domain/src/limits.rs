@@ -33,6 +33,15 @@ pub const JSON_BODY_BYTES_MAX: usize = 256 * 1024;
 /// A request's header block, bytes.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 
+/// Connections of callers that are served at once, where the settings say nothing else.
+pub const CONNECTIONS_DEFAULT: usize = 4_096;
+
+/// What that may be set to.
+pub const CONNECTIONS_RANGE: RangeInclusive<usize> = 16..=65_536;
+
+/// Connections of scrapers that are served at once.
+pub const SCRAPERS_MAX: usize = 16;
+
 /// A request must have arrived whole after this much and a second for each [`BODY_RATE_BYTES_PER_S`].
 pub const BODY_GRACE: Duration = Duration::from_secs(10);
 
@@ -120,7 +129,7 @@ pub const PAGE_DEFAULT: u32 = 50;
 /// Entries of the audit log that an export reads at once: what it holds in memory.
 pub const AUDIT_EXPORT_PAGE_ENTRIES: i64 = 500;
 
-/// An answer that is written while it is read is cut when its reader has taken nothing for this long.
+/// Who takes nothing of an answer for this long is given up, and his connection closed.
 pub const STREAM_PATIENCE: Duration = Duration::from_mins(1);
 
 /// An inquiry that nobody finishes expires after this, where the settings say nothing else.

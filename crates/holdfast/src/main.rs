@@ -6,6 +6,7 @@ mod admin;
 mod edge;
 mod enclave;
 mod failure;
+mod files;
 mod page;
 mod sandbox;
 mod serve;

@@ -27,6 +27,7 @@ pub use self::greeting::full_key_of;
 use self::progress::Progress;
 use crate::edge::instant;
 use crate::failure::{Doing as _, Failure};
+use crate::files::make_room;
 use crate::page::{Page, print_failure};
 use crate::shutdown::Shutdown;
 use crate::tour;
@@ -174,7 +175,8 @@ async fn start(args: &Args, page: Page, folders: &Folders) -> Result<Running, Fa
     let enclave = EnclaveProcess::start(folders, &socket.path, args.recovery_limits).await?;
     progress.say("the service starts", "");
     let listen = choose_address(args.listen, page)?;
-    let settings = Settings::sandbox(folders.data(), listen, &socket.path);
+    let mut settings = Settings::sandbox(folders.data(), listen, &socket.path);
+    make_room(&mut settings);
     let (desk, ceremonies) = CeremonyDesk::open();
     let service = Service::start_with(settings, Box::new(SystemClock), Some(desk)).await.doing(|| {
         format!("the service did not start on {listen}; its log is {}", folders.log_file().display())

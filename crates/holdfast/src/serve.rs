@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::failure::{Doing as _, Failure};
+use crate::files::make_room;
 use crate::page::{Page, print_failure};
 use crate::shutdown::Shutdown;
 use crate::traces::Traces;
@@ -44,10 +45,11 @@ fn start_log(traces: Option<&Traces>) {
 }
 
 fn serve(args: &Args) -> Result<(), Failure> {
-    let settings = Settings::load(&args.config)
+    let mut settings = Settings::load(&args.config)
         .doing(|| format!("the settings in {} cannot be used", args.config.display()))?;
     let traces = settings.tracing.as_ref().map(Traces::open).transpose()?;
     start_log(traces.as_ref());
+    make_room(&mut settings);
     let runtime = tokio::runtime::Runtime::new().doing(|| "cannot start threads")?;
     runtime.block_on(async {
         let mut shutdown = Shutdown::listen()?;

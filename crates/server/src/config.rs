@@ -10,7 +10,8 @@ use std::time::Duration;
 use boundary::Env;
 use domain::key::KeyType;
 use domain::limits::{
-    INQUIRY_LIFE, INQUIRY_LIFE_RANGE, STORE_WINDOW, STORE_WINDOW_RANGE, calls_rate, failures_rate,
+    CONNECTIONS_DEFAULT, CONNECTIONS_RANGE, INQUIRY_LIFE, INQUIRY_LIFE_RANGE, STORE_WINDOW,
+    STORE_WINDOW_RANGE, calls_rate, failures_rate,
 };
 use domain::rate::Rate;
 use domain::webhook::{Range, Targets};
@@ -86,6 +87,8 @@ pub struct Limits {
     pub calls: Rate,
     /// Failed authentications from one address, and with one beginning of a credential.
     pub failures: Rate,
+    /// Connections that are served at once; more wait.
+    pub connections: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
 }
@@ -132,6 +135,7 @@ struct WrittenLimits {
     calls_per_s: u32,
     calls_burst: u32,
     failures_per_min: u32,
+    connections: usize,
     trusted_proxies: String,
 }
 
@@ -207,6 +211,7 @@ impl Limits {
         Self {
             calls: calls_rate(environment),
             failures: failures_rate(environment),
+            connections: CONNECTIONS_DEFAULT,
             trusted_proxies: Vec::new(),
         }
     }
@@ -224,6 +229,11 @@ impl WrittenLimits {
         if self.failures_per_min != 0 {
             limits.failures = Rate::per_minute(self.failures_per_min);
         }
+        if !CONNECTIONS_RANGE.contains(&self.connections) {
+            let (low, high) = (CONNECTIONS_RANGE.start(), CONNECTIONS_RANGE.end());
+            return Err(SettingsError::new("limits.connections", format!("must be {low} to {high}")));
+        }
+        limits.connections = self.connections;
         let networks = self.trusted_proxies.split(',').map(str::trim).filter(|text| !text.is_empty());
         let networks = networks.map(|text| {
             let fault = || {
@@ -395,6 +405,7 @@ mod tests {
         assert_eq!(of("[limits]\ncalls_per_s = 5\ncalls_burst = 3").calls, Rate::per_second(5, 3));
         let proxies = of("[limits]\ntrusted_proxies = \"10.0.0.0/8, ::1\"").trusted_proxies;
         assert_eq!(proxies.len(), 2);
+        assert_eq!((of("").connections, of("[limits]\nconnections = 64").connections), (4_096, 64));
     }
 
     #[test]
@@ -464,6 +475,8 @@ mod tests {
             ("[webhooks]\nallowed_ranges = \"10.0.0.0\"", "webhooks.allowed_ranges"),
             ("database_file = \"/no/such/file\"", "database_file"),
             ("[limits]\ntrusted_proxies = \"10.0.0.0/33\"", "limits.trusted_proxies"),
+            ("[limits]\nconnections = 15", "limits.connections"),
+            ("[limits]\nconnections = 65537", "limits.connections"),
             ("[windows]\nstore_s = 59", "windows.store_s"),
             ("[windows]\nstore_s = 2592001", "windows.store_s"),
             ("[windows]\ninquiry_life_s = 0", "windows.inquiry_life_s"),

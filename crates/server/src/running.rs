@@ -15,6 +15,8 @@ use boundary::wire::Wire as _;
 use domain::audit::hex;
 use domain::entropy::Entropy as _;
 use domain::key::{KeyEnvironment, KeyType};
+use domain::limits::SCRAPERS_MAX;
+use prometheus_client::metrics::gauge::Gauge;
 use store::seal::ServerKeys;
 use store::{Db, StoreError, Tx};
 use tokio::net::TcpListener;
@@ -32,7 +34,7 @@ use crate::files::Files;
 use crate::flows::Error;
 use crate::http::metrics;
 use crate::http::router::router;
-use crate::http::serve::serve;
+use crate::http::serve::{Doors, serve};
 use crate::metrics::SpanCounts;
 use crate::sandbox_tenants;
 use crate::work::{self, Workers, pool_key};
@@ -118,10 +120,12 @@ impl Service {
         let app = Arc::new(App::new(&settings, parts));
         let (stop, stopped) = watch::channel(false);
         let workers = work::start(&app, settings.pool_targets, &stopped);
-        let mut serving = vec![tokio::spawn(serve(listener, router(&app), stopped.clone()))];
+        let doors = Doors { room: settings.limits.connections, open: app.metrics.http.connections.clone() };
+        let mut serving = vec![tokio::spawn(serve(listener, router(&app), doors, stopped.clone()))];
         let metrics_address = watched.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = watched {
-            serving.push(tokio::spawn(serve(listener, metrics::router(&app), stopped)));
+            let doors = Doors { room: SCRAPERS_MAX, open: Gauge::default() };
+            serving.push(tokio::spawn(serve(listener, metrics::router(&app), doors, stopped)));
         }
         Ok(Self { app, address, metrics_address, stop, serving, workers })
     }

@@ -259,7 +259,8 @@ impl Plan {
         let mut settings = Settings::sandbox(&data, listen, &folder.join("enclave.sock"));
         settings.environment = self.env;
         let trusted_proxies = self.trusted_proxy.and_then(Network::parse).into_iter().collect();
-        settings.limits = Limits { calls: self.calls, failures: self.failures, trusted_proxies };
+        let connections = settings.limits.connections;
+        settings.limits = Limits { calls: self.calls, failures: self.failures, connections, trusted_proxies };
         // Given in production too, where it must make no difference.
         settings.simulator_file = Some(folder.join("simulator.provider"));
         settings.windows = self.windows;

@@ -11,6 +11,7 @@ pub mod openapi;
 pub mod page;
 pub mod pages;
 pub mod path_id;
+mod patient;
 pub mod rate_limit;
 pub mod repeat;
 pub mod request_id;

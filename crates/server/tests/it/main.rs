@@ -10,6 +10,7 @@ mod docs;
 mod events;
 mod examples;
 mod files;
+mod floods;
 mod identity;
 mod metrics;
 mod openapi;
