@@ -19,6 +19,19 @@ pub struct DamageResponse {
     pub backup_id: String,
 }
 
+/// What the page sends on which one plays the person who is checked. White space around a name is cut off.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlayForm {
+    /// What happens to the inquiry.
+    pub action: String,
+    /// Whom one plays.
+    pub first_name: String,
+    /// Whom one plays.
+    pub last_name: String,
+    /// `YYYY-MM-DD`.
+    pub birthdate: String,
+}
+
 /// The offline enclave has done what waited for it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CeremonyResponse {

@@ -34,17 +34,18 @@ pub fn openssl_agrees(folder: &Path, args: &[&str]) -> bool {
     command.status().expect("openssl is installed: `scripts/test` installs what is missing").success()
 }
 
-/// Runs a Python script: by `HOLDFAST_PYTHON` where it is set, which has the modules that the judges need.
-pub fn python(script: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
-    pipe(python_command().args(["-c", script]).args(args), input)
+/// The Python that has the modules which the judges need: `HOLDFAST_PYTHON`, where it is set.
+pub fn python_program() -> PathBuf {
+    let own = || {
+        let own = crate::enclave::built_folder().join("../python/bin/python");
+        if own.exists() { own } else { "python3".into() }
+    };
+    std::env::var_os("HOLDFAST_PYTHON").map_or_else(own, PathBuf::from)
 }
 
-/// The Python that knows the judges' modules.
-pub(crate) fn python_command() -> Command {
-    Command::new(std::env::var_os("HOLDFAST_PYTHON").unwrap_or_else(|| {
-        let own = crate::enclave::built_folder().join("../python/bin/python");
-        if own.exists() { own.into() } else { "python3".into() }
-    }))
+/// Runs a Python script.
+pub fn python(script: &str, args: &[&str], input: &[u8]) -> Vec<u8> {
+    pipe(Command::new(python_program()).args(["-c", script]).args(args), input)
 }
 
 /// Runs a script in Node: with the modules in `HOLDFAST_NODE_PATH` where it is set.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use store::blob::{Bucket, Scheme};
 
 use crate::enclave::run;
-use crate::foreign::python_command;
+use crate::foreign::python_program;
 
 const PROGRAM: &str = include_str!("s3.py");
 const BUCKET: &str = "holdfast-files";
@@ -22,7 +22,7 @@ pub struct S3 {
 impl S3 {
     /// Starts one on a free port.
     pub fn start() -> Self {
-        let mut command = python_command();
+        let mut command = Command::new(python_program());
         command.args(["-c", PROGRAM, BUCKET, REGION]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child =

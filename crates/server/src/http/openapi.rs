@@ -7,6 +7,8 @@ mod statuses;
 use std::sync::Arc;
 
 use axum::Router;
+use domain::access::Deed;
+use domain::idempotency::Keeping;
 use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -60,7 +62,9 @@ pub fn routes(is_sandbox: bool) -> (Router<Arc<App>>, Value) {
         for operation in operations.filter(|_| takes_credential) {
             operation.security = Some(either.to_vec());
         }
-        if let Some(post) = item.post.as_mut().filter(|_| takes_credential) {
+        let deed = Deed::of_route("POST", path);
+        let is_named = deed.is_some_and(|deed| deed.keeping() != Keeping::Nothing);
+        if let Some(post) = item.post.as_mut().filter(|_| is_named) {
             post.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
         }
     }
@@ -158,7 +162,7 @@ fn rehearsal() -> Routes {
         .routes(routes!(identity::play))
 }
 
-/// The header that every POST takes.
+/// The header that a POST takes, unless its deed has a rule of its own for repeats.
 fn idempotency_key() -> Parameter {
     let text = Object::builder().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
     ParameterBuilder::new()

@@ -20,6 +20,7 @@ mod production;
 mod rates;
 mod repeats;
 mod routes;
+mod schemathesis;
 mod stage;
 mod story;
 mod v1;

@@ -24,6 +24,9 @@ const VERIFICATION_ID: &str = "^[A-Za-z0-9_-]{1,64}$";
 /// Whole bytes, 16 to 2,048 of them.
 const PUBLIC_KEY: &str = "^([a-fA-F0-9]{2}){16,2048}$";
 
+/// Day and month are looked at one by one.
+const DATE: &str = "^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$";
+
 /// The members of answers that are always there, and null where there is nothing to say. Any other member of an
 /// answer that has nothing to say is left out.
 const NULL_WHERE_NONE: [(&str, &[&str]); 14] = [
@@ -64,6 +67,8 @@ pub fn apply(document: &mut Value) {
             for parameter in parameters.into_iter().flatten() {
                 let name = parameter["name"].as_str().unwrap_or_default().to_owned();
                 let is_query = parameter["in"] == "query";
+                // A text on the wire is no null.
+                never_null(&mut parameter["schema"]);
                 narrow(&mut parameter["schema"], of_parameter(path, &name, is_query));
             }
         }
@@ -149,7 +154,9 @@ fn of_member(owner: &str, member: &str, is_sent: bool) -> Known {
         ("KeyShown", "status") => return words(KeyState::ALL),
         ("BackupShown", "status") => return words(BackupState::ALL),
         ("Attempt", "status") => return words(AttemptOutcome::ALL),
-        ("SimulateRequest", "action") => return words(Action::ALL),
+        ("SimulateRequest" | "PlayForm", "action") => return words(Action::ALL),
+        ("PlayForm", "birthdate") => return known(json!({"pattern": DATE})),
+        ("PlayForm", _) => return name(IDENTIFIER_CHARS_MAX),
         ("Health", "status") => return words(["ok"]),
         ("Readiness", "status") => return words(["ready"]),
         ("Readiness", "environment") => return words(["production", "sandbox"]),
@@ -240,7 +247,7 @@ fn of_parameter(path: &str, parameter: &str, is_query: bool) -> Known {
         "verification_id" => known(json!({"pattern": VERIFICATION_ID})),
         "id" | "key_id" | "backup_id" | "delivery_id" => known(json!({"format": "uuid", "pattern": UUID})),
         // A filter takes any name, whether there can be such a thing or not.
-        _ if is_query => known(json!({"pattern": NO_CONTROLS})),
+        _ if is_query && path.starts_with("/v1/") => known(json!({"pattern": NO_CONTROLS})),
         _ => Known::new(),
     }
 }

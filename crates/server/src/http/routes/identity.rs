@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use api::sandbox::PlayForm;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
@@ -46,6 +47,7 @@ pub async fn show(
 
 /// Plays the person.
 #[utoipa::path(post, path = "/identity/{verification_id}", tag = "sandbox", operation_id = "identity_deed",
+    request_body(content = PlayForm, content_type = "application/x-www-form-urlencoded"),
     params(("verification_id" = String, Path, description = "The inquiry")),
     responses((status = 303, description = "Done: back to the page"), (status = "4XX", description = "A page that says why not", content_type = "text/html")))]
 pub async fn play(
