@@ -13,6 +13,7 @@ mod files;
 mod floods;
 mod identity;
 mod metrics;
+mod odd_inputs;
 mod openapi;
 mod outages;
 mod paths;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::credential::{CreateCredentialRequest, CreatedCredential, Credential, CredentialPage};
 use api::error::ErrorBody;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::credential::Scope;
 use domain::ids::CredentialId;
@@ -23,6 +23,7 @@ use crate::http::body::JsonObject;
 use crate::http::caller::Caller;
 use crate::http::error::Failure;
 use crate::http::form::Form;
+use crate::http::path_id::PathId;
 
 /// Makes a credential; its text is shown this once.
 #[utoipa::path(post, path = "/v1/credentials", operation_id = "create_credential", tag = "credentials", request_body = CreateCredentialRequest,
@@ -109,7 +110,7 @@ fn parse_page(params: &HashMap<String, String>) -> Result<(Option<CredentialId>,
 pub async fn revoke(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<StatusCode, Failure> {
     flows::revoke_credential(&app, &ctx, &id).await?;
     Ok(StatusCode::NO_CONTENT)

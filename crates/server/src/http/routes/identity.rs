@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::sandbox::PlayForm;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -23,6 +23,7 @@ use crate::http::body;
 use crate::http::error::Failure;
 use crate::http::pages::Page;
 use crate::http::pages::identity::{self as page, Notice};
+use crate::http::path_id::PathId;
 use crate::http::request_id::RequestId;
 
 /// Shows the check.
@@ -32,7 +33,7 @@ use crate::http::request_id::RequestId;
     responses((status = 200, description = "A page", content_type = "text/html"), (status = 404, description = "A page that says so", content_type = "text/html")))]
 pub async fn show(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, Failure> {
     let played = match flows::find_played(&app, &id).await {
@@ -52,7 +53,7 @@ pub async fn show(
     responses((status = 303, description = "Done: back to the page"), (status = "4XX", description = "A page that says why not", content_type = "text/html")))]
 pub async fn play(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     request: Request,
 ) -> Result<Response, Failure> {
     let now = app.clock.now();

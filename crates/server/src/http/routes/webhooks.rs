@@ -10,7 +10,7 @@ use api::webhook::{
     Webhook, WebhookPage, WebhookWithSecret,
 };
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::limits::IDENTIFIER_CHARS_MAX;
 use domain::refusal::Refusal;
@@ -27,6 +27,7 @@ use crate::http::body::JsonObject;
 use crate::http::caller::Caller;
 use crate::http::error::Failure;
 use crate::http::form::Form;
+use crate::http::path_id::{PathId, PathIds};
 
 /// Registers an endpoint. Its secret is in the answer and is never shown again.
 #[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", request_body = CreateWebhookRequest,
@@ -65,7 +66,7 @@ pub async fn list_webhooks(
 pub async fn read_webhook(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Json<Webhook>, Failure> {
     let endpoint = flows::read_webhook(&app, &ctx, &id).await?;
     Ok(Json(webhook(endpoint, ctx.now)))
@@ -78,7 +79,7 @@ pub async fn read_webhook(
 pub async fn update_webhook(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     JsonObject(body): JsonObject,
 ) -> Result<Json<Webhook>, Failure> {
     let endpoint = flows::update_webhook(&app, &ctx, &id, parse_update(&body)?).await?;
@@ -91,7 +92,7 @@ pub async fn update_webhook(
 pub async fn delete_webhook(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<StatusCode, Failure> {
     flows::delete_webhook(&app, &ctx, &id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -103,7 +104,7 @@ pub async fn delete_webhook(
 pub async fn rotate_webhook_secret(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Json<WebhookWithSecret>, Failure> {
     let rotated = flows::rotate_webhook_secret(&app, &ctx, &id).await?;
     Ok(Json(with_secret(rotated, ctx.now)))
@@ -115,7 +116,7 @@ pub async fn rotate_webhook_secret(
 pub async fn test_webhook(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Json<TestWebhookResponse>, Failure> {
     let event_id = flows::test_webhook(&app, &ctx, &id).await?;
     Ok(Json(TestWebhookResponse { delivery_id: event_id.to_string(), event_type: TEST_EVENT.to_owned() }))
@@ -132,7 +133,7 @@ pub async fn test_webhook(
 pub async fn list_deliveries(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     params: Params,
 ) -> Result<Json<DeliveryPage>, Failure> {
     let (before, limit) = parse_page(&params)?;
@@ -148,7 +149,7 @@ pub async fn list_deliveries(
 pub async fn redeliver(
     State(app): State<Arc<App>>,
     Caller(ctx): Caller,
-    Path((id, delivery_id)): Path<(String, String)>,
+    PathIds(id, delivery_id): PathIds,
 ) -> Result<Json<Delivery>, Failure> {
     let again = flows::redeliver(&app, &ctx, &id, &delivery_id).await?;
     Ok(Json(delivered(again)))
