@@ -11,7 +11,7 @@ pub struct StoreFileForm {
     #[schema(min_length = 32, max_length = 4096, pattern = "^[a-fA-F0-9]+$")]
     pub public_key: String,
     /// The file, of type `application/octet-stream`; 1 byte to 10 MiB.
-    #[schema(value_type = String, content_media_type = "application/octet-stream", max_length = 10_485_760)]
+    #[schema(value_type = String, content_media_type = "application/octet-stream", min_length = 1, max_length = 10_485_760)]
     pub file: Vec<u8>,
     /// A JSON object of free members, 16 KiB in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

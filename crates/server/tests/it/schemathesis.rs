@@ -24,6 +24,10 @@ async fn with_own_things(app: &App, stage: &Stage) -> Value {
             if let Some(body) = operation.pointer_mut("/requestBody/content/application~1json/example") {
                 *body = stage.body(path, body).await;
             }
+            if let Some(form) = operation.pointer_mut("/requestBody/content/multipart~1form-data") {
+                let key = stage.value(path, "public_key").await;
+                form["example"] = json!({"public_key": key, "file": "encrypted elsewhere"});
+            }
             for parameter in
                 operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten()
             {

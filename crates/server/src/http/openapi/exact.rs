@@ -71,6 +71,20 @@ pub fn apply(document: &mut Value) {
                 never_null(&mut parameter["schema"]);
                 narrow(&mut parameter["schema"], of_parameter(path, &name, is_query));
             }
+            if operation.get("requestBody").is_some() {
+                body(&mut operation["requestBody"]);
+            }
+        }
+    }
+}
+
+/// What a body is, beyond its members.
+fn body(asked: &mut Value) {
+    for (kind, content) in asked["content"].as_object_mut().into_iter().flatten() {
+        // What may be left out may be empty, but is no null.
+        never_null(&mut content["schema"]);
+        if kind == "multipart/form-data" {
+            content["encoding"] = json!({"file": {"contentType": "application/octet-stream"}});
         }
     }
 }

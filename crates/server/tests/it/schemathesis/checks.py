@@ -35,6 +35,10 @@ NOT_IN_A_SCHEMA = {
     ("field", "backup[2].item_key"),
     # Whether a kind of key takes data.
     ("field", "public_key"),
+    # A part of a form whose name its header cannot carry, such as a control character.
+    ("code", "malformed-form"),
+    # A form's part of text that must be JSON.
+    ("field", "metadata"),
     # The name of another call: two of those in which it stays what schemathesis made of it.
     ("code", "idempotency-mismatch"),
     # Fields that a key without an organisation does not have.
