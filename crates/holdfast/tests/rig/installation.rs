@@ -44,7 +44,8 @@ impl Installation {
             "environment = 'sandbox'\nlisten = '{address}'\ndata_dir = '{}'\ndatabase = '{database}'\n\
              enclave_socket = '{}'\nsimulator_file = '{}'\n\
              [pool]\nrsa4096 = {rsa_keys}\nsecp256k1 = 48\ned25519 = 48\n\
-             [limits]\ncalls_per_s = 1000000\nfailures_per_min = 1000000\n",
+             [limits]\ncalls_per_s = 1000000\nfailures_per_min = 1000000\n\
+             # Two of them run at once, and the usual port is one.\n[metrics]\nlisten = ''\n",
             data.display(),
             data.join("enclave.sock").display(),
             data.join("simulator.provider").display(),
