@@ -37,6 +37,8 @@ async fn with_own_things(app: &App, stage: &Stage) -> Value {
                     ("delete", "id") => Some(spare(&stage.actor, path).await),
                     // Nor is the person played whose check the others use.
                     ("post", "verification_id") => Some(stage.actor.start("somebody else").await.into()),
+                    // A key is replaced once.
+                    ("post", "key_id") => Some(another_key(&stage.actor).await),
                     _ => stage.value(path, &name).await,
                 };
                 if let Some(value) = value {
@@ -56,6 +58,11 @@ async fn spare(actor: &Actor, path: &str) -> Value {
         _ => unreachable!("{path}: what may be deleted there?"),
     };
     actor.post(list, &body).await.ok()["id"].clone()
+}
+
+async fn another_key(actor: &Actor) -> Value {
+    let body = json!({"user_identifier": "somebody else", "key_type": "ed25519"});
+    actor.post("/v1/keys", &body).await.ok()["key_id"].clone()
 }
 
 /// What a run said, and how often each operation was answered how.
