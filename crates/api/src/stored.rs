@@ -2,10 +2,52 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::institution::NewKeyResponse;
 use crate::partner::AssignmentMetadata;
+
+/// Which keys are listed. What is left out does not narrow.
+#[derive(Clone, Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct KeyList {
+    /// Only keys of this user
+    pub user_identifier: Option<String>,
+    /// Only keys of this organisation
+    pub customer_id: Option<String>,
+    /// Only keys of this package
+    pub package_id: Option<String>,
+    /// Only keys in this state
+    pub status: Option<String>,
+    /// `HOT` or `COLD`
+    pub key_environment: Option<String>,
+    /// 1 to 200; 50 when left out
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before
+    pub cursor: Option<String>,
+}
+
+/// Which backups are listed. What is left out does not narrow.
+#[derive(Clone, Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct BackupList {
+    /// Only backups of this user
+    pub user_identifier: Option<String>,
+    /// Only backups under this key
+    pub key_id: Option<String>,
+    /// Only backups of this organisation
+    pub customer_id: Option<String>,
+    /// Only backups of this package
+    pub package_id: Option<String>,
+    /// Only backups in this state
+    pub status: Option<String>,
+    /// `data` or `file`
+    pub backup_type: Option<String>,
+    /// 1 to 200; 50 when left out
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before
+    pub cursor: Option<String>,
+}
 
 /// A page of keys, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -190,8 +190,6 @@ wire_struct! {
     pub struct Welcome {
         /// Which installation this is.
         pub env: Env,
-        /// How many deliberate resets the enclave's state has seen.
-        pub generation: u32,
         /// The public halves of its signing keys.
         pub signing_keys: Vec<SigningKey>,
         /// The last record of its own log; only ever grows.

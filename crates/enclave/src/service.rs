@@ -14,7 +14,7 @@ use boundary::wire::{frame, frame_length, unframe};
 use crate::evidence::Provider;
 use crate::generate::Generator;
 use crate::log::Ledger;
-use crate::root::{FIRST_GENERATION, Keyring, SigningPair};
+use crate::root::{Keyring, SigningPair};
 use crate::{assign, check, evidence, guard, openpgp, prove, release, reset, rewrap, session};
 
 /// Connections at once; one more is closed at once.
@@ -159,7 +159,6 @@ fn welcome(enclave: &Enclave, request: &Hello) -> Result<Welcome, Refusal> {
     }
     Ok(Welcome {
         env: enclave.keyring.env,
-        generation: FIRST_GENERATION,
         signing_keys: vec![enclave.assignment.public.clone(), enclave.receipt.public.clone()],
         log_sequence: enclave.ledger.sequence(),
         protections: enclave.protections.clone(),

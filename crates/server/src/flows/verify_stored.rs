@@ -1,4 +1,4 @@
-//! Has the enclave prove that a key, or a backup, is still whole (contract 6).
+//! Has the enclave prove that a key, or a backup, is still whole.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use boundary::message::{CheckItem, Prove, ProveItem};

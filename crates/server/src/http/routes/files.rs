@@ -1,4 +1,4 @@
-//! `/v1/partner/secure/file` and `/v1/secure/file`: encrypted files (contract 5.3 and 6).
+//! `/v1/partner/secure/file` and `/v1/secure/file`: encrypted files.
 
 use std::sync::Arc;
 

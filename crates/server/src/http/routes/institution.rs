@@ -1,4 +1,4 @@
-//! `/v1/keys`, `/v1/secure`, `/v1/backups`: institutions (contract 6). What is as with partners is theirs.
+//! `/v1/keys`, `/v1/secure`, `/v1/backups`: institutions. What is as with partners is theirs.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use api::institution::{
 };
 use api::partner::AssignmentMetadata;
 use api::stored::{
-    BackupPage, BackupShown, DeleteResponse, KeyDetails, KeyPage, RotateKeyRequest, RotateKeyResponse,
+    BackupList, BackupPage, BackupShown, DeleteResponse, KeyDetails, KeyList, KeyPage, RotateKeyRequest,
+    RotateKeyResponse,
 };
 use axum::Json;
 use axum::extract::State;
 use boundary::statement::Field;
-use domain::backup::CheckState;
 use domain::key::{KeyEnvironment, KeyType};
 use domain::refusal::Refusal;
 use serde_json::{Map, Value};
 use store::keys::CustomerKey;
 
-use super::partner::named;
+use super::partner::{self, named};
 use super::{Params, public_key_hex, sign_with, signed_fields, stored_backups, stored_keys};
 use crate::app::App;
-use crate::flows::{self, AssignKey, StoreData};
+use crate::flows::{self, AssignKey};
 use crate::http::body::{JsonObject, MaybeJsonObject};
 use crate::http::caller::Caller;
 use crate::http::error::Failure;
@@ -107,36 +107,7 @@ pub async fn store_data(
     Caller(ctx): Caller,
     JsonObject(body): JsonObject,
 ) -> Result<Json<StoreOwnResponse>, Failure> {
-    let (command, checksum) = parse_store(&body)?;
-    let mut metadata = command.metadata.clone();
-    let (stored, check) = flows::store_data(&app, &ctx, command).await?;
-    metadata.insert("stored_at".to_owned(), stored.stored_at.rfc3339().into());
-    if check == CheckState::UnverifiedCold {
-        metadata.insert("check".to_owned(), check.as_str().into());
-    }
-    Ok(Json(StoreOwnResponse {
-        backup_id: stored.backup_id,
-        checksum,
-        data_size: stored.data_size,
-        backup_type: "data".to_owned(),
-        metadata,
-    }))
-}
-
-/// The command, and the checksum as it was sent.
-fn parse_store(body: &Map<String, Value>) -> Result<(StoreData, Option<String>), Refusal> {
-    let form = Form::of(body);
-    if form.optional_text("padding_type").is_some_and(|padding| padding != "OAEP") {
-        form.fault("padding_type", "must be OAEP");
-    }
-    let (sum, checksum) = form.value("checksum").map(|_| form.checksum("checksum")).unzip();
-    let command = StoreData {
-        public_key: form.public_key("public_key"),
-        ciphertext: form.base64("data"),
-        checksum,
-        metadata: form.metadata("metadata"),
-    };
-    form.finish((command, sum))
+    Ok(Json(partner::store(&app, &ctx, &body, false).await?))
 }
 
 /// Has the enclave rebuild a key and prove its pair.
@@ -169,15 +140,7 @@ pub async fn verify_backup(
 
 /// Lists keys, newest first, superseded ones too.
 #[utoipa::path(get, path = "/v1/keys", tag = "institution", operation_id = "list_own_keys",
-    params(
-        ("user_identifier" = Option<String>, Query, description = "Only keys of this user"),
-        ("customer_id" = Option<String>, Query, description = "Only keys of this organisation"),
-        ("package_id" = Option<String>, Query, description = "Only keys of this package"),
-        ("status" = Option<String>, Query, description = "Only keys in this state"),
-        ("key_environment" = Option<String>, Query, description = "`HOT` or `COLD`"),
-        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when left out"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-    ),
+    params(KeyList),
     responses((status = 200, body = KeyPage), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list_keys(
     app: State<Arc<App>>,
@@ -197,16 +160,7 @@ pub async fn read_key(app: State<Arc<App>>, caller: Caller, id: PathId) -> Resul
 
 /// Lists backups, newest first, deleted ones too.
 #[utoipa::path(get, path = "/v1/backups", tag = "institution", operation_id = "list_own_backups",
-    params(
-        ("user_identifier" = Option<String>, Query, description = "Only backups of this user"),
-        ("key_id" = Option<String>, Query, description = "Only backups under this key"),
-        ("customer_id" = Option<String>, Query, description = "Only backups of this organisation"),
-        ("package_id" = Option<String>, Query, description = "Only backups of this package"),
-        ("status" = Option<String>, Query, description = "Only backups in this state"),
-        ("backup_type" = Option<String>, Query, description = "`data` or `file`"),
-        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when left out"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-    ),
+    params(BackupList),
     responses((status = 200, body = BackupPage), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list_backups(
     app: State<Arc<App>>,

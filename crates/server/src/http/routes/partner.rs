@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use api::error::ErrorBody;
+use api::institution::StoreOwnResponse;
 use api::partner::{
     AssignKeyRequest, AssignKeyResponse, AssignmentMetadata, StoreDataRequest, StoreDataResponse,
 };
 use axum::Json;
 use axum::extract::State;
-use domain::backup::CheckState;
+use domain::backup::{BackupKind, CheckState};
 use domain::key::{KeyEnvironment, KeyType};
 use domain::limits::IDENTIFIER_CHARS_MAX;
 use domain::refusal::Refusal;
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::{public_key_hex, sign_with, signed_fields};
 use crate::app::App;
-use crate::flows::{self, AssignKey, StoreData};
+use crate::flows::{self, AssignKey, Ctx, StoreData};
 use crate::http::body::JsonObject;
 use crate::http::caller::Caller;
 use crate::http::error::Failure;
@@ -81,33 +82,54 @@ pub async fn store_data(
     Caller(ctx): Caller,
     JsonObject(body): JsonObject,
 ) -> Result<Json<StoreDataResponse>, Failure> {
-    let (command, checksum) = parse_store(&body)?;
+    let own = store(&app, &ctx, &body, true).await?;
+    Ok(Json(StoreDataResponse {
+        backup_id: own.backup_id,
+        checksum: own.checksum.unwrap_or_default(),
+        data_size: own.data_size,
+        backup_type: own.backup_type,
+        metadata: own.metadata,
+    }))
+}
+
+/// Stores a ciphertext: a partner's always has a checksum, an institution's may have none.
+pub(super) async fn store(
+    app: &App,
+    ctx: &Ctx,
+    body: &Map<String, Value>,
+    needs_checksum: bool,
+) -> Result<StoreOwnResponse, Failure> {
+    let (command, checksum) = parse_store(body, needs_checksum)?;
     let mut metadata = command.metadata.clone();
-    let (stored, check) = flows::store_data(&app, &ctx, command).await?;
+    let (stored, check) = flows::store_data(app, ctx, command).await?;
     metadata.insert("stored_at".to_owned(), stored.stored_at.rfc3339().into());
     if check == CheckState::UnverifiedCold {
         metadata.insert("check".to_owned(), check.as_str().into());
     }
-    Ok(Json(StoreDataResponse {
+    Ok(StoreOwnResponse {
         backup_id: stored.backup_id,
         checksum,
         data_size: stored.data_size,
-        backup_type: "data".to_owned(),
+        backup_type: BackupKind::Data.to_string(),
         metadata,
-    }))
+    })
 }
 
 /// The command, and the checksum as it was sent.
-fn parse_store(body: &Map<String, Value>) -> Result<(StoreData, String), Refusal> {
+fn parse_store(
+    body: &Map<String, Value>,
+    needs_checksum: bool,
+) -> Result<(StoreData, Option<String>), Refusal> {
     let form = Form::of(body);
     if form.optional_text("padding_type").is_some_and(|padding| padding != "OAEP") {
         form.fault("padding_type", "must be OAEP");
     }
-    let (sum, checksum) = form.checksum("checksum");
+    let is_given = needs_checksum || form.value("checksum").is_some();
+    let (sum, checksum) = is_given.then(|| form.checksum("checksum")).unzip();
     let command = StoreData {
         public_key: form.public_key("public_key"),
         ciphertext: form.base64("data"),
-        checksum: Some(checksum),
+        checksum,
         metadata: form.metadata("metadata"),
     };
     form.finish((command, sum))

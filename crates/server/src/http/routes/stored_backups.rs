@@ -1,9 +1,9 @@
-//! `/v1/partner/backups`: what was stored (contract 5.4).
+//! `/v1/partner/backups`: what was stored.
 
 use std::sync::Arc;
 
 use api::error::ErrorBody;
-use api::stored::{BackupPage, BackupShown, DeleteResponse};
+use api::stored::{BackupList, BackupPage, BackupShown, DeleteResponse};
 use axum::Json;
 use axum::extract::State;
 use domain::audit::hex;
@@ -22,16 +22,7 @@ use crate::http::path_id::PathId;
 
 /// Lists backups, newest first, deleted ones too.
 #[utoipa::path(get, path = "/v1/partner/backups", tag = "partner", operation_id = "list_backups",
-    params(
-        ("user_identifier" = Option<String>, Query, description = "Only backups of this user"),
-        ("key_id" = Option<String>, Query, description = "Only backups under this key"),
-        ("customer_id" = Option<String>, Query, description = "Only backups of this organisation"),
-        ("package_id" = Option<String>, Query, description = "Only backups of this package"),
-        ("status" = Option<String>, Query, description = "Only backups in this state"),
-        ("backup_type" = Option<String>, Query, description = "`data` or `file`"),
-        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when left out"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-    ),
+    params(BackupList),
     responses((status = 200, body = BackupPage), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(
     State(app): State<Arc<App>>,

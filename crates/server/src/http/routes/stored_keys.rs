@@ -1,10 +1,10 @@
-//! `/v1/partner/keys`: what was assigned (contract 5.4).
+//! `/v1/partner/keys`: what was assigned.
 
 use std::sync::Arc;
 
 use api::error::ErrorBody;
 use api::partner::AssignmentMetadata;
-use api::stored::{KeyAct, KeyDetails, KeyPage, KeyShown, RotateKeyRequest, RotateKeyResponse};
+use api::stored::{KeyAct, KeyDetails, KeyList, KeyPage, KeyShown, RotateKeyRequest, RotateKeyResponse};
 use axum::Json;
 use axum::extract::State;
 use domain::key::{KeyEnvironment, KeyState};
@@ -25,15 +25,7 @@ use crate::http::path_id::PathId;
 
 /// Lists keys, newest first, superseded ones too.
 #[utoipa::path(get, path = "/v1/partner/keys", tag = "partner", operation_id = "list_keys",
-    params(
-        ("user_identifier" = Option<String>, Query, description = "Only keys of this user"),
-        ("customer_id" = Option<String>, Query, description = "Only keys of this organisation"),
-        ("package_id" = Option<String>, Query, description = "Only keys of this package"),
-        ("status" = Option<String>, Query, description = "Only keys in this state"),
-        ("key_environment" = Option<String>, Query, description = "`HOT` or `COLD`"),
-        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when left out"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-    ),
+    params(KeyList),
     responses((status = 200, body = KeyPage), (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
 pub async fn list(
     State(app): State<Arc<App>>,

@@ -145,3 +145,23 @@ async fn five_days_of_failure_switch_the_endpoint_off() {
     let on = retail.call(&Method::PATCH, &path(&made)).json(&change).send().await.ok();
     assert_eq!((&on["enabled"], &on["failing_since"]), (&json!(true), &Value::Null));
 }
+
+/// A process that died on the way takes its own back at its start: the lease need not run out.
+#[tokio::test]
+async fn what_a_dead_process_was_sending_goes_out_when_it_is_back() {
+    let mut app = App::start().await;
+    let (sink, retail) = (Sink::new(FAILS).await, app.retail());
+    let made = sink.register(&retail).await;
+    send_test(&retail, &made).await;
+    wait_for_attempts(&retail, &made, 1).await;
+    app.stop_service().await;
+    let owner = std::fs::read_to_string(app.settings().data_dir.join("instance")).unwrap();
+    let never = i64::MAX;
+    app.place.run(&format!(
+        "UPDATE webhook_deliveries SET due_at = 0, leased_by = '{owner}', lease_until = {never}"
+    ));
+    sink.reply(OK);
+    app.start_service().await.unwrap();
+    let retail = app.retail();
+    until("the delivery", async || deliveries(&retail, &made).await[0]["state"] == "delivered").await;
+}
