@@ -6,51 +6,51 @@ use super::tree::Tree;
 
 struct Ban {
     name: &'static str,
-    /// The one package that may bring it along.
-    only_through: Option<&'static str>,
+    /// The packages that may bring it along.
+    only_through: &'static [&'static str],
     reason: &'static str,
 }
 
 const BANS: [Ban; 13] = [
     Ban {
         name: "rsa",
-        only_through: Some("pgp"),
+        only_through: &["crypto-glue", "pgp"],
         reason: "its private-key operations leak through their timing (RUSTSEC-2023-0071); use aws-lc-rs",
     },
-    Ban { name: "ring", only_through: None, reason: "one cryptographic library is enough; use aws-lc-rs" },
-    Ban { name: "openssl", only_through: None, reason: "one cryptographic library is enough; use aws-lc-rs" },
+    Ban { name: "ring", only_through: &[], reason: "one cryptographic library is enough; use aws-lc-rs" },
+    Ban { name: "openssl", only_through: &[], reason: "one cryptographic library is enough; use aws-lc-rs" },
     Ban {
         name: "openssl-sys",
-        only_through: None,
+        only_through: &[],
         reason: "one cryptographic library is enough; use aws-lc-rs",
     },
     Ban {
         name: "native-tls",
-        only_through: None,
+        only_through: &[],
         reason: "TLS is rustls over aws-lc-rs; choose that feature",
     },
-    Ban { name: "h2", only_through: None, reason: "we speak HTTP/1.1; turn the http2 feature off" },
+    Ban { name: "h2", only_through: &[], reason: "we speak HTTP/1.1; turn the http2 feature off" },
     Ban {
         name: "sharks",
-        only_through: None,
+        only_through: &[],
         reason: "its polynomials are biased; use a maintained Shamir crate",
     },
     Ban {
         name: "sqlx",
-        only_through: None,
+        only_through: &[],
         reason: "queries go through crates/store over rusqlite and postgres",
     },
-    Ban { name: "multipart", only_through: None, reason: "unmaintained; bodies are read by our own routes" },
-    Ban { name: "bincode", only_through: None, reason: "unmaintained; boundary's frames or JSON" },
-    Ban { name: "serde_cbor", only_through: None, reason: "unmaintained; boundary's frames or JSON" },
-    Ban { name: "rustls-pemfile", only_through: None, reason: "unmaintained; use rustls::pki_types::pem" },
-    Ban { name: "paste", only_through: None, reason: "unmaintained; write the names out" },
+    Ban { name: "multipart", only_through: &[], reason: "unmaintained; bodies are read by our own routes" },
+    Ban { name: "bincode", only_through: &[], reason: "unmaintained; boundary's frames or JSON" },
+    Ban { name: "serde_cbor", only_through: &[], reason: "unmaintained; boundary's frames or JSON" },
+    Ban { name: "rustls-pemfile", only_through: &[], reason: "unmaintained; use rustls::pki_types::pem" },
+    Ban { name: "paste", only_through: &[], reason: "unmaintained; write the names out" },
 ];
 
 pub fn check(tree: &Tree, graphs: &Graphs) -> Vec<Violation> {
     let built = BANS.iter().filter(|ban| graphs.release.contains(ban.name)).flat_map(|ban| {
         let dependents = graphs.release.dependents(ban.name);
-        let strangers = dependents.into_iter().filter(|&name| Some(name) != ban.only_through);
+        let strangers = dependents.into_iter().filter(|name| !ban.only_through.contains(name));
         strangers
             .map(|name| complaint(ban, name, "Cargo.lock", lock_line(tree, ban.name)))
             .collect::<Vec<_>>()
@@ -67,8 +67,10 @@ pub fn check(tree: &Tree, graphs: &Graphs) -> Vec<Violation> {
 }
 
 fn complaint(ban: &Ban, dependent: &str, path: &str, line: usize) -> Violation {
-    let exception =
-        ban.only_through.map(|name| format!(" (allowed through {name} only)")).unwrap_or_default();
+    let exception = match ban.only_through {
+        [] => String::new(),
+        names => format!(" (allowed through {} only)", names.join(" and ")),
+    };
     Violation::new(path, line, format!("{dependent} brings in {}{exception}: {}", ban.name, ban.reason))
 }
 
@@ -102,8 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn rsa_is_allowed_through_pgp_only() {
-        assert_eq!(check_release("0 holdfast v1\n1 pgp v1\n2 rsa v1\n"), []);
+    fn rsa_is_allowed_through_its_two_public_key_users_only() {
+        for user in ["pgp", "crypto-glue"] {
+            assert_eq!(check_release(&format!("0 holdfast v1\n1 {user} v1\n2 rsa v1\n")), []);
+        }
         assert_eq!(check_release("0 holdfast v1\n1 pgp v1\n2 rsa v1\n1 other v1\n2 rsa v1 (*)\n").len(), 1);
     }
 
