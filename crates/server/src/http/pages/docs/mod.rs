@@ -186,7 +186,7 @@ fn parameters(parameters: &Value) -> Markup {
     let Some(parameters) = parameters.as_array().filter(|list| !list.is_empty()) else { return html! {} };
     html! {
         h4 { "Parameters" }
-        div.table { table {
+        table {
             thead { tr { th { "Name" } th { "In" } th { "Type" } th { "Meaning" } } }
             tbody { @for parameter in parameters {
                 tr {
@@ -197,7 +197,7 @@ fn parameters(parameters: &Value) -> Markup {
                     td { (prose(parameter["description"].as_str().unwrap_or_default())) }
                 }
             } }
-        } }
+        }
     }
 }
 
@@ -226,7 +226,7 @@ fn members(object: &Value) -> Markup {
     let mut members: Vec<_> = object["properties"].as_object().into_iter().flatten().collect();
     members.sort_by_key(|(name, _)| (!required.contains(&name.as_str()), (*name).clone()));
     html! {
-        div.table { table {
+        table {
             thead { tr { th { "Member" } th { "Type" } th { "Meaning" } } }
             tbody { @for (name, member) in members {
                 tr {
@@ -235,7 +235,7 @@ fn members(object: &Value) -> Markup {
                     td { (prose(member["description"].as_str().unwrap_or_default())) }
                 }
             } }
-        } }
+        }
     }
 }
 
