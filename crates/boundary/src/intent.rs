@@ -4,7 +4,7 @@
 //! SHA-256 over [`preimage`].
 
 use crate::Env;
-use crate::json::{Value, canonical, parse};
+use crate::json::{Json as _, Value, canonical, json_struct, member, parse};
 
 /// A release, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +15,25 @@ pub struct Intent {
     pub env: Env,
     /// The tenant.
     pub tenant_id: String,
-    /// Lower-case hexadecimal of the user's tag.
+    /// Lower-case hexadecimal of the user's tag; in Control, of the tag of the person who asks.
     pub user_tag: String,
-    /// The provider's id of the inquiry.
+    /// The provider's id of the inquiry; in Control, empty where the list demands none.
     pub verification_id: String,
     /// What is released; sorted by `backup_id`, without repeats.
     pub items: Vec<Item>,
+    /// In Control: the private keys that are released, by id; sorted, without repeats. Otherwise empty.
+    pub keys: Vec<String>,
+    /// In Control: the list that decides. Otherwise empty.
+    pub acl_id: String,
+    /// In Control: why, in the words of whoever asks. Otherwise empty.
+    pub reason: String,
     /// To whom.
     pub recipient: Recipient,
-    /// Lower-case hexadecimal of the policy's hash.
+    /// Lower-case hexadecimal of the hash of the policy; in Control, of the list's document.
     pub policy_hash: String,
-    /// The policy's version.
+    /// The policy's version, or the document's.
     pub policy_version: i64,
-    /// Who asked: a credential's id.
+    /// Who asked: a credential's id; in Control, the person's.
     pub requested_by: String,
     /// Lower-case hexadecimal of the session's nonce.
     pub session_nonce: String,
@@ -42,28 +48,40 @@ pub struct Intent {
 pub enum Flow {
     /// A consumer proved who he is.
     Retail,
+    /// The people of an access list voted.
+    Control,
 }
 
-/// One item of a release.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Item {
-    /// Its id.
-    pub backup_id: String,
-    /// The key that guards it.
-    pub key_id: String,
-    /// Lower-case hexadecimal of its record's digest.
-    pub record_digest: String,
+impl Flow {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retail => "retail",
+            Self::Control => "control",
+        }
+    }
 }
 
-/// The recipient of a release.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipient {
-    /// Primary fingerprint, upper-case hexadecimal.
-    pub openpgp_fpr: String,
-    /// Fingerprint of the key that is encrypted to.
-    pub enc_subkey_fpr: String,
-    /// Lower-case hexadecimal SHA-256 of the certificate as handed over.
-    pub cert_sha256: String,
+json_struct! {
+    /// One item of a release.
+    #[derive(PartialOrd, Ord)]
+    pub struct Item {
+        /// Its id.
+        pub backup_id: String,
+        /// The key that guards it.
+        pub key_id: String,
+        /// Lower-case hexadecimal of its record's digest; of a file's SHA-256.
+        pub record_digest: String,
+    }
+
+    /// The recipient of a release.
+    pub struct Recipient {
+        /// Primary fingerprint, upper-case hexadecimal.
+        pub openpgp_fpr: String,
+        /// Fingerprint of the key that is encrypted to.
+        pub enc_subkey_fpr: String,
+        /// Lower-case hexadecimal SHA-256 of the certificate as handed over.
+        pub cert_sha256: String,
+    }
 }
 
 /// The bytes that are hashed into an intent's hash.
@@ -74,85 +92,66 @@ pub fn preimage(canonical_intent: &[u8]) -> Vec<u8> {
 impl Intent {
     /// The RFC 8785 form.
     pub fn to_canonical(&self) -> String {
-        let items = self.items.iter().map(|item| {
-            Value::object([
-                ("backup_id", Value::text(&item.backup_id)),
-                ("key_id", Value::text(&item.key_id)),
-                ("record_digest", Value::text(&item.record_digest)),
-            ])
-        });
-        let recipient = Value::object([
-            ("openpgp_fpr", Value::text(&self.recipient.openpgp_fpr)),
-            ("enc_subkey_fpr", Value::text(&self.recipient.enc_subkey_fpr)),
-            ("cert_sha256", Value::text(&self.recipient.cert_sha256)),
-        ]);
-        let document = Value::object([
+        let mut members = vec![
             ("v", Value::Integer(1)),
-            ("kind", Value::text("plaintext")),
-            (
-                "flow",
-                Value::text(match self.flow {
-                    Flow::Retail => "retail",
-                }),
-            ),
+            ("kind", Value::text(if self.keys.is_empty() { "plaintext" } else { "private_key" })),
+            ("flow", Value::text(self.flow.as_str())),
             ("env", Value::text(self.env.as_str())),
             ("tenant_id", Value::text(&self.tenant_id)),
             ("user_tag", Value::text(&self.user_tag)),
             ("verification_id", Value::text(&self.verification_id)),
-            ("items", Value::List(items.collect())),
-            ("recipient", recipient),
+            ("items", self.items.write()),
+            ("recipient", self.recipient.write()),
             ("policy_hash", Value::text(&self.policy_hash)),
             ("policy_version", Value::Integer(self.policy_version)),
             ("requested_by", Value::text(&self.requested_by)),
             ("session_nonce", Value::text(&self.session_nonce)),
             ("not_before", Value::Integer(self.not_before_ms)),
             ("expires_at", Value::Integer(self.expires_at_ms)),
-        ]);
+        ];
+        if self.flow == Flow::Control {
+            members.extend([
+                ("keys", self.keys.write()),
+                ("acl_id", Value::text(&self.acl_id)),
+                ("reason", Value::text(&self.reason)),
+            ]);
+        }
+        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         // Instants beyond 2^53 ms have no canonical form; an empty text is refused by every reader.
-        canonical(&document).unwrap_or_default()
+        canonical(&Value::Object(members)).unwrap_or_default()
     }
 
     /// Reads an intent, and only from its canonical form: what re-encodes to other bytes is refused.
     pub fn from_canonical(bytes: &[u8]) -> Option<Self> {
         let document = parse(str::from_utf8(bytes).ok()?).ok()?;
         let intent = read(&document)?;
-        let sorted = intent.items.windows(2).all(|pair| pair[0].backup_id < pair[1].backup_id);
+        let sorted = intent.items.windows(2).all(|pair| pair[0].backup_id < pair[1].backup_id)
+            && intent.keys.windows(2).all(|pair| pair[0] < pair[1]);
         (sorted && intent.to_canonical().as_bytes() == bytes).then_some(intent)
     }
 }
 
 fn read(document: &Value) -> Option<Intent> {
-    let text = |path: &[&str]| document.at(path).and_then(Value::as_text).map(str::to_owned);
-    let integer = |name: &str| document.get(name).and_then(Value::as_integer);
-    let read_item = |item: &Value| {
-        let text = |name: &str| item.get(name).and_then(Value::as_text).map(str::to_owned);
-        Some(Item {
-            backup_id: text("backup_id")?,
-            key_id: text("key_id")?,
-            record_digest: text("record_digest")?,
-        })
-    };
+    let flow: String = member(document, "flow")?;
+    let flow = [Flow::Retail, Flow::Control].into_iter().find(|known| known.as_str() == flow)?;
+    let of_control = |name| if flow == Flow::Control { member(document, name) } else { Some(String::new()) };
     Some(Intent {
-        flow: match document.get("flow")?.as_text()? {
-            "retail" => Flow::Retail,
-            _ => return None,
-        },
-        env: Env::parse(document.get("env")?.as_text()?)?,
-        tenant_id: text(&["tenant_id"])?,
-        user_tag: text(&["user_tag"])?,
-        verification_id: text(&["verification_id"])?,
-        items: document.get("items")?.as_list()?.iter().map(read_item).collect::<Option<_>>()?,
-        recipient: Recipient {
-            openpgp_fpr: text(&["recipient", "openpgp_fpr"])?,
-            enc_subkey_fpr: text(&["recipient", "enc_subkey_fpr"])?,
-            cert_sha256: text(&["recipient", "cert_sha256"])?,
-        },
-        policy_hash: text(&["policy_hash"])?,
-        policy_version: integer("policy_version")?,
-        requested_by: text(&["requested_by"])?,
-        session_nonce: text(&["session_nonce"])?,
-        not_before_ms: integer("not_before")?,
-        expires_at_ms: integer("expires_at")?,
+        flow,
+        env: member(document, "env")?,
+        tenant_id: member(document, "tenant_id")?,
+        user_tag: member(document, "user_tag")?,
+        verification_id: member(document, "verification_id")?,
+        items: member(document, "items")?,
+        keys: if flow == Flow::Control { member(document, "keys")? } else { Vec::new() },
+        acl_id: of_control("acl_id")?,
+        reason: of_control("reason")?,
+        recipient: member(document, "recipient")?,
+        policy_hash: member(document, "policy_hash")?,
+        policy_version: member(document, "policy_version")?,
+        requested_by: member(document, "requested_by")?,
+        session_nonce: member(document, "session_nonce")?,
+        not_before_ms: member(document, "not_before")?,
+        expires_at_ms: member(document, "expires_at")?,
     })
 }
 
@@ -169,6 +168,9 @@ mod tests {
             user_tag: "aa".into(),
             verification_id: "inq_1".into(),
             items: vec![item("a"), item("b")],
+            keys: Vec::new(),
+            acl_id: String::new(),
+            reason: String::new(),
             recipient: Recipient {
                 openpgp_fpr: "F".into(),
                 enc_subkey_fpr: "E".into(),
@@ -188,6 +190,31 @@ mod tests {
         let golden = include_str!("../testdata/intent.json");
         assert_eq!(sample().to_canonical(), golden.trim_end());
         assert_eq!(Intent::from_canonical(golden.trim_end().as_bytes()), Some(sample()));
+    }
+
+    #[test]
+    fn the_bytes_of_control_are_pinned() {
+        let golden = include_str!("../testdata/control_intent.json");
+        let mut intent = Intent {
+            flow: Flow::Control,
+            keys: vec!["j".into(), "k".into()],
+            acl_id: "l".into(),
+            reason: "lost é\n".into(),
+            ..sample()
+        };
+        assert_eq!(intent.to_canonical(), golden.trim_end());
+        assert_eq!(Intent::from_canonical(golden.trim_end().as_bytes()), Some(intent.clone()));
+        for bad in [
+            golden.replace("private_key", "plaintext"),
+            golden.replace("\"control\"", "\"retail\""),
+            golden.replace("[\"j\",\"k\"]", "[\"k\",\"j\"]"),
+            golden.replace("[\"j\",\"k\"]", "[\"k\",\"k\"]"),
+        ] {
+            assert_ne!(bad, golden);
+            assert_eq!(Intent::from_canonical(bad.trim_end().as_bytes()), None, "{bad}");
+        }
+        intent.keys.clear();
+        assert!(intent.to_canonical().contains(r#""kind":"plaintext""#));
     }
 
     #[test]

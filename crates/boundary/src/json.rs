@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use crate::Env;
+
 /// How deep objects and lists may nest.
 const DEPTH_MAX: u32 = 64;
 
@@ -83,6 +85,94 @@ impl Value {
         }
     }
 }
+
+/// What stands in a document that is signed.
+pub trait Json: Sized {
+    /// As it stands there.
+    fn write(&self) -> Value;
+    /// What stands there, if it is one.
+    fn read(value: &Value) -> Option<Self>;
+}
+
+/// Reads a member of an object.
+pub fn member<T: Json>(object: &Value, name: &str) -> Option<T> {
+    T::read(object.get(name)?)
+}
+
+impl Json for String {
+    fn write(&self) -> Value {
+        Value::text(self)
+    }
+    fn read(value: &Value) -> Option<Self> {
+        value.as_text().map(str::to_owned)
+    }
+}
+
+impl Json for i64 {
+    fn write(&self) -> Value {
+        Value::Integer(*self)
+    }
+    fn read(value: &Value) -> Option<Self> {
+        value.as_integer()
+    }
+}
+
+impl Json for bool {
+    fn write(&self) -> Value {
+        Value::Bool(*self)
+    }
+    fn read(value: &Value) -> Option<Self> {
+        if let Value::Bool(value) = value { Some(*value) } else { None }
+    }
+}
+
+impl<T: Json> Json for Option<T> {
+    fn write(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::write)
+    }
+    fn read(value: &Value) -> Option<Self> {
+        if let Value::Null = value { Some(None) } else { T::read(value).map(Some) }
+    }
+}
+
+impl<T: Json> Json for Vec<T> {
+    fn write(&self) -> Value {
+        Value::List(self.iter().map(T::write).collect())
+    }
+    fn read(value: &Value) -> Option<Self> {
+        value.as_list()?.iter().map(T::read).collect()
+    }
+}
+
+impl Json for Env {
+    fn write(&self) -> Value {
+        Value::text(self.as_str())
+    }
+    fn read(value: &Value) -> Option<Self> {
+        Self::parse(value.as_text()?)
+    }
+}
+
+/// Declares structs that stand in a document as objects of their fields.
+#[macro_export]
+macro_rules! json_struct {
+    ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$fdoc:meta])* pub $field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $type,)* }
+
+        impl $crate::json::Json for $name {
+            fn write(&self) -> $crate::json::Value {
+                $crate::json::Value::object([$((stringify!($field), $crate::json::Json::write(&self.$field)),)*])
+            }
+            fn read(value: &$crate::json::Value) -> Option<Self> {
+                Some(Self { $($field: $crate::json::member(value, stringify!($field))?,)* })
+            }
+        }
+    )*};
+}
+
+pub use json_struct;
 
 /// A text is not the JSON it should be, or a value has no canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,12 @@
 //! - [`intent`]: the one object that names a release.
 //! - [`token`]: what the enclave hands out under its own seal and believes when it comes back.
 //! - [`policy`]: under which rule a session was opened.
+//! - [`acl`]: the rule by which a list of people decides.
+//! - [`approval`]: the documents that people sign, and what their signatures are made over.
 //! - [`batch`]: keys made offline, and what ties one to its user.
 
+pub mod acl;
+pub mod approval;
 pub mod batch;
 pub mod intent;
 pub mod json;

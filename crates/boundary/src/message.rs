@@ -89,7 +89,7 @@ wire_enum! {
         4 = Bound(Bound),
         /// To `Check` and `Try`: every item opened and agreed with its checksum.
         5 = Checked(Checked),
-        /// To `Open`.
+        /// To `Open` and `OpenPerson`.
         6 = Opened(Opened),
         /// To `Admit`.
         7 = Admitted(Admitted),
@@ -567,6 +567,122 @@ wire_struct! {
         pub intent_hash: [u8; 32],
         /// How many items went out; none when the process ended between intent and release.
         pub items_released: Option<u32>,
+    }
+}
+
+wire_enum! {
+    /// What a person signed with; tried against each of his keys of that kind.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Signature {
+        /// A passkey's assertion.
+        1 = WebAuthn(Assertion),
+        /// Ed25519 over [`crate::approval::vote_message`].
+        2 = Ed25519(Vec<u8>),
+        /// A detached OpenPGP signature over the same, binary or armoured.
+        3 = OpenPgp(Vec<u8>),
+    }
+}
+
+wire_struct! {
+    /// An assertion of WebAuthn Level 2 (§6.3.3).
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Assertion {
+        /// As the authenticator signed it.
+        pub authenticator_data: Vec<u8>,
+        /// As the browser made it.
+        pub client_data_json: Vec<u8>,
+        /// ECDSA, DER.
+        pub signature: Vec<u8>,
+    }
+
+    /// One person's vote on something: what, is the hash that he signed.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Ballot {
+        /// Who.
+        pub person_id: String,
+        /// Yes, or no.
+        pub approve: bool,
+        /// Over the hash of what is voted on, or of its rejection (see [`crate::approval`]).
+        pub signature: Signature,
+    }
+
+    /// Take a new version. The same one again answers the same.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Amend {
+        /// The canonical JSON of a [`crate::approval::Roster`] or [`crate::approval::AclDocument`].
+        pub document: Vec<u8>,
+        /// The version in force, where there is one.
+        pub current: Option<Vec<u8>>,
+        /// For a list's first version: the roster in force, of which an Owner signs.
+        pub roster: Option<Vec<u8>>,
+        /// Over the new document's hash, each person once: of a list's members as it stands, or of one Owner.
+        pub ballots: Vec<Ballot>,
+    }
+
+    /// It is taken.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Amended {
+        /// The document's hash.
+        pub hash: [u8; 32],
+        /// Its version.
+        pub version: i64,
+        /// From when it is in force, milliseconds since the epoch. Until then the version before is.
+        pub effective_at_ms: i64,
+    }
+
+    /// Put keys under a list. What is signed is the [`crate::approval::Attachment`] of exactly these keys.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Attach {
+        /// The list's version in force.
+        pub acl: Vec<u8>,
+        /// The roster in force.
+        pub roster: Vec<u8>,
+        /// The keys, as sealed: up to [`crate::message::RELEASE_ITEMS_MAX`].
+        pub keys: Vec<Vec<u8>>,
+        /// Of one Owner.
+        pub ballot: Ballot,
+    }
+
+    /// They are under it.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Attached {
+        /// Which, sorted.
+        pub key_ids: Vec<String>,
+    }
+
+    /// Release what a list has approved.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Package {
+        /// As for a release to a user, with the person who asks in his place: the intent is one of Control; the
+        /// ticket is of the session that was opened for that person; the admissions are, where the list demands
+        /// checks, that of whoever asks, in the ticket's session, then those of the people who approved. An item
+        /// that is a file has the file's bytes as its ciphertext, an empty record, and a checksum that is not
+        /// looked at: the intent's digest of it is its SHA-256. Items may be left out, and `keys`, in a call that
+        /// only has the approval noted and its delay begin; while it waits, they are not looked at.
+        pub release: Release,
+        /// The list's version in force.
+        pub acl: Vec<u8>,
+        /// Each person once.
+        pub ballots: Vec<Ballot>,
+        /// The keys that the intent names, as sealed, in its order.
+        pub keys: Vec<Vec<u8>>,
+    }
+
+    /// It goes out.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Packaged {
+        /// A binary OpenPGP message of a tar: `manifest.json`, `data/<backup_id>`, `files/<backup_id>` and
+        /// `keys/<key_id>.pem`.
+        pub message: Vec<u8>,
+        /// Which delivery of this recovery it is: 1 to 3.
+        pub delivery: u32,
+    }
+
+    /// It is approved, and waits out the list's delay.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Waiting {
+        /// For so many seconds more.
+        pub seconds: u32,
     }
 }
 

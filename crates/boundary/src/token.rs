@@ -99,6 +99,11 @@ pub fn user_tag_preimage(tenant_id: &str, user_identifier: &str) -> Vec<u8> {
     [b"user-tag/v1\0", tenant_id.as_bytes(), b"\0", user_identifier.as_bytes()].concat()
 }
 
+/// What is hashed into the tag of a person of Control: never a user's.
+pub fn person_tag_preimage(tenant_id: &str, person_id: &str) -> Vec<u8> {
+    [b"person-tag/v1\0", tenant_id.as_bytes(), b"\0", person_id.as_bytes()].concat()
+}
+
 /// Stands in a record, and in what is released by it, where the device gave no checksum: no plaintext has it.
 pub const NO_CHECKSUM: [u8; 32] = [0; 32];
 

@@ -1,0 +1,196 @@
+use super::*;
+use crate::Env;
+use crate::acl::Rule;
+
+/// A list, altered.
+type Alter = fn(&mut AclDocument);
+
+fn key(kind: KeyKind, last: &str) -> SigningKey {
+    let (bytes, rp_id) = match kind {
+        KeyKind::WebAuthn => (65, Some("control.example".to_owned())),
+        KeyKind::Ed25519 => (32, None),
+        KeyKind::OpenPgp => (40, None),
+    };
+    SigningKey { kind, public_key: format!("04{}{last}", "0".repeat(2 * bytes - 4)), rp_id }
+}
+
+fn member(person_id: &str, last: &str) -> Member {
+    let keys = vec![key(KeyKind::WebAuthn, last)];
+    Member {
+        person_id: person_id.into(),
+        name: format!("Name of {person_id}"),
+        veto: false,
+        must: false,
+        keys,
+    }
+}
+
+fn list() -> AclDocument {
+    AclDocument {
+        env: Env::Sandbox,
+        tenant_id: "t".into(),
+        acl_id: "l".into(),
+        version: 1,
+        prev_hash: None,
+        name: "Board é\n".into(),
+        rule: Rule::Percentage(51),
+        members: vec![
+            Member { veto: true, ..member("a", "0a") },
+            Member {
+                must: true,
+                keys: vec![key(KeyKind::Ed25519, "0b"), key(KeyKind::OpenPgp, "0b")],
+                ..member("b", "")
+            },
+            member("c", "0c"),
+        ],
+        vote_window_s: 604_800,
+        delay_hot_s: 3_600,
+        delay_cold_s: 86_400,
+        check_requester: true,
+        check_voters: false,
+        any_member_may_ask: false,
+    }
+}
+
+fn roster() -> Roster {
+    let owner =
+        Owner { person_id: "o".into(), name: "Olga".into(), keys: vec![key(KeyKind::WebAuthn, "0a")] };
+    let prev_hash = Some("ab".repeat(32));
+    Roster { env: Env::Production, tenant_id: "t".into(), version: 2, prev_hash, owners: vec![owner] }
+}
+
+fn attachment() -> Attachment {
+    Attachment {
+        env: Env::Production,
+        tenant_id: "t".into(),
+        acl_id: "l".into(),
+        genesis_hash: "cd".repeat(32),
+        key_ids: vec!["j".into(), "k".into()],
+    }
+}
+
+fn pinned<D: Document + PartialEq + std::fmt::Debug>(document: &D, golden: &str) {
+    assert_eq!(document.to_canonical(), golden.trim_end());
+    assert_eq!(D::from_canonical(golden.trim_end().as_bytes()).as_ref(), Some(document));
+    assert_eq!(document.preimage(), [D::KIND, "/v1\0", golden.trim_end()].concat().into_bytes());
+}
+
+#[test]
+fn the_bytes_are_pinned() {
+    pinned(&list(), include_str!("../../testdata/acl.json"));
+    pinned(&roster(), include_str!("../../testdata/roster.json"));
+    pinned(&attachment(), include_str!("../../testdata/attachment.json"));
+    assert_eq!(reject_preimage(&[1; 32]), [b"reject/v1\0".as_slice(), &[1; 32]].concat());
+    assert_eq!(vote_message(&[1; 32]), [b"holdfast-vote/v1\0".as_slice(), &[1; 32]].concat());
+}
+
+/// RFC 4648 §10 has no sample of five bytes with all letters; these are by `base32` of GNU coreutils.
+#[test]
+fn short_codes_are_forty_bits_of_base32() {
+    let code = |head: [u8; 5]| {
+        let mut hash = [0xee; 32];
+        hash[..5].copy_from_slice(&head);
+        short_code(&hash)
+    };
+    assert_eq!(code(*b"fooba"), "MZXW-6YTB");
+    assert_eq!(code([0; 5]), "AAAA-AAAA");
+    assert_eq!(code([0xff; 5]), "7777-7777");
+    assert_eq!(code([0x01, 0x23, 0x45, 0x67, 0x89]), "AERU-KZ4J");
+}
+
+#[test]
+fn only_the_canonical_form_is_read() {
+    let good = list().to_canonical();
+    for (from, to) in [
+        ("{\"acl_id\"", " {\"acl_id\""),
+        ("\"v\":1", "\"v\":2"),
+        ("\"kind\":\"acl\"", "\"kind\":\"roster\""),
+        ("{\"acl_id\"", "{\"a\":1,\"acl_id\""),
+        ("\"delay_hot_s\":3600", "\"delay_hot_s\":3600.0"),
+        ("\"value\":51", "\"value\":51,\"x\":1"),
+    ] {
+        let bad = good.replacen(from, to, 1);
+        assert_ne!(bad, good, "{from}");
+        assert_eq!(AclDocument::from_canonical(bad.as_bytes()), None, "{bad}");
+    }
+    assert_eq!(Roster::from_canonical(good.as_bytes()), None);
+    assert_eq!(AclDocument::from_canonical(&vec![b' '; DOCUMENT_BYTES_MAX + 1]), None);
+}
+
+#[test]
+fn what_is_not_sound_is_refused() {
+    let alterations: [(&str, Alter); 22] = [
+        ("version 0", |list| list.version = 0),
+        ("a first version with one before", |list| list.prev_hash = Some("ab".repeat(32))),
+        ("a second without", |list| list.version = 2),
+        ("a hash that is none", |list| (list.version, list.prev_hash) = (2, Some("AB".repeat(32)))),
+        ("a short hash", |list| (list.version, list.prev_hash) = (2, Some("ab".repeat(31)))),
+        ("no tenant", |list| list.tenant_id.clear()),
+        ("no list", |list| list.acl_id.clear()),
+        ("a long name", |list| list.name = "x".repeat(NAME_BYTES_MAX + 1)),
+        ("one member", |list| list.members.truncate(1)),
+        ("members out of order", |list| list.members.reverse()),
+        ("a member twice", |list| list.members[1].person_id = "a".into()),
+        ("a member without a name", |list| list.members[0].name.clear()),
+        ("a member without keys", |list| list.members[0].keys.clear()),
+        ("a key of two members", |list| list.members[2].keys = list.members[0].keys.clone()),
+        ("a passkey without a host", |list| list.members[0].keys[0].rp_id = None),
+        ("a host without a passkey", |list| list.members[1].keys[0].rp_id = Some("h".into())),
+        ("a compressed point", |list| list.members[0].keys[0].public_key.truncate(66)),
+        ("upper case", |list| list.members[1].keys[1].public_key = "AB".repeat(40)),
+        ("a rule beyond the list", |list| list.rule = Rule::Exact(4)),
+        ("no window", |list| list.vote_window_s = 0),
+        ("a negative delay", |list| list.delay_hot_s = -1),
+        ("a delay without end", |list| list.delay_cold_s = 31 * 86_400),
+    ];
+    for (what, alter) in alterations {
+        let mut bad = list();
+        alter(&mut bad);
+        assert_eq!(AclDocument::from_canonical(bad.to_canonical().as_bytes()), None, "{what}");
+    }
+    for rule in [Rule::Exact(0), Rule::Percentage(0), Rule::Percentage(101)] {
+        let bad = AclDocument { rule, ..list() };
+        assert_eq!(AclDocument::from_canonical(bad.to_canonical().as_bytes()), None, "{rule:?}");
+    }
+    let nobody = Roster { owners: Vec::new(), ..roster() };
+    assert_eq!(Roster::from_canonical(nobody.to_canonical().as_bytes()), None);
+    for key_ids in [vec![], vec!["k".to_owned(), "j".into()], vec!["k".to_owned(), "k".into()]] {
+        let bad = Attachment { key_ids, ..attachment() };
+        assert_eq!(Attachment::from_canonical(bad.to_canonical().as_bytes()), None);
+    }
+}
+
+#[test]
+fn what_makes_anything_easier_weakens() {
+    let weaker: [(&str, Alter); 14] = [
+        ("a member more", |list| list.members.push(member("d", "0d"))),
+        ("another in his place", |list| list.members[2] = member("d", "0d")),
+        ("a key more", |list| list.members[2].keys.push(key(KeyKind::Ed25519, "0e"))),
+        ("another key", |list| list.members[2].keys = vec![key(KeyKind::Ed25519, "0e")]),
+        ("a Veto member less", |list| drop(list.members.remove(0))),
+        ("a veto less", |list| list.members[0].veto = false),
+        ("a Must member less", |list| list.members[1].must = false),
+        ("fewer approvals", |list| list.rule = Rule::Exact(1)),
+        ("a shorter delay", |list| list.delay_hot_s -= 1),
+        ("a shorter delay offline", |list| list.delay_cold_s -= 1),
+        ("a longer vote", |list| list.vote_window_s += 1),
+        ("no check", |list| list.check_requester = false),
+        ("no check of voters", |list| list.check_voters = false),
+        ("more who may ask", |list| list.any_member_may_ask = true),
+    ];
+    let old = AclDocument { check_voters: true, ..list() };
+    assert!(!weakens(&old, &old));
+    for (what, alter) in weaker {
+        let mut new = old.clone();
+        alter(&mut new);
+        assert!(weakens(&old, &new), "{what}");
+        // The way back only adds what was taken, or takes what was added.
+        let may_weaken = ["a member more", "another in his place", "another key", "a Veto member less"];
+        assert!(!weakens(&new, &old) || may_weaken.contains(&what), "back from {what}");
+    }
+    let mut fewer = AclDocument { rule: Rule::Exact(2), ..old.clone() };
+    fewer.members.remove(2);
+    assert!(!weakens(&old, &fewer), "as many of fewer people, of whom the list had each");
+    let renamed = AclDocument { name: "x".into(), ..old.clone() };
+    assert!(!weakens(&old, &renamed));
+}
