@@ -8,8 +8,9 @@ use crate::wire::{Wire, wire_struct};
 pub const BATCH_KEYS_MAX: usize = 10_000;
 
 wire_struct! {
+    each #[derive(Clone, Debug, PartialEq, Eq)];
+
     /// The public halves of one ceremony's keys.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Batch {
         /// The offline enclave's environment.
         pub env: Env,
@@ -22,7 +23,6 @@ wire_struct! {
     }
 
     /// One key made offline.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct BatchKey {
         /// Its id, minted offline; a UUID.
         pub key_id: String,
@@ -33,7 +33,6 @@ wire_struct! {
     }
 
     /// To whom a COLD key was given, for the offline side's next ceremony.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Binding {
         /// The online enclave's environment.
         pub env: Env,
@@ -51,7 +50,6 @@ wire_struct! {
 
     /// The key that another one replaced. Ids are the enclaves' own and given once; the public half is there so
     /// that nothing rests on that.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Predecessor {
         /// Its id.
         pub key_id: String,
@@ -60,7 +58,6 @@ wire_struct! {
     }
 
     /// The binding of a key that replaces another one.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct HeirBinding {
         /// As of any key.
         pub binding: Binding,
@@ -70,7 +67,6 @@ wire_struct! {
 
     /// A binding and its signature by the online enclave's receipt key (ECDSA P-256 SHA-256, DER, over
     /// [`binding_preimage`] or [`heir_preimage`]).
-    #[derive(Clone, Debug, PartialEq)]
     pub struct SignedBinding {
         /// The encoding of a [`Binding`], or of an [`HeirBinding`] if the key replaces another one.
         pub binding: Vec<u8>,

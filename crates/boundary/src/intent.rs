@@ -3,61 +3,54 @@
 //! Its RFC 8785 form is what the enclave evaluates and what people sign; its hash is
 //! SHA-256 over [`preimage`].
 
-use crate::Env;
-use crate::json::{Json as _, Value, canonical, json_struct, member, parse};
+use crate::json::{Json as _, Value, canonical, json_struct, parse};
+use crate::{Env, words};
 
-/// A release, whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Intent {
-    /// Which way the release was decided.
-    pub flow: Flow,
-    /// The installation.
-    pub env: Env,
-    /// The tenant.
-    pub tenant_id: String,
-    /// Lower-case hexadecimal of the user's tag; in Control, of the tag of the person who asks.
-    pub user_tag: String,
-    /// The provider's id of the inquiry; in Control, empty where the list demands none.
-    pub verification_id: String,
-    /// What is released; sorted by `backup_id`, without repeats.
-    pub items: Vec<Item>,
-    /// In Control: the private keys that are released, by id; sorted, without repeats. Otherwise empty.
-    pub keys: Vec<String>,
-    /// In Control: the list that decides. Otherwise empty.
-    pub acl_id: String,
-    /// In Control: why, in the words of whoever asks. Otherwise empty.
-    pub reason: String,
-    /// To whom.
-    pub recipient: Recipient,
-    /// Lower-case hexadecimal of the hash of the policy; in Control, of the list's document.
-    pub policy_hash: String,
-    /// The policy's version, or the document's.
-    pub policy_version: i64,
-    /// Who asked: a credential's id; in Control, the person's.
-    pub requested_by: String,
-    /// Lower-case hexadecimal of the session's nonce.
-    pub session_nonce: String,
-    /// Not earlier than, milliseconds since the epoch.
-    pub not_before_ms: i64,
-    /// Not later than, milliseconds since the epoch.
-    pub expires_at_ms: i64,
+json_struct! {
+    /// A release, whole.
+    pub struct Intent {
+        /// Which way the release was decided.
+        pub flow: Flow,
+        /// The installation.
+        pub env: Env,
+        /// The tenant.
+        pub tenant_id: String,
+        /// Lower-case hexadecimal of the user's tag; in Control, of the tag of the person who asks.
+        pub user_tag: String,
+        /// The provider's id of the inquiry; in Control, empty where the list demands none.
+        pub verification_id: String,
+        /// What is released; sorted by `backup_id`, without repeats.
+        pub items: Vec<Item>,
+        /// In Control: the private keys that are released, by id; sorted, without repeats. Otherwise empty.
+        pub keys: Vec<String>,
+        /// In Control: the list that decides. Otherwise empty.
+        pub acl_id: String,
+        /// In Control: why, in the words of whoever asks. Otherwise empty.
+        pub reason: String,
+        /// To whom.
+        pub recipient: Recipient,
+        /// Lower-case hexadecimal of the hash of the policy; in Control, of the list's document.
+        pub policy_hash: String,
+        /// The policy's version, or the document's.
+        pub policy_version: i64,
+        /// Who asked: a credential's id; in Control, the person's.
+        pub requested_by: String,
+        /// Lower-case hexadecimal of the session's nonce.
+        pub session_nonce: String,
+        /// Not earlier than, milliseconds since the epoch.
+        pub not_before_ms as "not_before": i64,
+        /// Not later than, milliseconds since the epoch.
+        pub expires_at_ms as "expires_at": i64,
+    }
 }
 
-/// How a release was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// A consumer proved who he is.
-    Retail,
-    /// The people of an access list voted.
-    Control,
-}
-
-impl Flow {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Retail => "retail",
-            Self::Control => "control",
-        }
+words! {
+    /// How a release was decided.
+    pub enum Flow {
+        /// A consumer proved who he is.
+        Retail = "retail",
+        /// The people of an access list voted.
+        Control = "control",
     }
 }
 
@@ -92,67 +85,34 @@ pub fn preimage(canonical_intent: &[u8]) -> Vec<u8> {
 impl Intent {
     /// The RFC 8785 form.
     pub fn to_canonical(&self) -> String {
-        let mut members = vec![
-            ("v", Value::Integer(1)),
-            ("kind", Value::text(if self.keys.is_empty() { "plaintext" } else { "private_key" })),
-            ("flow", Value::text(self.flow.as_str())),
-            ("env", Value::text(self.env.as_str())),
-            ("tenant_id", Value::text(&self.tenant_id)),
-            ("user_tag", Value::text(&self.user_tag)),
-            ("verification_id", Value::text(&self.verification_id)),
-            ("items", self.items.write()),
-            ("recipient", self.recipient.write()),
-            ("policy_hash", Value::text(&self.policy_hash)),
-            ("policy_version", Value::Integer(self.policy_version)),
-            ("requested_by", Value::text(&self.requested_by)),
-            ("session_nonce", Value::text(&self.session_nonce)),
-            ("not_before", Value::Integer(self.not_before_ms)),
-            ("expires_at", Value::Integer(self.expires_at_ms)),
-        ];
-        if self.flow == Flow::Control {
-            members.extend([
-                ("keys", self.keys.write()),
-                ("acl_id", Value::text(&self.acl_id)),
-                ("reason", Value::text(&self.reason)),
-            ]);
+        let mut document = self.write();
+        if let Value::Object(members) = &mut document {
+            members.retain(|(name, _)| self.flow == Flow::Control || !of_control(name));
+            let kind = if self.keys.is_empty() { "plaintext" } else { "private_key" };
+            members.extend([("v".into(), Value::Integer(1)), ("kind".into(), Value::text(kind))]);
         }
-        let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         // Instants beyond 2^53 ms have no canonical form; an empty text is refused by every reader.
-        canonical(&Value::Object(members)).unwrap_or_default()
+        canonical(&document).unwrap_or_default()
     }
 
     /// Reads an intent, and only from its canonical form: what re-encodes to other bytes is refused.
     pub fn from_canonical(bytes: &[u8]) -> Option<Self> {
-        let document = parse(str::from_utf8(bytes).ok()?).ok()?;
-        let intent = read(&document)?;
+        let mut document = parse(str::from_utf8(bytes).ok()?).ok()?;
+        if let Value::Object(members) = &mut document {
+            // What retail has not; where they stand already, they come first and count.
+            members.push(("keys".into(), Value::List(Vec::new())));
+            members.extend(["acl_id", "reason"].map(|name| (name.into(), Value::text(""))));
+        }
+        let intent = Self::read(&document)?;
         let sorted = intent.items.windows(2).all(|pair| pair[0].backup_id < pair[1].backup_id)
             && intent.keys.windows(2).all(|pair| pair[0] < pair[1]);
         (sorted && intent.to_canonical().as_bytes() == bytes).then_some(intent)
     }
 }
 
-fn read(document: &Value) -> Option<Intent> {
-    let flow: String = member(document, "flow")?;
-    let flow = [Flow::Retail, Flow::Control].into_iter().find(|known| known.as_str() == flow)?;
-    let of_control = |name| if flow == Flow::Control { member(document, name) } else { Some(String::new()) };
-    Some(Intent {
-        flow,
-        env: member(document, "env")?,
-        tenant_id: member(document, "tenant_id")?,
-        user_tag: member(document, "user_tag")?,
-        verification_id: member(document, "verification_id")?,
-        items: member(document, "items")?,
-        keys: if flow == Flow::Control { member(document, "keys")? } else { Vec::new() },
-        acl_id: of_control("acl_id")?,
-        reason: of_control("reason")?,
-        recipient: member(document, "recipient")?,
-        policy_hash: member(document, "policy_hash")?,
-        policy_version: member(document, "policy_version")?,
-        requested_by: member(document, "requested_by")?,
-        session_nonce: member(document, "session_nonce")?,
-        not_before_ms: member(document, "not_before")?,
-        expires_at_ms: member(document, "expires_at")?,
-    })
+/// Whether only an intent of Control has that member.
+fn of_control(name: &str) -> bool {
+    matches!(name, "keys" | "acl_id" | "reason")
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@
 
 use std::fmt::Write as _;
 
-use crate::Env;
-
 /// How deep objects and lists may nest.
 const DEPTH_MAX: u32 = 64;
 
@@ -68,22 +66,6 @@ impl Value {
             _ => None,
         }
     }
-
-    /// The integer, if this is one.
-    pub fn as_integer(&self) -> Option<i64> {
-        match self {
-            Self::Integer(integer) => Some(*integer),
-            _ => None,
-        }
-    }
-
-    /// The elements, if this is an array.
-    pub fn as_list(&self) -> Option<&[Self]> {
-        match self {
-            Self::List(values) => Some(values),
-            _ => None,
-        }
-    }
 }
 
 /// What stands in a document that is signed.
@@ -99,31 +81,23 @@ pub fn member<T: Json>(object: &Value, name: &str) -> Option<T> {
     T::read(object.get(name)?)
 }
 
-impl Json for String {
-    fn write(&self) -> Value {
-        Value::text(self)
-    }
-    fn read(value: &Value) -> Option<Self> {
-        value.as_text().map(str::to_owned)
-    }
+macro_rules! json_values {
+    ($($type:ty: $value:ident => $write:expr, $pattern:pat => $read:expr;)*) => {$(
+        impl Json for $type {
+            fn write(&self) -> Value {
+                let $value = self;
+                $write
+            }
+            fn read(value: &Value) -> Option<Self> {
+                if let $pattern = value { $read } else { None }
+            }
+        }
+    )*};
 }
-
-impl Json for i64 {
-    fn write(&self) -> Value {
-        Value::Integer(*self)
-    }
-    fn read(value: &Value) -> Option<Self> {
-        value.as_integer()
-    }
-}
-
-impl Json for bool {
-    fn write(&self) -> Value {
-        Value::Bool(*self)
-    }
-    fn read(value: &Value) -> Option<Self> {
-        if let Value::Bool(value) = value { Some(*value) } else { None }
-    }
+json_values! {
+    String: text => Value::text(text), Value::Text(text) => Some(text.clone());
+    i64: integer => Value::Integer(*integer), Value::Integer(integer) => Some(*integer);
+    bool: truth => Value::Bool(*truth), Value::Bool(truth) => Some(*truth);
 }
 
 impl<T: Json> Json for Option<T> {
@@ -140,36 +114,33 @@ impl<T: Json> Json for Vec<T> {
         Value::List(self.iter().map(T::write).collect())
     }
     fn read(value: &Value) -> Option<Self> {
-        value.as_list()?.iter().map(T::read).collect()
+        if let Value::List(values) = value { values.iter().map(T::read).collect() } else { None }
     }
 }
 
-impl Json for Env {
-    fn write(&self) -> Value {
-        Value::text(self.as_str())
-    }
-    fn read(value: &Value) -> Option<Self> {
-        Self::parse(value.as_text()?)
-    }
-}
-
-/// Declares structs that stand in a document as objects of their fields.
+/// Declares structs that stand in a document as objects of their fields, by their names or by others.
 #[macro_export]
 macro_rules! json_struct {
-    ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$fdoc:meta])* pub $field:ident: $type:ty,)* })*) => {$(
+    ($($(#[$doc:meta])* pub struct $name:ident {
+        $($(#[$fdoc:meta])* pub $field:ident $(as $other:literal)?: $type:ty,)*
+    })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name { $($(#[$fdoc])* pub $field: $type,)* }
 
         impl $crate::json::Json for $name {
             fn write(&self) -> $crate::json::Value {
-                $crate::json::Value::object([$((stringify!($field), $crate::json::Json::write(&self.$field)),)*])
+                $crate::json::Value::object([
+                    $(($crate::json_struct!(@name $field $($other)?), $crate::json::Json::write(&self.$field)),)*
+                ])
             }
             fn read(value: &$crate::json::Value) -> Option<Self> {
-                Some(Self { $($field: $crate::json::member(value, stringify!($field))?,)* })
+                Some(Self { $($field: $crate::json::member(value, $crate::json_struct!(@name $field $($other)?))?,)* })
             }
         }
     )*};
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $other:literal) => { $other };
 }
 
 pub use json_struct;

@@ -26,31 +26,47 @@ pub mod statement;
 pub mod token;
 pub mod wire;
 
-/// Which installation a key, ticket or intent belongs to. An enclave holds exactly one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Env {
-    /// Real customers.
-    Production,
-    /// Rehearsal: simulated identity checks, played ceremonies.
-    Sandbox,
+/// Declares enums each of whose variants has a word, by which it stands in documents.
+#[macro_export]
+macro_rules! words {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
+
+            /// Its word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The one of that word.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|one| one.as_str() == word)
+            }
+        }
+
+        impl $crate::json::Json for $name {
+            fn write(&self) -> $crate::json::Value {
+                $crate::json::Value::text(self.as_str())
+            }
+            fn read(value: &$crate::json::Value) -> Option<Self> {
+                Self::parse(value.as_text()?)
+            }
+        }
+    };
 }
 
-impl Env {
-    /// The word used in signed objects.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Production => "production",
-            Self::Sandbox => "sandbox",
-        }
-    }
-
-    /// The environment of that name.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "production" => Some(Self::Production),
-            "sandbox" => Some(Self::Sandbox),
-            _ => None,
-        }
+words! {
+    /// Which installation a key, ticket or intent belongs to. An enclave holds exactly one.
+    pub enum Env {
+        /// Real customers.
+        Production = "production",
+        /// Rehearsal: simulated identity checks, played ceremonies.
+        Sandbox = "sandbox",
     }
 }
 

@@ -16,6 +16,9 @@ pub const REWRAP_ITEMS_MAX: usize = 64;
 /// The most items one release may carry.
 pub const RELEASE_ITEMS_MAX: usize = 1_000;
 
+/// The largest archive that one package may hold, in bytes.
+pub const PACKAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// The largest OpenPGP certificate that is looked at, in bytes.
 pub const CERTIFICATE_BYTES_MAX: usize = 128 * 1024;
 
@@ -37,7 +40,7 @@ wire_enum! {
 
 wire_enum! {
     /// One request.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Request {
         /// Who are you?
         1 = Hello(Hello),
@@ -72,12 +75,20 @@ wire_enum! {
         15 = Verify(Verify),
         /// Let a tenant of a sandbox begin anew: nothing that was sealed for it before opens, or is believed.
         16 = Reset(Reset),
+        /// Take a new version of a tenant's roster, or of one of its access lists.
+        17 = Amend(Amend),
+        /// Put keys under an access list, for good.
+        18 = Attach(Attach),
+        /// `Open` for a person of Control, who is named in the user's place.
+        19 = OpenPerson(Open),
+        /// Release what an access list has approved, as one OpenPGP message.
+        20 = Package(Package),
     }
 }
 
 wire_enum! {
     /// One reply. Each request has one reply of its own; [`Reply::Refused`] may answer any.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Reply {
         /// To `Hello`.
         1 = Welcome(Welcome),
@@ -107,6 +118,14 @@ wire_enum! {
         15 = Verified(Verified),
         /// To `Reset`.
         16 = HasReset(HasReset),
+        /// To `Amend`.
+        17 = Amended(Amended),
+        /// To `Attach`.
+        18 = Attached(Attached),
+        /// To `Package`.
+        20 = Packaged(Packaged),
+        /// To `Package`: approved, and not yet due.
+        21 = Waiting(Waiting),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -178,15 +197,15 @@ wire_enum! {
 }
 
 wire_struct! {
+    each #[derive(Clone, Debug, PartialEq, Eq)];
+
     /// Who are you?
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Hello {
         /// The environment the caller is configured for; another one is refused.
         pub env: Env,
     }
 
     /// The enclave's public face.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Welcome {
         /// Which installation this is.
         pub env: Env,
@@ -201,7 +220,6 @@ wire_struct! {
     }
 
     /// One signing key's public half: ECDSA on P-256.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct SigningKey {
         /// RFC 7638 thumbprint, base64url.
         pub kid: String,
@@ -214,14 +232,12 @@ wire_struct! {
     }
 
     /// Make a key pair for the pool.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Generate {
         /// Of which kind.
         pub key_type: KeyType,
     }
 
     /// A key that belongs to nobody yet.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct PoolKey {
         /// Its id, minted by the enclave; a UUID.
         pub key_id: String,
@@ -234,7 +250,6 @@ wire_struct! {
     }
 
     /// Take in a batch of keys made offline.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Adopt {
         /// The encoding of a [`crate::batch::Batch`].
         pub batch: Vec<u8>,
@@ -243,14 +258,12 @@ wire_struct! {
     }
 
     /// The batch's keys, ready for the pool. Adopting the same batch again answers the same keys.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Adopted {
         /// One for each key of the batch.
         pub keys: Vec<PoolKey>,
     }
 
     /// Tie a pool key to one user.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Bind {
         /// The pool key, as sealed.
         pub sealed: Vec<u8>,
@@ -273,7 +286,6 @@ wire_struct! {
     }
 
     /// A key that belongs to one user.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Bound {
         /// The key, sealed to tenant and user.
         pub sealed: Vec<u8>,
@@ -288,7 +300,6 @@ wire_struct! {
     }
 
     /// Tie a pool key to the user of another key, in that one's place.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Succeed {
         /// As for a key that replaces none.
         pub bind: Bind,
@@ -297,7 +308,6 @@ wire_struct! {
     }
 
     /// Encrypt items anew.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Rewrap {
         /// The key that they are encrypted to, as sealed.
         pub from: Vec<u8>,
@@ -308,14 +318,12 @@ wire_struct! {
     }
 
     /// What came of it.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Rewrapped {
         /// One for each item, in order; none where the record does not vouch for it, or it does not open.
         pub items: Vec<Option<MovedItem>>,
     }
 
     /// An item that answers to the new key.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct MovedItem {
         /// The same plaintext, encrypted to the new key, and opened again.
         pub ciphertext: Vec<u8>,
@@ -324,7 +332,6 @@ wire_struct! {
     }
 
     /// Open items, compare their checksums, say yes or no.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Check {
         /// Who asks, for the budget.
         pub credential_id: String,
@@ -341,7 +348,6 @@ wire_struct! {
     }
 
     /// One item to check.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct CheckItem {
         /// The id it will be stored under.
         pub backup_id: String,
@@ -354,28 +360,24 @@ wire_struct! {
     }
 
     /// All items are good.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Checked {
         /// One sealed [`crate::token::Record`] an item, in order.
         pub records: Vec<Vec<u8>>,
     }
 
     /// Let a tenant begin anew.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Reset {
         /// The tenant.
         pub tenant_id: String,
     }
 
     /// It did.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct HasReset {
         /// The tenant's generation from now on, counted from one.
         pub generation: u32,
     }
 
     /// Is a key whole, or an item still what it was when it was checked?
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Prove {
         /// The tenant.
         pub tenant_id: String,
@@ -390,7 +392,6 @@ wire_struct! {
     }
 
     /// One stored item.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct ProveItem {
         /// As it is stored.
         pub item: CheckItem,
@@ -399,14 +400,12 @@ wire_struct! {
     }
 
     /// Yes or no.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Proven {
         /// Whether it holds.
         pub holds: bool,
     }
 
     /// Begin an identity session.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Open {
         /// The tenant.
         pub tenant_id: String,
@@ -417,7 +416,6 @@ wire_struct! {
     }
 
     /// A session.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Opened {
         /// Its id; the provider's reference. 32 hexadecimal digits.
         pub session_id: String,
@@ -426,7 +424,6 @@ wire_struct! {
     }
 
     /// Verify a provider's event.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Admit {
         /// The session's ticket.
         pub ticket: Vec<u8>,
@@ -439,7 +436,6 @@ wire_struct! {
     }
 
     /// What the event proves.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Admitted {
         /// The provider's id of the event.
         pub event_id: String,
@@ -459,7 +455,6 @@ wire_struct! {
     }
 
     /// Say whether a provider signed an event. Proves nothing about anybody: that is [`Admit`]'s.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Verify {
         /// The provider's name in the enclave's configuration.
         pub provider: String,
@@ -470,21 +465,18 @@ wire_struct! {
     }
 
     /// It did, and not ahead of time.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Verified {
         /// When that was found, milliseconds since the epoch.
         pub at_ms: i64,
     }
 
     /// Read a certificate.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Inspect {
         /// ASCII-armoured.
         pub certificate: Vec<u8>,
     }
 
     /// A certificate that may receive.
-    #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Recipient {
         /// Primary fingerprint, upper-case hexadecimal.
         pub openpgp_fpr: String,
@@ -495,7 +487,6 @@ wire_struct! {
     }
 
     /// Release items, on proof.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Release {
         /// The canonical JSON of a [`crate::intent::Intent`].
         pub intent: Vec<u8>,
@@ -512,7 +503,6 @@ wire_struct! {
     }
 
     /// One item to release.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct ReleaseItem {
         /// Its name.
         pub item_key: String,
@@ -527,7 +517,6 @@ wire_struct! {
     }
 
     /// What came of a release.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Released {
         /// Which delivery of the session's one recovery this is: 1 to 3. 0 when no item could be released.
         pub delivery: u32,
@@ -536,7 +525,6 @@ wire_struct! {
     }
 
     /// One item that went out.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Message {
         /// An ASCII-armoured OpenPGP message.
         pub armoured: Vec<u8>,
@@ -545,21 +533,18 @@ wire_struct! {
     }
 
     /// What was released in a session?
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Recall {
         /// The session's ticket.
         pub ticket: Vec<u8>,
     }
 
     /// The enclave's own log of a session.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Recalled {
         /// In order.
         pub deliveries: Vec<Delivery>,
     }
 
     /// One delivery, as logged.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Delivery {
         /// When it was intended, milliseconds since the epoch.
         pub at_ms: i64,
@@ -572,7 +557,7 @@ wire_struct! {
 
 wire_enum! {
     /// What a person signed with; tried against each of his keys of that kind.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Signature {
         /// A passkey's assertion.
         1 = WebAuthn(Assertion),
@@ -584,8 +569,9 @@ wire_enum! {
 }
 
 wire_struct! {
+    each #[derive(Clone, Debug, PartialEq, Eq)];
+
     /// An assertion of WebAuthn Level 2 (§6.3.3).
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Assertion {
         /// As the authenticator signed it.
         pub authenticator_data: Vec<u8>,
@@ -596,7 +582,6 @@ wire_struct! {
     }
 
     /// One person's vote on something: what, is the hash that he signed.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Ballot {
         /// Who.
         pub person_id: String,
@@ -607,7 +592,6 @@ wire_struct! {
     }
 
     /// Take a new version. The same one again answers the same.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Amend {
         /// The canonical JSON of a [`crate::approval::Roster`] or [`crate::approval::AclDocument`].
         pub document: Vec<u8>,
@@ -620,7 +604,6 @@ wire_struct! {
     }
 
     /// It is taken.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Amended {
         /// The document's hash.
         pub hash: [u8; 32],
@@ -631,7 +614,6 @@ wire_struct! {
     }
 
     /// Put keys under a list. What is signed is the [`crate::approval::Attachment`] of exactly these keys.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Attach {
         /// The list's version in force.
         pub acl: Vec<u8>,
@@ -644,14 +626,12 @@ wire_struct! {
     }
 
     /// They are under it.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Attached {
         /// Which, sorted.
         pub key_ids: Vec<String>,
     }
 
     /// Release what a list has approved.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Package {
         /// As for a release to a user, with the person who asks in his place: the intent is one of Control; the
         /// ticket is of the session that was opened for that person; the admissions are, where the list demands
@@ -669,7 +649,6 @@ wire_struct! {
     }
 
     /// It goes out.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Packaged {
         /// A binary OpenPGP message of a tar: `manifest.json`, `data/<backup_id>`, `files/<backup_id>` and
         /// `keys/<key_id>.pem`.
@@ -679,7 +658,6 @@ wire_struct! {
     }
 
     /// It is approved, and waits out the list's delay.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Waiting {
         /// For so many seconds more.
         pub seconds: u32,
@@ -688,7 +666,7 @@ wire_struct! {
 
 wire_enum! {
     /// One item's end.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum ItemOutcome {
         /// It went out.
         1 = Message(Message),

@@ -4,54 +4,25 @@
 //! RFC 8785 form of an object that holds `public_key` and each field asked for.
 
 use crate::json::{Value, canonical};
+use crate::words;
 
-/// A field that may be signed beside the public key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// The tenant's name for its customer.
-    ExternalCustomerId,
-    /// The tenant's name for the product package.
-    ExternalPackageId,
-    /// The credential that asked.
-    PulledById,
-    /// What kind of credential: `api_key` or `user_credentials`.
-    PulledByType,
-    /// The service's own UUID for the user.
-    UserId,
-    /// The key's id.
-    KeyId,
-    /// SHA-256 of the decoded public key, lower-case hexadecimal.
-    KeyFingerprint,
-}
-
-impl Field {
-    /// Every field.
-    pub const ALL: [Self; 7] = [
-        Self::ExternalCustomerId,
-        Self::ExternalPackageId,
-        Self::PulledById,
-        Self::PulledByType,
-        Self::UserId,
-        Self::KeyId,
-        Self::KeyFingerprint,
-    ];
-
-    /// Its name in `sign_with` and in the payload.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ExternalCustomerId => "external_customer_id",
-            Self::ExternalPackageId => "external_package_id",
-            Self::PulledById => "pulled_by_id",
-            Self::PulledByType => "pulled_by_type",
-            Self::UserId => "user_id",
-            Self::KeyId => "key_id",
-            Self::KeyFingerprint => "key_fingerprint",
-        }
-    }
-
-    /// The field of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.as_str() == name)
+words! {
+    /// A field that may be signed beside the public key, by its name in `sign_with` and in the payload.
+    pub enum Field {
+        /// The tenant's name for its customer.
+        ExternalCustomerId = "external_customer_id",
+        /// The tenant's name for the product package.
+        ExternalPackageId = "external_package_id",
+        /// The credential that asked.
+        PulledById = "pulled_by_id",
+        /// What kind of credential: `api_key` or `user_credentials`.
+        PulledByType = "pulled_by_type",
+        /// The service's own UUID for the user.
+        UserId = "user_id",
+        /// The key's id.
+        KeyId = "key_id",
+        /// SHA-256 of the decoded public key, lower-case hexadecimal.
+        KeyFingerprint = "key_fingerprint",
     }
 }
 

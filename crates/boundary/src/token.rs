@@ -7,8 +7,9 @@ use crate::Env;
 use crate::wire::{wire_enum, wire_struct};
 
 wire_struct! {
+    each #[derive(Clone, Debug, PartialEq, Eq)];
+
     /// An identity session, opened by the enclave for one user.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Ticket {
         /// The enclave's environment.
         pub env: Env,
@@ -31,7 +32,6 @@ wire_struct! {
     }
 
     /// A provider's verdict on a session, verified inside.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Admission {
         /// The enclave's environment.
         pub env: Env,
@@ -56,7 +56,6 @@ wire_struct! {
     }
 
     /// One checked item, and the session it was stored under.
-    #[derive(Clone, Debug, PartialEq)]
     pub struct Record {
         /// The enclave's environment.
         pub env: Env,

@@ -14,6 +14,9 @@ pub const PROTOCOL_VERSION: u8 = 1;
 /// The largest frame either side accepts: a release of [`crate::message::RELEASE_ITEMS_MAX`] items fits.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// The same of a `Package` and of its answer: [`crate::message::PACKAGE_BYTES_MAX`] fit, and all that goes with them.
+pub const PACKAGE_FRAME_BYTES_MAX: usize = crate::message::PACKAGE_BYTES_MAX + FRAME_BYTES_MAX;
+
 /// Bytes that are not what the protocol says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -60,12 +63,19 @@ pub fn frame<M: Wire>(message: &M) -> Vec<u8> {
 /// How many bytes follow a frame's four bytes of length.
 pub fn frame_length(prefix: [u8; 4]) -> Result<usize, Malformed> {
     let length = usize::try_from(u32::from_be_bytes(prefix)).map_err(|_| Malformed)?;
-    if (1..=FRAME_BYTES_MAX).contains(&length) { Ok(length) } else { Err(Malformed) }
+    if (1..=PACKAGE_FRAME_BYTES_MAX).contains(&length) { Ok(length) } else { Err(Malformed) }
+}
+
+/// Whether a frame's body begins as a `Package`, or its answer, does: nothing else may be larger than
+/// [`FRAME_BYTES_MAX`].
+pub fn is_package(body: &[u8]) -> bool {
+    body.starts_with(&[PROTOCOL_VERSION, 20])
 }
 
 /// The message inside a frame's body (everything after the length).
 pub fn unframe<M: Wire>(body: &[u8]) -> Result<M, Malformed> {
     match body.split_first() {
+        _ if body.len() > FRAME_BYTES_MAX && !is_package(body) => Err(Malformed),
         Some((&PROTOCOL_VERSION, message)) => M::from_bytes(message),
         _ => Err(Malformed),
     }
@@ -176,10 +186,7 @@ impl<T: Wire> Wire for Vec<T> {
 
 impl Wire for Env {
     fn put(&self, out: &mut Vec<u8>) {
-        out.push(match self {
-            Self::Production => 1,
-            Self::Sandbox => 2,
-        });
+        out.push(if *self == Self::Production { 1 } else { 2 });
     }
     fn take(input: &mut &[u8]) -> Result<Self, Malformed> {
         match split(input, 1)? {
@@ -195,9 +202,13 @@ pub fn take_tag(input: &mut &[u8]) -> Result<u8, Malformed> {
     <[u8; 1]>::take(input).map(|[tag]| tag)
 }
 
-/// Declares structs whose encoding is their fields in order.
+/// Declares structs whose encoding is their fields in order. What stands behind
+/// `each`, before them, is put to all of them.
 #[macro_export]
 macro_rules! wire_struct {
+    (each #[$all:meta]; $($(#[$doc:meta])* pub struct $name:ident $fields:tt)*) => {
+        $crate::wire_struct! { $($(#[$doc])* #[$all] pub struct $name $fields)* }
+    };
     ($($(#[$doc:meta])* pub struct $name:ident { $($(#[$fdoc:meta])* pub $field:ident: $type:ty,)* })*) => {$(
         $(#[$doc])*
         pub struct $name { $($(#[$fdoc])* pub $field: $type,)* }
@@ -253,8 +264,9 @@ mod tests {
     use super::*;
 
     wire_struct! {
+        each #[derive(Debug, PartialEq)];
+
         /// A sample.
-        #[derive(Debug, PartialEq)]
         pub struct Sample {
             /// Text.
             pub name: String,
@@ -311,5 +323,9 @@ mod tests {
         assert_eq!(unframe::<Choice>(&[PROTOCOL_VERSION + 1, 1]), Err(Malformed));
         assert_eq!(frame_length([0; 4]), Err(Malformed));
         assert_eq!(frame_length([0xff; 4]), Err(Malformed));
+        let mut large = vec![0; FRAME_BYTES_MAX + 1];
+        large[..2].copy_from_slice(&[PROTOCOL_VERSION, 1]);
+        assert_eq!(unframe::<Choice>(&large), Err(Malformed));
+        assert!(is_package(&[PROTOCOL_VERSION, 20, 0]) && !is_package(&large) && !is_package(&[20]));
     }
 }

@@ -22,7 +22,9 @@ pub fn read(text: &[u8]) -> Result<Vec<IssuerKey>, &'static str> {
         return Err("is larger than 65536 bytes");
     }
     let set = std::str::from_utf8(text).ok().and_then(|text| parse(text).ok()).ok_or("is not JSON")?;
-    let keys = set.get("keys").and_then(Value::as_list).ok_or("is no JWK Set: it has no list `keys`")?;
+    let Some(Value::List(keys)) = set.get("keys") else {
+        return Err("is no JWK Set: it has no list `keys`");
+    };
     let mut usable: Vec<IssuerKey> = Vec::new();
     for key in keys.iter().filter_map(read_key) {
         if usable.iter().any(|known| known.kid == key.kid) {
@@ -41,9 +43,9 @@ pub fn read(text: &[u8]) -> Result<Vec<IssuerKey>, &'static str> {
 fn read_key(key: &Value) -> Option<IssuerKey> {
     let is = |name: &str, expected: &str| key.get(name).and_then(Value::as_text) == Some(expected);
     let is_free = |name: &str, expected: &str| key.get(name).is_none() || is(name, expected);
-    let may_verify = key.get("key_ops").is_none_or(|ops| {
-        ops.as_list().is_some_and(|ops| ops.iter().any(|op| op.as_text() == Some("verify")))
-    });
+    let may_verify = key.get("key_ops").is_none_or(
+        |ops| matches!(ops, Value::List(ops) if ops.iter().any(|op| op.as_text() == Some("verify"))),
+    );
     let is_ours = is("kty", "EC") && is("crv", "P-256") && is_free("use", "sig") && is_free("alg", "ES256");
     if !is_ours || !may_verify || key.get("d").is_some() {
         return None;

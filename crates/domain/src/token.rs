@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use boundary::json::Value;
+use boundary::json::{Json as _, Value, member};
 
 use crate::credential::Scope;
 use crate::limits::{TOKEN_AUDIENCES_MAX, TOKEN_SKEW};
@@ -56,13 +56,13 @@ pub fn write(issuer: &str, subject: &str, scopes: &[Scope], now: Timestamp, expi
 pub fn read(claims: &Value, expected: &Expected<'_>) -> Option<Claims> {
     let text = |name: &str| claims.get(name)?.as_text();
     let instant = |name: &str| {
-        let seconds = claims.get(name)?.as_integer().filter(|seconds| *seconds >= 0)?;
+        let seconds = member::<i64>(claims, name).filter(|seconds| *seconds >= 0)?;
         Some(Timestamp::from_ms(seconds.checked_mul(1_000)?))
     };
     let audience = claims.get("aud")?;
-    let is_for_us = match audience.as_list() {
-        Some(list) => list.iter().any(|one| one.as_text() == Some(expected.audience)),
-        None => audience.as_text() == Some(expected.audience),
+    let is_for_us = match audience {
+        Value::List(list) => list.iter().any(|one| one.as_text() == Some(expected.audience)),
+        one => one.as_text() == Some(expected.audience),
     };
     let (issued_at, expires_at, now) = (instant("iat")?, instant("exp")?, expected.now);
     let is_in_time = now < expires_at && issued_at <= now + TOKEN_SKEW && issued_at < expires_at;
@@ -84,9 +84,9 @@ pub fn read(claims: &Value, expected: &Expected<'_>) -> Option<Claims> {
 pub fn read_unverified(claims: &Value) -> Option<(String, Vec<String>)> {
     let issuer = claims.get("iss")?.as_text()?.to_owned();
     let audience = claims.get("aud")?;
-    let audiences = match audience.as_list() {
-        Some(list) => list.iter().map(|one| one.as_text().map(str::to_owned)).collect::<Option<Vec<_>>>()?,
-        None => vec![audience.as_text()?.to_owned()],
+    let audiences = match audience {
+        Value::List(_) => Vec::<String>::read(audience)?,
+        one => vec![one.as_text()?.to_owned()],
     };
     (audiences.len() <= TOKEN_AUDIENCES_MAX).then_some((issuer, audiences))
 }

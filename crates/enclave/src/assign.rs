@@ -5,8 +5,7 @@ use std::collections::HashSet;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use boundary::batch::{
-    BATCH_KEYS_MAX, Batch, Binding, HeirBinding, Predecessor, SignedBinding, binding_preimage, heir_preimage,
-    preimage,
+    BATCH_KEYS_MAX, Batch, Binding, HeirBinding, SignedBinding, binding_preimage, heir_preimage, preimage,
 };
 use boundary::message::{Adopt, Adopted, Bind, Bound, KeyType, PoolKey, Refusal, Succeed};
 use boundary::statement::{Facts, parse_fields, payload};
@@ -17,7 +16,7 @@ use crate::generate::{check_public_half, public_half};
 use crate::seal::{Home, KeyFacts, open, seal, seal_heir};
 use crate::service::{Enclave, note};
 use crate::session::{check_names, user_tag};
-use crate::state::{Adoption, Record};
+use crate::state::{Adoption, Guarded, Record};
 
 /// Makes a pair and seals it to nobody.
 pub fn generate(enclave: &Enclave, key_type: KeyType) -> Result<PoolKey, Refusal> {
@@ -121,14 +120,14 @@ pub fn succeed(enclave: &Enclave, request: &Succeed) -> Result<Bound, Refusal> {
         if (old.key_type, old.home) != (new.key_type, new.home) {
             return Err(Refusal::WrongKeyType);
         }
-        Ok(Some(old.as_predecessor()))
+        Ok(Some(old))
     })
 }
 
 fn give(
     enclave: &Enclave,
     request: &Bind,
-    predecessor: impl FnOnce(&KeyFacts) -> Result<Option<Predecessor>, Refusal>,
+    replaced: impl FnOnce(&KeyFacts) -> Result<Option<KeyFacts>, Refusal>,
 ) -> Result<Bound, Refusal> {
     check_names(&[&request.tenant_id, &request.user_identifier])?;
     let (facts, private_half) = open(&enclave.keyring, &request.sealed)?;
@@ -141,13 +140,18 @@ fn give(
             return Err(Refusal::SealBroken);
         }
     }
-    let predecessor = predecessor(&facts)?;
+    let old = replaced(&facts)?;
+    let predecessor = old.as_ref().map(KeyFacts::as_predecessor);
     let (statement, signed_payload) = statement(request, &facts)?;
     let bound_at_ms = enclave.ledger.decide(|turn| {
         if turn.state().is_bound(facts.serial) {
             return Err(Refusal::AlreadyBound);
         }
         turn.record(Record::Bound(facts.serial))?;
+        let under = old.as_ref().and_then(|old| turn.state().guarded.get(&old.serial)).cloned();
+        if let Some(under) = under {
+            turn.record(Record::Guarded(Guarded { serial: facts.serial, ..under }))?;
+        }
         Ok(turn.now_ms)
     })?;
     let tag = user_tag(&request.tenant_id, &request.user_identifier);

@@ -1,7 +1,7 @@
 //! `Check`: does every item open, and is it what the device said? One answer, one duration.
 
 use boundary::message::{CHECK_ITEMS_MAX, Check, CheckItem, Checked, KeyType, Refusal};
-use boundary::token::{NO_CHECKSUM, Record as RecordToken, Ticket, digest_preimage};
+use boundary::token::{NO_CHECKSUM, Record as RecordToken, Ticket};
 
 use crate::clock::seconds_until;
 use crate::digest::sha256;
@@ -62,14 +62,6 @@ fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checke
         all_agree(&key, &request.items, any_checksum)
     })?;
     let records = request.items.iter().map(|item| {
-        let digest = digest_preimage(
-            &request.tenant_id,
-            &tag,
-            &facts.key_id,
-            &item.item_key,
-            &item.ciphertext,
-            &item.checksum,
-        );
         RecordToken {
             env: enclave.keyring.env,
             generation: enclave.keyring.generation(&request.tenant_id),
@@ -78,7 +70,7 @@ fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checke
             session_id,
             backup_id: item.backup_id.clone(),
             key_id: facts.key_id.clone(),
-            record_digest: sha256(&digest),
+            record_digest: facts.digest_of(&item.item_key, &item.ciphertext, &item.checksum),
             checked_at_ms,
         }
         .issue(&enclave.keyring)

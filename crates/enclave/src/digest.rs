@@ -1,6 +1,7 @@
 //! Hashes, constant-time comparison, chance and hexadecimal: aws-lc's, in the shapes used here.
 
 use aws_lc_rs::{constant_time, digest, rand};
+use zeroize::Zeroizing;
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(data: &[u8]) -> [u8; 32] {
@@ -46,16 +47,32 @@ pub fn uuid_v7(now_ms: i64) -> String {
 
 /// base64url without padding (RFC 4648 §5).
 pub fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
+    base64(bytes, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", &mut out);
+    out
+}
+
+/// A private key in PKCS#8 as a text (RFC 7468 §10), in memory that is wiped.
+pub fn pem(private_key: &[u8]) -> Zeroizing<Vec<u8>> {
+    // Reserved at once: a text that grows leaves what it held behind.
+    let mut out = String::with_capacity(private_key.len() * 2 + 100);
+    out.push_str("-----BEGIN PRIVATE KEY-----\n");
+    for line in private_key.chunks(48) {
+        base64(line, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", &mut out);
+        out.extend(std::iter::repeat_n('=', (3 - line.len() % 3) % 3).chain(['\n']));
+    }
+    out.push_str("-----END PRIVATE KEY-----\n");
+    Zeroizing::new(out.into_bytes())
+}
+
+fn base64(bytes: &[u8], alphabet: &[u8; 64], out: &mut String) {
     for chunk in bytes.chunks(3) {
         let word =
             chunk.iter().fold(0_u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
         for at in 0..=chunk.len() {
-            out.push(char::from(ALPHABET[(word >> (18 - 6 * at)) as usize & 63]));
+            out.push(char::from(alphabet[(word >> (18 - 6 * at)) as usize & 63]));
         }
     }
-    out
 }
 
 #[cfg(test)]

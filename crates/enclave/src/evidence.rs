@@ -17,7 +17,7 @@ use crate::session::{Token, since_reset};
 use crate::state::{Event, Identity, Record, SESSION_LIFE_MS, WEEK_MS, spent};
 
 /// How far a provider's clock may be ahead of ours, or behind at a session's opening.
-const SKEW_MS: i64 = 300_000;
+pub const SKEW_MS: i64 = 300_000;
 /// With so many declined checks of a user in seven days, his next approval is reviewed.
 const DECLINES_A_WEEK: usize = 5;
 const HEADER_BYTES_MAX: usize = 4_096;

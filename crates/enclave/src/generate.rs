@@ -83,6 +83,14 @@ pub fn public_half(key_type: KeyType, private_half: &[u8]) -> Result<Vec<u8>, Ba
     })
 }
 
+/// A private half for others to read: PKCS#8 of version 1 (RFC 5208), which every tool knows.
+pub fn pkcs8(key_type: KeyType, private_half: &[u8]) -> Result<Zeroizing<Vec<u8>>, BadKey> {
+    if key_type != KeyType::Ed25519 {
+        return Ok(Zeroizing::new(private_half.to_vec()));
+    }
+    Ok(Zeroizing::new(Ed25519KeyPair::from_pkcs8(private_half)?.to_pkcs8v1()?.as_ref().to_vec()))
+}
+
 /// SEC 1 §2.3.3: the sign of y, then x.
 fn compress(point: &[u8]) -> Result<Vec<u8>, BadKey> {
     match point {

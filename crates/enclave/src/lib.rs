@@ -6,7 +6,7 @@
 //! The server on the other side of the socket is not believed. A request is answered on what the enclave sealed
 //! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
 //! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
-//! [`session`], [`evidence`], [`release`], and below them [`state`] and [`log`], [`seal`], [`root`],
+//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], and below them [`state`] and [`log`], [`seal`], [`root`],
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`ceremony`] is the same program on a
 //! machine without a network.
 
@@ -25,7 +25,10 @@ use boundary::Env;
 use boundary::message::KeyType;
 use boundary::policy::{RETAIL_WINDOW_DEFAULT_S, RETAIL_WINDOW_RANGE_S};
 
+mod amend;
 mod assign;
+mod attach;
+mod ballot;
 mod ceremony;
 mod check;
 mod clock;
@@ -35,6 +38,7 @@ mod generate;
 mod guard;
 mod log;
 mod openpgp;
+mod package;
 mod prove;
 mod release;
 mod reset;
@@ -45,6 +49,7 @@ mod secret;
 mod service;
 mod session;
 mod state;
+mod tar;
 
 const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
@@ -52,6 +57,10 @@ const USAGE: &str = "usage:
   init  --state DIR --env sandbox|production
   offline-key --state DIR --env sandbox|production
   batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N";
+
+/// Those of `serve` that have a value.
+const SERVE_OPTIONS: &str =
+    "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s";
 
 /// Runs one of the enclave's commands; `args` are those after the program's name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -72,19 +81,10 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let command = args.next().and_then(|word| word.into_string().ok()).unwrap_or_default();
-    let known: &[&str] = match command.as_str() {
-        "serve" => &[
-            "--socket",
-            "--state",
-            "--env",
-            "--provider",
-            "--offline-key",
-            "--allow-uid",
-            "--recovery-limits",
-            "--retail-window-s",
-        ],
-        "init" | "offline-key" => &["--state", "--env"],
-        "batch" => &["--state", "--env", "--out", "--rsa", "--secp256k1", "--ed25519"],
+    let known = match command.as_str() {
+        "serve" => SERVE_OPTIONS,
+        "init" | "offline-key" => "--state --env",
+        "batch" => "--state --env --out --rsa --secp256k1 --ed25519",
         _ => return Err(io::Error::other(USAGE)),
     };
     let options = Options::read(args, known, command == "serve")?;
@@ -106,7 +106,7 @@ struct Options {
 }
 
 impl Options {
-    fn read(args: impl Iterator<Item = OsString>, known: &[&str], serve: bool) -> io::Result<Self> {
+    fn read(args: impl Iterator<Item = OsString>, known: &str, serve: bool) -> io::Result<Self> {
         let mut options = Self { pairs: Vec::new(), end_with_stdin: false };
         let mut words =
             args.map(|word| word.into_string().map_err(|_| io::Error::other("an argument is not UTF-8")));
@@ -115,7 +115,7 @@ impl Options {
                 options.end_with_stdin = true;
                 continue;
             }
-            if !known.contains(&name.as_str()) {
+            if !known.split(' ').any(|known| known == name) {
                 return Err(io::Error::other(USAGE));
             }
             let value =

@@ -5,6 +5,7 @@
 //! enough: RSA of 2,048 bits or more, Curve25519, Curve448, or a NIST curve (RFC 9580 §5.2.3, §10.1).
 
 use std::io::Read;
+use std::panic::{UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -12,9 +13,13 @@ use std::time::Duration;
 
 use boundary::message::{CERTIFICATE_BYTES_MAX, Recipient, RecipientFault};
 use pgp::armor::{BlockType, Dearmor, DearmorOptions};
-use pgp::composed::{ArmorOptions, MessageBuilder, PublicOrSecret, SignedPublicKey, SignedPublicSubKey};
+use pgp::composed::{
+    ArmorOptions, Deserializable as _, DetachedSignature, Encryption, MessageBuilder, PublicOrSecret,
+    SignedPublicKey, SignedPublicSubKey,
+};
 use pgp::crypto::aead::{AeadAlgorithm, ChunkSize};
 use pgp::crypto::ecc_curve::ECCCurve;
+use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::sym::SymmetricKeyAlgorithm;
 use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize;
@@ -28,6 +33,10 @@ use crate::secret::Plaintext;
 const INSPECTION_MAX: Duration = Duration::from_secs(2);
 /// How many may be looked at, or be stuck, at once.
 const INSPECTIONS_MAX: usize = 16;
+/// How far a signer's clock may be ahead of ours.
+const SKEW_S: u64 = 300;
+/// The shortest hash under a vote: SHA-256's.
+const HASH_BYTES_MIN: usize = 32;
 /// RFC 9580 §9.1 and the contract.
 const RSA_BITS_MIN: u32 = 2_048;
 const PUBLIC_BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
@@ -45,30 +54,42 @@ pub struct Certificate {
     seipd_v2: bool,
 }
 
-/// Reads a certificate on a thread of its own, so that neither a panic nor an endless loop in the parser ends
-/// anything else.
+/// Reads a certificate, and judges it as of that instant.
 pub fn inspect(certificate: &[u8], now_ms: i64) -> Result<Certificate, RecipientFault> {
     if certificate.len() > CERTIFICATE_BYTES_MAX {
         return Err(RecipientFault::TooLarge);
     }
+    let bytes = certificate.to_vec();
+    apart(move || read(&bytes, seconds(now_ms))).unwrap_or(Err(RecipientFault::Unreadable))
+}
+
+/// Whether a detached signature over a message is good, and made with a key of this certificate that may sign.
+pub fn signed(certificate: Vec<u8>, signature: Vec<u8>, message: Vec<u8>, now_ms: i64) -> bool {
+    apart(move || verify(&certificate, &signature, &message, seconds(now_ms))).flatten().is_some()
+}
+
+fn seconds(now_ms: i64) -> u64 {
+    u64::try_from(now_ms / 1_000).unwrap_or_default()
+}
+
+/// Works on a thread of its own, so that neither a panic nor an endless loop in the parser ends anything else.
+fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + UnwindSafe + 'static) -> Option<T> {
     if INSPECTIONS.fetch_add(1, Ordering::SeqCst) >= INSPECTIONS_MAX {
         INSPECTIONS.fetch_sub(1, Ordering::SeqCst);
-        return Err(RecipientFault::Unreadable);
+        return None;
     }
-    let bytes = certificate.to_vec();
-    let seconds = u64::try_from(now_ms / 1_000).unwrap_or_default();
     let (sender, answer) = channel();
     let spawned = thread::Builder::new().name("openpgp".into()).spawn(move || {
-        let found = std::panic::catch_unwind(|| read(&bytes, seconds));
+        let found = catch_unwind(work);
         INSPECTIONS.fetch_sub(1, Ordering::SeqCst);
         // Whoever waited may have stopped waiting.
-        let _ = sender.send(found.unwrap_or(Err(RecipientFault::Unreadable)));
+        let _ = sender.send(found);
     });
     if spawned.is_err() {
         INSPECTIONS.fetch_sub(1, Ordering::SeqCst);
-        return Err(RecipientFault::Unreadable);
+        return None;
     }
-    answer.recv_timeout(INSPECTION_MAX).unwrap_or(Err(RecipientFault::Unreadable))
+    answer.recv_timeout(INSPECTION_MAX).ok()?.ok()
 }
 
 fn read(certificate: &[u8], now_s: u64) -> Result<Certificate, RecipientFault> {
@@ -107,8 +128,12 @@ fn parse(certificate: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
     if !whole || binary.is_empty() {
         return Err(RecipientFault::Unreadable);
     }
-    let mut found =
-        PublicOrSecret::from_bytes_many(binary.as_slice()).map_err(|_| RecipientFault::Unreadable)?;
+    only_one(&binary)
+}
+
+/// The one certificate that these bytes are.
+fn only_one(binary: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
+    let mut found = PublicOrSecret::from_bytes_many(binary).map_err(|_| RecipientFault::Unreadable)?;
     let first = found.next().ok_or(RecipientFault::Unreadable)?.map_err(|_| RecipientFault::Unreadable)?;
     if found.next().is_some() {
         return Err(RecipientFault::SeveralKeys);
@@ -159,12 +184,40 @@ impl<'a> Primary<'a> {
     }
 }
 
+/// Verifies a detached signature (RFC 9580 §10.4), binary or armoured, by the primary key or a subkey that is meant
+/// to sign and says so itself (§5.2.1.9); both must be good now, not only when they signed.
+fn verify(certificate: &[u8], signature: &[u8], message: &[u8], now_s: u64) -> Option<()> {
+    let key = only_one(certificate).ok()?;
+    let primary = Primary::judge(&key, now_s).ok()?;
+    let made = match DetachedSignature::from_bytes(signature) {
+        Ok(made) => made.signature,
+        Err(_) => DetachedSignature::from_armor_single(signature).ok()?.0.signature,
+    };
+    let strong = made.hash_alg().and_then(HashAlgorithm::digest_size) >= Some(HASH_BYTES_MIN);
+    (strong && made.typ() == Some(SignatureType::Binary)).then_some(())?;
+    newest(std::iter::once(&made), now_s + SKEW_S)?;
+    let by_primary = primary.newest.key_flags().sign() && made.verify(&key.primary_key, message).is_ok();
+    let by_subkey = || {
+        key.public_subkeys.iter().any(|subkey| {
+            let binding = judge_subkey(subkey, &primary, now_s, |binding| {
+                let back = binding.embedded_signature();
+                let own =
+                    |back: &Signature| back.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok();
+                binding.key_flags().sign() && back.is_some_and(own)
+            });
+            binding.is_ok() && made.verify(&subkey.key, message).is_ok()
+        })
+    };
+    (by_primary || by_subkey()).then_some(())
+}
+
 /// The newest subkey that may be encrypted to, or why none may.
 fn newest_subkey(key: &SignedPublicKey, primary: &Primary<'_>, now_s: u64) -> Result<usize, RecipientFault> {
     let mut fault = RecipientFault::NoEncryptionKey;
     let mut best: Option<(u32, usize)> = None;
     for (at, subkey) in key.public_subkeys.iter().enumerate() {
-        match judge_subkey(subkey, primary, now_s) {
+        let encrypts = |binding: &Signature| for_encryption(binding) && subkey.algorithm().can_encrypt();
+        match judge_subkey(subkey, primary, now_s, encrypts) {
             Ok(()) => best = best.max(Some((subkey.created_at().as_secs(), at))),
             Err(RecipientFault::NoEncryptionKey) => {}
             Err(its_own) => fault = its_own,
@@ -177,6 +230,7 @@ fn judge_subkey(
     subkey: &SignedPublicSubKey,
     primary: &Primary<'_>,
     now_s: u64,
+    serves: impl FnOnce(&Signature) -> bool,
 ) -> Result<(), RecipientFault> {
     let good: Vec<&Signature> = subkey
         .signatures
@@ -185,7 +239,7 @@ fn judge_subkey(
         .collect();
     let of = |typ| good.iter().copied().filter(move |signature: &&Signature| signature.typ() == Some(typ));
     let binding = newest(of(SignatureType::SubkeyBinding), now_s).ok_or(RecipientFault::NoEncryptionKey)?;
-    if !for_encryption(binding) || !subkey.algorithm().can_encrypt() {
+    if !serves(binding) {
         return Err(RecipientFault::NoEncryptionKey);
     }
     if of(SignatureType::SubkeyRevocation).next().is_some() {
@@ -250,11 +304,11 @@ fn strong(params: &PublicParams) -> bool {
 }
 
 impl Certificate {
-    /// An armoured message that only this certificate's owner can read.
-    pub fn encrypt(&self, plaintext: Plaintext) -> Result<Vec<u8>, pgp::errors::Error> {
+    /// A message that only this certificate's owner can read: armoured, or as it is.
+    pub fn encrypt(&self, plaintext: Plaintext, armoured: bool) -> Result<Vec<u8>, pgp::errors::Error> {
         match self.subkey {
-            Some(at) => self.encrypt_to(&self.key.public_subkeys[at], plaintext),
-            None => self.encrypt_to(&self.key.primary_key, plaintext),
+            Some(at) => self.encrypt_to(&self.key.public_subkeys[at], plaintext, armoured),
+            None => self.encrypt_to(&self.key.primary_key, plaintext, armoured),
         }
     }
 
@@ -262,19 +316,30 @@ impl Certificate {
         &self,
         key: &impl EncryptionKey,
         plaintext: Plaintext,
+        armoured: bool,
     ) -> Result<Vec<u8>, pgp::errors::Error> {
         let message = MessageBuilder::from_bytes("", plaintext.into_bytes());
         let cipher = SymmetricKeyAlgorithm::AES256;
-        let armoured = if self.seipd_v2 {
+        if self.seipd_v2 {
             let mut message = message.seipd_v2(Chance, cipher, AeadAlgorithm::Ocb, ChunkSize::C4KiB);
             message.encrypt_to_key(Chance, key)?;
-            message.to_armored_string(Chance, ArmorOptions::default())?
+            written(message, armoured)
         } else {
             let mut message = message.seipd_v1(Chance, cipher);
             message.encrypt_to_key(Chance, key)?;
-            message.to_armored_string(Chance, ArmorOptions::default())?
-        };
-        Ok(armoured.into_bytes())
+            written(message, armoured)
+        }
+    }
+}
+
+fn written<R: Read, E: Encryption>(
+    message: MessageBuilder<'_, R, E>,
+    armoured: bool,
+) -> Result<Vec<u8>, pgp::errors::Error> {
+    if armoured {
+        Ok(message.to_armored_string(Chance, ArmorOptions::default())?.into_bytes())
+    } else {
+        message.to_vec(Chance)
     }
 }
 

@@ -4,9 +4,8 @@
 //! opened once before with success. Anything else is answered with no, unopened.
 
 use boundary::message::{KeyType, Prove, ProveItem, Proven, Refusal};
-use boundary::token::{Record as RecordToken, digest_preimage};
+use boundary::token::Record as RecordToken;
 
-use crate::digest::sha256;
 use crate::generate::{RsaKey, try_pair};
 use crate::root::Keyring;
 use crate::seal::{Home, KeyFacts, open};
@@ -39,19 +38,11 @@ pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
 pub fn vouched_for(keyring: &Keyring, facts: &KeyFacts, asked: &ProveItem) -> Option<RecordToken> {
     let record = RecordToken::believe(keyring, &asked.record).ok()?;
     let (user_tag, item) = (facts.user_tag?, &asked.item);
-    let digest = digest_preimage(
-        &facts.tenant_id,
-        &user_tag,
-        &facts.key_id,
-        &item.item_key,
-        &item.ciphertext,
-        &item.checksum,
-    );
     let holds = record.tenant_id == facts.tenant_id
         && record.user_tag == user_tag
         && record.key_id == facts.key_id
         && record.backup_id == item.backup_id
-        && record.record_digest == sha256(&digest);
+        && record.record_digest == facts.digest_of(&item.item_key, &item.ciphertext, &item.checksum);
     holds.then_some(record)
 }
 

@@ -1,20 +1,22 @@
 //! `Release`: the one request through which a secret leaves, and every check before it, in order.
 
-use boundary::intent::{Intent, Item, preimage};
+use boundary::intent::{Flow, Intent, Item, preimage};
 use boundary::message::{
     ItemOutcome, KeyType, Message, RELEASE_ITEMS_MAX, RecipientFault, Refusal, Release, ReleaseItem, Released,
 };
 use boundary::policy::BUILT_IN_VERSION;
-use boundary::token::{Admission, Outcome, Record as RecordToken, Ticket, digest_preimage};
+use boundary::token::{Admission, Outcome, Record as RecordToken, Ticket};
 
 use crate::clock::seconds_until;
 use crate::digest::{equal, hex, sha256};
+use crate::evidence::SKEW_MS;
 use crate::generate::RsaKey;
+use crate::log::Busy;
 use crate::openpgp::{Certificate, inspect};
 use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
 use crate::service::{Enclave, note};
-use crate::session::{Token, policy_hash, user_tag};
+use crate::session::{Tag, Token, policy_hash, user_tag};
 use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, Session, State, spent};
 
 /// Deliveries of one session's recovery.
@@ -24,27 +26,36 @@ const RECOVERIES_A_DAY: usize = 5;
 /// Releases of one tenant in an hour and in a day.
 const RELEASES_AN_HOUR: usize = 100;
 const RELEASES_A_DAY: usize = 1_000;
-/// How far a provider's clock may be ahead of ours.
-const SKEW_MS: i64 = 300_000;
+/// The same of what lists approve.
+const PACKAGES_AN_HOUR: usize = 20;
+const PACKAGES_A_DAY: usize = 100;
 
 /// What has been proven of a request, before its items are looked at.
-struct Proof {
-    intent: Intent,
+pub struct Proof {
+    /// What is asked for.
+    pub intent: Intent,
+    /// What people would sign for it.
+    pub intent_hash: [u8; 32],
     /// What the recovery is of; the same for each of its deliveries.
-    items_digest: [u8; 32],
-    ticket: Ticket,
+    pub items_digest: [u8; 32],
+    /// The fingerprints that receive.
+    receives: String,
+    /// The session.
+    pub ticket: Ticket,
     /// The session's own admission first.
-    admissions: Vec<Admission>,
-    now_ms: i64,
+    pub admissions: Vec<Admission>,
+    /// The instant to decide by.
+    pub now_ms: i64,
 }
 
 /// Logs which step failed; the answer does not say.
-fn failed(step: &str) -> Refusal {
+pub fn failed(step: &str) -> Refusal {
     note("release", step);
     Refusal::ProofFailed
 }
 
-fn must(holds: bool, step: &str) -> Result<(), Refusal> {
+/// Goes on only if that holds.
+pub fn must(holds: bool, step: &str) -> Result<(), Refusal> {
     if holds { Ok(()) } else { Err(failed(step)) }
 }
 
@@ -52,11 +63,7 @@ fn must(holds: bool, step: &str) -> Result<(), Refusal> {
 pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal> {
     let proof = prove(enclave, request)?;
     let certificate = recipient(request, &proof)?;
-    let receives = format!("{} {}", certificate.recipient.openpgp_fpr, certificate.recipient.enc_subkey_fpr);
-    // One release of a tenant at a time: two would not see each other in the counts of session, user, tenant.
-    let name = [b"release ", proof.ticket.tenant_id.as_bytes()].concat();
-    let _held = enclave.ledger.hold(name, |_, releases| releases == 0);
-    may_release(enclave, &proof, &receives)?;
+    let _held = may_release(enclave, &proof)?;
     let keys: Vec<Option<RsaKey>> = (request.items.iter().zip(&proof.intent.items))
         .map(|(item, intended)| item_key(enclave, &proof, item, intended))
         .collect();
@@ -64,62 +71,63 @@ pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal
         let items = keys.iter().map(|_| ItemOutcome::Failed).collect();
         return Ok(Released { delivery: 0, items });
     }
-    enclave.ledger.decide(|turn| {
-        turn.record(Record::Intended(Intended {
-            session_id: proof.ticket.session_id,
-            opened_at_ms: proof.ticket.opened_at_ms,
-            tenant_id: proof.ticket.tenant_id.clone(),
-            user_tag: proof.ticket.user_tag,
-            intent_hash: sha256(&preimage(&request.intent)),
-            items_digest: proof.items_digest,
-            recipient: receives.clone(),
-        }))
-    })?;
-    let items = request.items.iter().zip(keys).map(|(item, key)| outcome(&certificate, item, key)).collect();
-    log_end(enclave, &proof, receives, items)
+    log_intent(enclave, &proof)?;
+    let items: Vec<ItemOutcome> =
+        request.items.iter().zip(keys).map(|(item, key)| outcome(&certificate, item, key)).collect();
+    let messages = items.iter().filter_map(|item| match item {
+        ItemOutcome::Message(message) => Some(message.armoured.as_slice()),
+        ItemOutcome::Failed => None,
+    });
+    let output: Vec<&[u8]> = messages.collect();
+    let delivery = log_end(enclave, &proof, sha256(&output.concat()), output.len())?;
+    Ok(Released { delivery, items })
 }
 
-/// The check of everything but recipient, counters and items.
-fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
+/// What any release begins with: an intent in force, the session it is of, and admissions that are our own.
+pub fn begin(enclave: &Enclave, request: &Release, flow: Flow, tag: Tag) -> Result<Proof, Refusal> {
     let ring = &enclave.keyring;
     let intent =
         Intent::from_canonical(&request.intent).ok_or_else(|| failed("1 intent is not canonical"))?;
-    must((1..=RELEASE_ITEMS_MAX).contains(&intent.items.len()), "1 number of items")?;
-    must(intent.items.len() == request.items.len(), "1 items are not those of the intent")?;
+    must(intent.flow == flow, "1 flow")?;
+    must(intent.items.len().max(request.items.len()) <= RELEASE_ITEMS_MAX, "1 number of items")?;
     let ticket = Ticket::believe(ring, &request.ticket).map_err(|_| failed("2 ticket"))?;
     must(intent.env == ring.env, "2 environment")?;
     must(intent.tenant_id == ticket.tenant_id, "2 tenant")?;
-    let tag = user_tag(&ticket.tenant_id, &request.user_identifier);
+    let tag = tag(&ticket.tenant_id, &request.user_identifier);
     must(tag == ticket.user_tag && intent.user_tag == hex(&tag), "2 user")?;
     must(equal(intent.session_nonce.as_bytes(), hex(&ticket.nonce).as_bytes()), "2 nonce")?;
-    let policy = policy_hash(enclave, &ticket.tenant_id);
-    must(ticket.policy_hash == policy && intent.policy_hash == hex(&policy), "3 policy")?;
-    must(intent.policy_version == BUILT_IN_VERSION, "3 policy version")?;
-    must(
-        !request.admissions.is_empty() && request.admissions.len() <= RELEASE_ITEMS_MAX + 1,
-        "4 admissions",
-    )?;
+    must(request.admissions.len() <= RELEASE_ITEMS_MAX + 1, "4 admissions")?;
     let believe = |bytes: &Vec<u8>| Admission::believe(ring, bytes);
     let admissions: Vec<Admission> =
         request.admissions.iter().filter_map(|bytes| believe(bytes).ok()).collect();
     must(admissions.len() == request.admissions.len(), "4 an admission")?;
-    let own = &admissions[0];
-    must(own.session_id == ticket.session_id, "4 admission is not this session's")?;
-    must(
-        own.tenant_id == ticket.tenant_id && own.user_tag == ticket.user_tag,
-        "4 admission is another user's",
-    )?;
-    must(own.outcome == Outcome::Approved, "4 admission is not an approval")?;
-    must(own.verification_id == intent.verification_id, "4 inquiry")?;
-    must(own.identity_tag.is_some(), "5 identity")?;
     let now_ms = enclave.ledger.now_ms();
     must(intent.not_before_ms <= now_ms && now_ms <= intent.expires_at_ms, "7 intent is not in force")?;
-    if !window_open(own.event_at_ms, now_ms, enclave.retail_window_s) {
+    let (fpr, subkey) = (&intent.recipient.openpgp_fpr, &intent.recipient.enc_subkey_fpr);
+    let (intent_hash, receives) = (sha256(&preimage(&request.intent)), format!("{fpr} {subkey}"));
+    // A list's recovery is what its people signed; a user's is of items, whichever keys they are encrypted to.
+    let items_digest = match flow {
+        Flow::Retail => items_digest(&intent.items, &request.items),
+        Flow::Control => intent_hash,
+    };
+    Ok(Proof { intent, intent_hash, items_digest, receives, ticket, admissions, now_ms })
+}
+
+/// The check of everything but recipient, counters and items.
+fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
+    let proof = begin(enclave, request, Flow::Retail, user_tag)?;
+    let Proof { intent, ticket, now_ms, .. } = &proof;
+    must(!intent.items.is_empty(), "1 number of items")?;
+    must(intent.items.len() == request.items.len(), "1 items are not those of the intent")?;
+    let policy = policy_hash(enclave, &ticket.tenant_id);
+    must(ticket.policy_hash == policy && intent.policy_hash == hex(&policy), "3 policy")?;
+    must(intent.policy_version == BUILT_IN_VERSION, "3 policy version")?;
+    let own = proof.own_admission()?;
+    if !window_open(own.event_at_ms, *now_ms, enclave.retail_window_s) {
         note("release", "7 window is closed");
         return Err(Refusal::WindowClosed);
     }
-    let items_digest = items_digest(&intent.items, &request.items);
-    Ok(Proof { intent, items_digest, ticket, admissions, now_ms })
+    Ok(proof)
 }
 
 /// Whether an approval of that instant still counts: to the millisecond, and never from the future.
@@ -128,7 +136,7 @@ fn window_open(approved_at_ms: i64, now_ms: i64, window_s: u32) -> bool {
 }
 
 /// The recipient is who the intent names, and may receive.
-fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusal> {
+pub fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusal> {
     let certificate = inspect(&request.certificate, proof.now_ms).map_err(Refusal::Recipient)?;
     let (found, named) = (&certificate.recipient, &proof.intent.recipient);
     must(found.openpgp_fpr == named.openpgp_fpr, "9 fingerprint is not the intent's")?;
@@ -142,14 +150,17 @@ fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusal> {
     }
 }
 
-/// Whether the session's recovery, the user and the tenant have a release left.
-fn may_release(enclave: &Enclave, proof: &Proof, receives: &str) -> Result<(), Refusal> {
+/// Whether the session's recovery, the user and the tenant have a release left; holds the tenant's releases: two
+/// at a time would not see each other in the counts.
+pub fn may_release<'a>(enclave: &'a Enclave, proof: &Proof) -> Result<Busy<'a>, Refusal> {
+    let name = [b"release ", proof.ticket.tenant_id.as_bytes()].concat();
+    let held = enclave.ledger.hold(name, |_, releases| releases == 0);
     enclave.ledger.decide(|turn| {
         let (state, now_ms) = (turn.state(), turn.now_ms);
         let session = state.sessions.get(&proof.ticket.session_id);
         let released: Vec<_> = session.into_iter().flat_map(Session::released).collect();
         let same = |earlier: &&&Intended| {
-            earlier.recipient == receives && earlier.items_digest == proof.items_digest
+            earlier.recipient == proof.receives && earlier.items_digest == proof.items_digest
         };
         if released.len() >= DELIVERIES_MAX || released.iter().filter(same).count() < released.len() {
             note("release", "8 session is used");
@@ -160,17 +171,22 @@ fn may_release(enclave: &Enclave, proof: &Proof, receives: &str) -> Result<(), R
         } else {
             Ok(())
         }
-    })
+    })?;
+    Ok(held)
 }
 
 fn within_limits(state: &State, proof: &Proof, now_ms: i64, first: bool) -> Result<(), Refusal> {
-    let recoveries = state.recoveries.get(&proof.ticket.user_tag);
+    let (tenant_id, user_tag) = (&proof.ticket.tenant_id, &proof.ticket.user_tag);
+    let (releases, an_hour, a_day) = match proof.intent.flow {
+        Flow::Retail => (state.releases.get(tenant_id), RELEASES_AN_HOUR, RELEASES_A_DAY),
+        Flow::Control => (state.packages.get(tenant_id), PACKAGES_AN_HOUR, PACKAGES_A_DAY),
+    };
+    let recoveries = state.recoveries.get(user_tag);
     if let Some(free_at_ms) = spent(recoveries, now_ms, DAY_MS, RECOVERIES_A_DAY).filter(|_| first) {
         return Err(Refusal::RecoveryLimit(seconds_until(free_at_ms, now_ms)));
     }
-    let releases = state.releases.get(&proof.ticket.tenant_id);
-    let by_hour = spent(releases, now_ms, HOUR_MS, RELEASES_AN_HOUR);
-    match by_hour.max(spent(releases, now_ms, DAY_MS, RELEASES_A_DAY)) {
+    let by_hour = spent(releases, now_ms, HOUR_MS, an_hour);
+    match by_hour.max(spent(releases, now_ms, DAY_MS, a_day)) {
         Some(free_at_ms) => Err(Refusal::ReleaseLimit(seconds_until(free_at_ms, now_ms))),
         None => Ok(()),
     }
@@ -188,6 +204,22 @@ fn item_key(enclave: &Enclave, proof: &Proof, item: &ReleaseItem, intended: &Ite
 }
 
 impl Proof {
+    /// The approval of whoever asks, in the session that he was asked in.
+    pub fn own_admission(&self) -> Result<&Admission, Refusal> {
+        let ticket = &self.ticket;
+        let own = self.admissions.first().ok_or_else(|| failed("4 admissions"))?;
+        must(own.session_id == ticket.session_id, "4 admission is not this session's")?;
+        must(self.approves(own, &ticket.user_tag), "4 admission is no approval of this user")?;
+        must(own.verification_id == self.intent.verification_id, "4 inquiry")?;
+        Ok(own)
+    }
+
+    /// Whether an admission approves that user, or person, of the session's tenant, and says who he is.
+    pub fn approves(&self, admission: &Admission, user_tag: &[u8; 32]) -> bool {
+        let approved = admission.outcome == Outcome::Approved && admission.identity_tag.is_some();
+        approved && admission.tenant_id == self.ticket.tenant_id && admission.user_tag == *user_tag
+    }
+
     /// Whether what has been proven covers this item. Several of these follow from one another as long as no
     /// key is bound twice and no seal is broken; none relies on that.
     fn covers(
@@ -197,41 +229,44 @@ impl Proof {
         item: &ReleaseItem,
         intended: &Item,
     ) -> Result<(), &'static str> {
-        let ensure = |holds: bool, step: &'static str| if holds { Ok(()) } else { Err(step) };
         let (ticket, own) = (&self.ticket, &self.admissions[0]);
         ensure(facts.tenant_id == ticket.tenant_id, "8 key is another tenant's")?;
         ensure(facts.user_tag == Some(ticket.user_tag), "8 key is another user's")?;
         ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), "8 key's kind")?;
-        ensure(record.tenant_id == ticket.tenant_id, "8 record is another tenant's")?;
-        ensure(record.user_tag == ticket.user_tag, "8 record is another user's")?;
-        ensure(record.backup_id == intended.backup_id, "8 record is another backup's")?;
-        ensure(record.key_id == facts.key_id, "8 record is another key's")?;
-        ensure(intended.key_id == facts.key_id, "8 intent names another key")?;
-        let digest = sha256(&digest_preimage(
-            &ticket.tenant_id,
-            &ticket.user_tag,
-            &facts.key_id,
-            &item.item_key,
-            &item.ciphertext,
-            &item.checksum,
-        ));
-        ensure(digest == record.record_digest, "8 digest is not the record's")?;
-        ensure(hex(&digest) == intended.record_digest, "8 digest is not the intent's")?;
+        is_item(facts, record, item, intended)?;
         let stored_under = record.session_id.ok_or("8 item was not stored under a session")?;
         let confirmed = self.admissions.iter().any(|admission| {
             admission.session_id == stored_under
-                && admission.outcome == Outcome::Approved
-                && admission.tenant_id == ticket.tenant_id
-                && admission.user_tag == ticket.user_tag
-                && admission.identity_tag.is_some()
+                && self.approves(admission, &ticket.user_tag)
                 && admission.identity_tag == own.identity_tag
         });
         ensure(confirmed, "5 no approval of the same person for the session the item was stored under")
     }
 }
 
+fn ensure(holds: bool, step: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(step) }
+}
+
+/// Whether the intent means this item, and our record is of it: of this key, and of this user of its tenant.
+pub fn is_item(
+    facts: &KeyFacts,
+    record: &RecordToken,
+    item: &ReleaseItem,
+    intended: &Item,
+) -> Result<(), &'static str> {
+    ensure(record.tenant_id == facts.tenant_id, "8 record is another tenant's")?;
+    ensure(facts.user_tag == Some(record.user_tag), "8 record is another user's")?;
+    ensure(record.backup_id == intended.backup_id, "8 record is another backup's")?;
+    ensure(record.key_id == facts.key_id, "8 record is another key's")?;
+    ensure(intended.key_id == facts.key_id, "8 intent names another key")?;
+    let digest = facts.digest_of(&item.item_key, &item.ciphertext, &item.checksum);
+    ensure(digest == record.record_digest, "8 digest is not the record's")?;
+    ensure(hex(&digest) == intended.record_digest, "8 digest is not the intent's")
+}
+
 /// Decrypts an item, if its plaintext is what was checked.
-fn plaintext(item: &ReleaseItem, key: &RsaKey) -> Option<Plaintext> {
+pub fn plaintext(item: &ReleaseItem, key: &RsaKey) -> Option<Plaintext> {
     key.decrypt(&item.ciphertext).filter(|plaintext| plaintext.fits(&item.checksum))
 }
 
@@ -239,38 +274,42 @@ fn plaintext(item: &ReleaseItem, key: &RsaKey) -> Option<Plaintext> {
 fn outcome(certificate: &Certificate, item: &ReleaseItem, key: Option<RsaKey>) -> ItemOutcome {
     let encrypt = |plaintext: Plaintext| {
         let plaintext_bytes = u32::try_from(plaintext.len()).ok()?;
-        let armoured = certificate.encrypt(plaintext).ok()?;
+        let armoured = certificate.encrypt(plaintext, true).ok()?;
         Some(ItemOutcome::Message(Message { armoured, plaintext_bytes }))
     };
     key.and_then(|key| plaintext(item, &key)).and_then(encrypt).unwrap_or(ItemOutcome::Failed)
 }
 
-/// Logs what goes out, and to whom, before it does.
-fn log_end(
+/// RELEASE-INTENT: what is about to be decrypted is on the disk before it is.
+pub fn log_intent(enclave: &Enclave, proof: &Proof) -> Result<(), Refusal> {
+    enclave.ledger.decide(|turn| {
+        turn.record(Record::Intended(Intended {
+            session_id: proof.ticket.session_id,
+            opened_at_ms: proof.ticket.opened_at_ms,
+            tenant_id: proof.ticket.tenant_id.clone(),
+            user_tag: proof.ticket.user_tag,
+            intent_hash: proof.intent_hash,
+            items_digest: proof.items_digest,
+            recipient: proof.receives.clone(),
+        }))
+    })
+}
+
+/// RELEASED: logs what goes out, and to whom, before it does. Which delivery it is; 0 if nothing goes out.
+pub fn log_end(
     enclave: &Enclave,
     proof: &Proof,
-    recipient: String,
-    items: Vec<ItemOutcome>,
-) -> Result<Released, Refusal> {
-    let messages = items.iter().filter_map(|item| match item {
-        ItemOutcome::Message(message) => Some(message.armoured.as_slice()),
-        ItemOutcome::Failed => None,
-    });
-    let output: Vec<&[u8]> = messages.collect();
-    let released = u32::try_from(output.len()).unwrap_or(u32::MAX);
-    let end = Delivered {
-        session_id: proof.ticket.session_id,
-        output_sha256: sha256(&output.concat()),
-        recipient,
-        items: released,
-    };
+    output_sha256: [u8; 32],
+    items: usize,
+) -> Result<u32, Refusal> {
+    let session_id = proof.ticket.session_id;
+    let items = u32::try_from(items).unwrap_or(u32::MAX);
+    let end = Delivered { session_id, output_sha256, recipient: proof.receives.clone(), items };
     let delivery = enclave.ledger.decide(|turn| {
         turn.record(Record::Delivered(end))?;
-        let session = turn.state().sessions.get(&proof.ticket.session_id);
-        Ok(session.map_or(0, |session| session.released().count()))
+        Ok(turn.state().sessions.get(&session_id).map_or(0, |session| session.released().count()))
     })?;
-    let delivery = if released == 0 { 0 } else { u32::try_from(delivery).unwrap_or(u32::MAX) };
-    Ok(Released { delivery, items })
+    Ok(if items == 0 { 0 } else { u32::try_from(delivery).unwrap_or(u32::MAX) })
 }
 
 /// Names a list of items by what each of them is: its id, its name, its plaintext's checksum. Not by key and
@@ -289,6 +328,7 @@ fn items_digest(items: &[Item], given: &[ReleaseItem]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use boundary::Env;
+    use boundary::token::digest_preimage;
 
     use super::*;
 
@@ -373,7 +413,9 @@ mod tests {
             Self {
                 proof: Proof {
                     intent: intent.unwrap(),
+                    intent_hash: [0; 32],
                     items_digest: [0; 32],
+                    receives: String::new(),
                     ticket,
                     admissions,
                     now_ms: 0,

@@ -5,9 +5,8 @@
 
 use boundary::batch::Predecessor;
 use boundary::message::{KeyType, MovedItem, ProveItem, REWRAP_ITEMS_MAX, Refusal, Rewrap, Rewrapped};
-use boundary::token::{Record as RecordToken, digest_preimage};
+use boundary::token::Record as RecordToken;
 
-use crate::digest::sha256;
 use crate::generate::RsaKey;
 use crate::prove::vouched_for;
 use crate::root::Keyring;
@@ -57,15 +56,8 @@ fn moved(
     let ciphertext = plaintext.encrypt_to(&to.public_key)?;
     // What could not be opened is refused now, while the old ciphertext is still there.
     new.decrypt(&ciphertext).filter(|again| again.equals(&plaintext))?;
-    let digest = digest_preimage(
-        &to.tenant_id,
-        &record.user_tag,
-        &to.key_id,
-        &item.item_key,
-        &ciphertext,
-        &item.checksum,
-    );
-    let record = RecordToken { key_id: to.key_id.clone(), record_digest: sha256(&digest), ..record };
+    let record_digest = to.digest_of(&item.item_key, &ciphertext, &item.checksum);
+    let record = RecordToken { key_id: to.key_id.clone(), record_digest, ..record };
     Some(MovedItem { ciphertext, record: record.issue(ring) })
 }
 
@@ -73,8 +65,10 @@ fn moved(
 mod tests {
     use boundary::Env;
     use boundary::message::CheckItem;
+    use boundary::token::digest_preimage;
 
     use super::*;
+    use crate::digest::sha256;
     use crate::generate::{Pair, encrypt_for_test, make};
     use crate::root::FIRST_GENERATION;
 

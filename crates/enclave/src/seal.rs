@@ -5,6 +5,7 @@
 
 use boundary::batch::Predecessor;
 use boundary::message::{KeyType, Refusal};
+use boundary::token::digest_preimage;
 use boundary::wire::Wire;
 use boundary::{Env, wire_enum, wire_struct};
 use zeroize::Zeroizing;
@@ -72,6 +73,12 @@ wire_struct! {
 }
 
 impl KeyFacts {
+    /// What names one item of this key: the digest in our record of it.
+    pub fn digest_of(&self, item_key: &str, ciphertext: &[u8], checksum: &[u8; 32]) -> [u8; 32] {
+        let (tenant_id, user_tag) = (&self.tenant_id, self.user_tag.unwrap_or_default());
+        sha256(&digest_preimage(tenant_id, &user_tag, &self.key_id, item_key, ciphertext, checksum))
+    }
+
     /// How the seal of this key's successor names it.
     pub fn as_predecessor(&self) -> Predecessor {
         Predecessor { key_id: self.key_id.clone(), public_key_sha256: sha256(&self.public_key) }

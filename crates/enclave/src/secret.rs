@@ -57,6 +57,11 @@ impl Plaintext {
         equal(&self.0, &other.0)
     }
 
+    /// The bytes, for the archive inside an OpenPGP message.
+    pub fn in_archive(&self) -> &[u8] {
+        &self.0
+    }
+
     /// How many bytes it has.
     pub fn len(&self) -> usize {
         self.0.len()

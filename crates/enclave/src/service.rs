@@ -3,19 +3,21 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use boundary::message::{Hello, Refusal, Reply, Request, Welcome};
-use boundary::wire::{frame, frame_length, unframe};
+use boundary::wire::{FRAME_BYTES_MAX, frame, frame_length, is_package, unframe};
 
 use crate::evidence::Provider;
 use crate::generate::Generator;
 use crate::log::Ledger;
 use crate::root::{Keyring, SigningPair};
-use crate::{assign, check, evidence, guard, openpgp, prove, release, reset, rewrap, session};
+use crate::{
+    amend, assign, attach, check, evidence, guard, openpgp, package, prove, release, reset, rewrap, session,
+};
 
 /// Connections at once; one more is closed at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -23,6 +25,9 @@ const CONNECTIONS_MAX: usize = 64;
 const IDLE_MAX: Duration = Duration::from_mins(15);
 /// How long a request may pause while it arrives, and an answer while it is taken.
 const STALL_MAX: Duration = Duration::from_secs(10);
+
+/// Held by the one request that may be larger than the others: memory is locked, and so is bounded.
+static LARGE: Mutex<()> = Mutex::new(());
 
 /// Everything that answering takes.
 pub struct Enclave {
@@ -95,17 +100,24 @@ fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
         stream.read_exact(&mut prefix[..1])?;
         stream.set_read_timeout(Some(STALL_MAX))?;
         stream.read_exact(&mut prefix[1..])?;
-        let Ok(length) = frame_length(prefix) else {
-            // What follows cannot be told apart any more.
-            return stream.write_all(&frame(&Reply::Refused(Refusal::Malformed)));
-        };
         // Grows with what arrives, not with what was announced.
         let mut body = Vec::new();
-        (&stream).take(length as u64).read_to_end(&mut body)?;
+        // What follows cannot be told apart any more.
+        let refuse = |mut stream: UnixStream| stream.write_all(&frame(&Reply::Refused(Refusal::Malformed)));
+        let Ok(length) = frame_length(prefix) else { return refuse(stream) };
+        let is_large = length > FRAME_BYTES_MAX;
+        (&stream).take(if is_large { 2 } else { length as u64 }).read_to_end(&mut body)?;
+        if is_large && !is_package(&body) {
+            return refuse(stream);
+        }
+        let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+        (&stream).take((length - body.len()) as u64).read_to_end(&mut body)?;
         if body.len() < length {
             return Ok(());
         }
-        let reply = match unframe::<Request>(&body) {
+        let request = unframe::<Request>(&body);
+        drop(body);
+        let reply = match request {
             Ok(request) => guarded(|| dispatch(enclave, &request)),
             Err(_) => Reply::Refused(Refusal::Malformed),
         };
@@ -135,7 +147,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Adopt(request) => Reply::Adopted(assign::adopt(enclave, request)?),
         Request::Bind(request) => Reply::Bound(assign::bind(enclave, request)?),
         Request::Check(request) => Reply::Checked(check::check(enclave, request)?),
-        Request::Open(request) => Reply::Opened(session::open(enclave, request)?),
+        Request::Open(request) => Reply::Opened(session::open(enclave, request, session::user_tag)?),
         Request::Admit(request) => Reply::Admitted(evidence::admit(enclave, request)?),
         Request::Inspect(request) => {
             let found = openpgp::inspect(&request.certificate, enclave.ledger.now_ms());
@@ -149,6 +161,10 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Succeed(request) => Reply::Bound(assign::succeed(enclave, request)?),
         Request::Rewrap(request) => Reply::Rewrapped(rewrap::rewrap(enclave, request)?),
         Request::Verify(request) => Reply::Verified(evidence::verify(enclave, request)?),
+        Request::Amend(request) => Reply::Amended(amend::amend(enclave, request)?),
+        Request::Attach(request) => Reply::Attached(attach::attach(enclave, request)?),
+        Request::OpenPerson(request) => Reply::Opened(session::open(enclave, request, session::person_tag)?),
+        Request::Package(request) => package::package(enclave, request)?,
     })
 }
 

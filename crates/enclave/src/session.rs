@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use boundary::Env;
 use boundary::message::{Open, Opened, Recall, Recalled, Refusal};
 use boundary::policy;
-use boundary::token::{Admission, Record, Ticket, user_tag_preimage};
+use boundary::token::{Admission, Record, Ticket, person_tag_preimage, user_tag_preimage};
 use boundary::wire::Wire;
 
 use crate::digest::{hex, random, sha256};
@@ -76,8 +76,16 @@ pub fn check_names(names: &[&str]) -> Result<(), Refusal> {
     if names.iter().all(good) { Ok(()) } else { Err(Refusal::Malformed) }
 }
 
+/// Who a person of Control is: never a user, whatever his name.
+pub fn person_tag(tenant_id: &str, person_id: &str) -> [u8; 32] {
+    sha256(&person_tag_preimage(tenant_id, person_id))
+}
+
+/// How somebody of a tenant is tagged.
+pub type Tag = fn(&str, &str) -> [u8; 32];
+
 /// Opens a session. Nothing is stored: the ticket carries it.
-pub fn open(enclave: &Enclave, request: &Open) -> Result<Opened, Refusal> {
+pub fn open(enclave: &Enclave, request: &Open, tag: Tag) -> Result<Opened, Refusal> {
     check_names(&[&request.tenant_id, &request.user_identifier])?;
     if let Some(fingerprint) = &request.openpgp_fingerprint {
         let upper_hex = fingerprint.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
@@ -91,7 +99,7 @@ pub fn open(enclave: &Enclave, request: &Open) -> Result<Opened, Refusal> {
         session_id: random(),
         nonce: random(),
         tenant_id: request.tenant_id.clone(),
-        user_tag: user_tag(&request.tenant_id, &request.user_identifier),
+        user_tag: tag(&request.tenant_id, &request.user_identifier),
         policy_hash: policy_hash(enclave, &request.tenant_id),
         opened_at_ms: enclave.ledger.now_ms(),
         openpgp_fingerprint: request.openpgp_fingerprint.clone(),

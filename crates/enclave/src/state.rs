@@ -43,14 +43,21 @@ wire_enum! {
         9 = Delivered(Delivered),
         /// A user was approved for the first time, as this person.
         10 = Identity(Identity),
+        /// A version of a roster or of an access list was taken.
+        11 = Head(Head),
+        /// A key was put under an access list.
+        12 = Guarded(Guarded),
+        /// A list's approval of the recovery of this intent was seen for the first time.
+        13 = Approved([u8; 32]),
         /// A tenant was reset.
         16 = Generation(Generation),
     }
 }
 
 wire_struct! {
+    each #[derive(Clone, Debug, PartialEq, Eq)];
+
     /// A batch, by its name.
-    #[derive(Clone)]
     pub struct Adoption {
         /// Its name.
         pub name: [u8; 16],
@@ -63,7 +70,6 @@ wire_struct! {
     }
 
     /// One failed check.
-    #[derive(Clone)]
     pub struct CheckFailed {
         /// Of which key.
         pub key_id: String,
@@ -72,7 +78,6 @@ wire_struct! {
     }
 
     /// A key's failed checks.
-    #[derive(Clone)]
     pub struct Failures {
         /// Of which key.
         pub key_id: String,
@@ -83,7 +88,6 @@ wire_struct! {
     }
 
     /// A believed event.
-    #[derive(Clone)]
     pub struct Event {
         /// SHA-256 of provider and event id.
         pub digest: [u8; 32],
@@ -96,7 +100,6 @@ wire_struct! {
     }
 
     /// A tenant's beginning anew.
-    #[derive(Clone)]
     pub struct Generation {
         /// The tenant.
         pub tenant_id: String,
@@ -104,8 +107,33 @@ wire_struct! {
         pub generation: u32,
     }
 
+    /// A version of a document.
+    pub struct Head {
+        /// The tenant.
+        pub tenant_id: String,
+        /// The list; empty for the roster.
+        pub acl_id: String,
+        /// Counted from one.
+        pub version: i64,
+        /// The document's hash.
+        pub hash: [u8; 32],
+        /// That of the first version.
+        pub genesis: [u8; 32],
+        /// From when it is in force.
+        pub effective_at_ms: i64,
+    }
+
+    /// A key and the list that it is under.
+    pub struct Guarded {
+        /// The key.
+        pub serial: u64,
+        /// The tenant.
+        pub tenant_id: String,
+        /// The list.
+        pub acl_id: String,
+    }
+
     /// Who a user is.
-    #[derive(Clone)]
     pub struct Identity {
         /// SHA-256 of the user's tag and of his tenant's generation.
         pub user_tag: [u8; 32],
@@ -114,7 +142,6 @@ wire_struct! {
     }
 
     /// An intended delivery.
-    #[derive(Clone)]
     pub struct Intended {
         /// Whose session.
         pub session_id: [u8; 16],
@@ -133,7 +160,6 @@ wire_struct! {
     }
 
     /// The end of a session's latest intended delivery.
-    #[derive(Clone)]
     pub struct Delivered {
         /// Whose session.
         pub session_id: [u8; 16],
@@ -204,6 +230,14 @@ pub struct State {
     pub recoveries: HashMap<[u8; 32], VecDeque<i64>>,
     /// Instants of releases within a day, by tenant.
     pub releases: HashMap<String, VecDeque<i64>>,
+    /// The same of what lists approved.
+    pub packages: HashMap<String, VecDeque<i64>>,
+    /// Of each roster and list, the latest version and the one before, in order.
+    heads: HashMap<(String, String), Vec<Head>>,
+    /// The list that each key is under, by the key's serial.
+    pub guarded: HashMap<u64, Guarded>,
+    /// Since when a recovery is approved, by its intent's hash.
+    pub approvals: HashMap<[u8; 32], i64>,
 }
 
 impl State {
@@ -222,6 +256,16 @@ impl State {
             self.bound.resize(byte + 1, 0);
         }
         self.bound[byte] |= 1 << (serial % 8);
+    }
+
+    /// The latest versions of a list, or of the roster.
+    pub fn heads(&self, tenant_id: &str, acl_id: &str) -> &[Head] {
+        self.heads.get(&(tenant_id.to_owned(), acl_id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// The version that is in force: a later one may wait.
+    pub fn in_force(&self, tenant_id: &str, acl_id: &str, now_ms: i64) -> Option<&Head> {
+        self.heads(tenant_id, acl_id).iter().rfind(|head| head.effective_at_ms <= now_ms)
     }
 
     /// Adds one record.
@@ -270,7 +314,16 @@ impl State {
             Record::Identity(first) => {
                 self.identities.entry(first.user_tag).or_insert(first.identity_tag);
             }
+            Record::Head(head) => {
+                let heads = self.heads.entry((head.tenant_id.clone(), head.acl_id.clone())).or_default();
+                heads.drain(..heads.len().saturating_sub(1));
+                heads.push(head);
+            }
+            Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
+            Record::Approved(intent_hash) => drop(self.approvals.entry(intent_hash).or_insert(at_ms)),
             Record::Generation(reset) => {
+                self.heads.retain(|(tenant_id, _), _| *tenant_id != reset.tenant_id);
+                self.guarded.retain(|_, key| key.tenant_id != reset.tenant_id);
                 self.generations.insert(reset.tenant_id, reset.generation);
             }
         }
@@ -280,7 +333,9 @@ impl State {
         let Some(session) = self.sessions.get_mut(&end.session_id) else { return };
         let first = session.released().next().is_none();
         let Some((_, intended, open)) = session.deliveries.last_mut() else { return };
-        if end.items > 0 {
+        if end.items > 0 && self.approvals.contains_key(&intended.intent_hash) {
+            push_within(self.packages.entry(intended.tenant_id.clone()).or_default(), at_ms, DAY_MS);
+        } else if end.items > 0 {
             push_within(self.releases.entry(intended.tenant_id.clone()).or_default(), at_ms, DAY_MS);
             if first {
                 push_within(self.recoveries.entry(intended.user_tag).or_default(), at_ms, DAY_MS);
@@ -304,6 +359,11 @@ impl State {
             let reset = Generation { tenant_id: tenant_id.clone(), generation };
             out.push((self.highest_ms, Record::Generation(reset)));
         }
+        out.extend(self.heads.values().flatten().map(|head| (self.highest_ms, Record::Head(head.clone()))));
+        out.extend(self.guarded.values().map(|key| (self.highest_ms, Record::Guarded(key.clone()))));
+        let lasts = |at_ms: i64| at_ms + SESSION_LIFE_MS + DAY_MS >= now_ms;
+        let approvals = self.approvals.iter().filter(|&(_, &at_ms)| lasts(at_ms));
+        out.extend(approvals.map(|(&intent_hash, &at_ms)| (at_ms, Record::Approved(intent_hash))));
         for (key_id, failures) in &self.failures {
             let recent = failures.recent.iter().copied().collect();
             let all = Failures { key_id: key_id.clone(), life: failures.life, recent };
@@ -311,7 +371,7 @@ impl State {
         }
         for (&session_id, session) in &self.sessions {
             let opened_at_ms = session.opened_at_ms;
-            if opened_at_ms + SESSION_LIFE_MS + DAY_MS < now_ms {
+            if !lasts(opened_at_ms) {
                 continue;
             }
             let mut admission = session.admission.clone();

@@ -14,6 +14,7 @@ pub use attachment::Attachment;
 pub use roster::{Owner, Roster};
 
 use crate::json::{Json, Value, canonical, json_struct, parse};
+use crate::words;
 
 /// The largest document that is read, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
@@ -59,39 +60,15 @@ pub trait Document: Json {
     }
 }
 
-/// What a signature is made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
-    /// A passkey or security key: ECDSA on P-256 with SHA-256 (COSE ES256).
-    WebAuthn,
-    /// Ed25519, by the offline tool.
-    Ed25519,
-    /// An OpenPGP certificate, by GnuPG or a like tool.
-    OpenPgp,
-}
-
-impl KeyKind {
-    /// Its word in documents.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::WebAuthn => "webauthn",
-            Self::Ed25519 => "ed25519",
-            Self::OpenPgp => "openpgp",
-        }
-    }
-
-    /// The kind of that word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::WebAuthn, Self::Ed25519, Self::OpenPgp].into_iter().find(|kind| kind.as_str() == text)
-    }
-}
-
-impl Json for KeyKind {
-    fn write(&self) -> Value {
-        Value::text(self.as_str())
-    }
-    fn read(value: &Value) -> Option<Self> {
-        Self::parse(value.as_text()?)
+words! {
+    /// What a signature is made with.
+    pub enum KeyKind {
+        /// A passkey or security key: ECDSA on P-256 with SHA-256 (COSE ES256).
+        WebAuthn = "webauthn",
+        /// Ed25519, by the offline tool.
+        Ed25519 = "ed25519",
+        /// An OpenPGP certificate, by GnuPG or a like tool.
+        OpenPgp = "openpgp",
     }
 }
 

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use boundary::message::{
-    Admit, Admitted, Adopt, Adopted, Bind, Bound, Check, Checked, Generate, HasReset, Hello, Inspect, Open,
-    Opened, PoolKey, Prove, Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request,
-    Reset, Rewrap, Rewrapped, Succeed, Verified, Verify, Welcome,
+    Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
+    HasReset, Hello, Inspect, Open, Opened, Package, Packaged, PoolKey, Prove, Proven, Recall, Recalled,
+    Recipient, Refusal, Release, Released, Reply, Request, Reset, Rewrap, Rewrapped, Succeed, Verified,
+    Verify, Waiting, Welcome,
 };
-use boundary::wire::{FRAME_BYTES_MAX, Malformed, frame, frame_length, unframe};
+use boundary::wire::{FRAME_BYTES_MAX, Malformed, PACKAGE_FRAME_BYTES_MAX, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -27,6 +28,15 @@ pub struct Enclave {
     permits: Semaphore,
     idle: Mutex<Vec<UnixStream>>,
     counts: EnclaveCalls,
+}
+
+/// What comes of a recovery that an access list has approved.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parcel {
+    /// It goes out.
+    Ready(Packaged),
+    /// It waits out the list's delay.
+    Waits(Waiting),
 }
 
 /// A call did not end as it should.
@@ -105,6 +115,29 @@ impl Enclave {
         verify: Verify => Verified(Verified);
         /// Nothing that was sealed for a tenant before (sandbox).
         reset: Reset => HasReset(HasReset);
+        /// A new version of a roster or of an access list.
+        amend: Amend => Amended(Amended);
+        /// Keys, put under an access list for good.
+        attach: Attach => Attached(Attached);
+    }
+
+    /// An identity session for a person of Control, who is named in the user's place.
+    pub async fn open_person(&self, request: Open) -> Result<Opened, CallError> {
+        match self.call("open_person", &Request::OpenPerson(request)).await? {
+            Reply::Opened(body) => Ok(body),
+            Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+            _ => Err(CallError::OutOfProtocol),
+        }
+    }
+
+    /// What an access list has approved: one OpenPGP message, or how long it still waits.
+    pub async fn package(&self, request: Package) -> Result<Parcel, CallError> {
+        match self.call("package", &Request::Package(request)).await? {
+            Reply::Packaged(body) => Ok(Parcel::Ready(body)),
+            Reply::Waiting(body) => Ok(Parcel::Waits(body)),
+            Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+            _ => Err(CallError::OutOfProtocol),
+        }
     }
 
     /// Yes or no to items whose checksum nobody gave.
@@ -166,7 +199,8 @@ impl Enclave {
 
 async fn exchange(stream: &mut UnixStream, request: &Request) -> Result<Reply, CallError> {
     let bytes = frame(request);
-    if bytes.len() > FRAME_BYTES_MAX {
+    let most = if matches!(request, Request::Package(_)) { PACKAGE_FRAME_BYTES_MAX } else { FRAME_BYTES_MAX };
+    if bytes.len() > most {
         return Err(CallError::OutOfProtocol);
     }
     stream.write_all(&bytes).await.map_err(CallError::Away)?;

@@ -1,0 +1,99 @@
+//! People's signatures: what a ballot's signature is worth, and what the ballots of a list say together.
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey};
+use boundary::Env;
+use boundary::approval::{KeyKind, SigningKey, reject_preimage, vote_message};
+use boundary::json::{Value, parse};
+use boundary::message::{Assertion, Ballot, Signature};
+
+use crate::digest::{base64url, equal, sha256, unhex};
+use crate::openpgp;
+
+/// The largest `clientDataJSON` that is looked at, in bytes.
+const CLIENT_DATA_BYTES_MAX: usize = 4_096;
+/// The largest authenticator data and the largest signature.
+const SIGNATURE_BYTES_MAX: usize = 16 * 1024;
+/// Authenticator data without extensions: hash of the relying party's id, flags, counter (§6.1).
+const AUTHENTICATOR_BYTES: usize = 37;
+/// Flags of authenticator data (§6.1).
+const USER_PRESENT: u8 = 0x01;
+const USER_VERIFIED: u8 = 0x04;
+const HAS_KEY: u8 = 0x40;
+const HAS_EXTENSIONS: u8 = 0x80;
+
+/// Somebody who may vote, and what he signs with.
+pub type Voter<'a> = (&'a str, &'a [SigningKey]);
+
+/// What each of these people says to what has that hash. One ballot that is not of one of them, repeats its person,
+/// or is not signed by him spoils them all.
+pub fn votes(
+    env: Env,
+    now_ms: i64,
+    people: &[Voter<'_>],
+    ballots: &[Ballot],
+    hash: &[u8; 32],
+) -> Result<Vec<Option<bool>>, &'static str> {
+    let rejected = sha256(&reject_preimage(hash));
+    let mut votes = vec![None; people.len()];
+    for ballot in ballots {
+        let place = people.iter().position(|person| person.0 == ballot.person_id);
+        let place = place.ok_or("6 ballot of somebody who has no vote")?;
+        if votes[place].is_some() {
+            return Err("6 second ballot of a person");
+        }
+        let signed = if ballot.approve { hash } else { &rejected };
+        let keys = people[place].1;
+        if !keys.iter().any(|key| holds(env, now_ms, key, &ballot.signature, signed)) {
+            return Err("6 ballot is not signed by its person");
+        }
+        votes[place] = Some(ballot.approve);
+    }
+    Ok(votes)
+}
+
+fn holds(env: Env, now_ms: i64, key: &SigningKey, signature: &Signature, hash: &[u8; 32]) -> bool {
+    let Some(public_key) = unhex(&key.public_key) else { return false };
+    match (key.kind, signature) {
+        (KeyKind::WebAuthn, Signature::WebAuthn(assertion)) => {
+            let rp_id = key.rp_id.as_deref().unwrap_or_default();
+            asserts(env, rp_id, &public_key, assertion, hash).is_some()
+        }
+        (KeyKind::Ed25519, Signature::Ed25519(signature)) => {
+            UnparsedPublicKey::new(&ED25519, &public_key).verify(&vote_message(hash), signature).is_ok()
+        }
+        (KeyKind::OpenPgp, Signature::OpenPgp(signature)) if signature.len() <= SIGNATURE_BYTES_MAX => {
+            openpgp::signed(public_key, signature.clone(), vote_message(hash), now_ms)
+        }
+        _ => false,
+    }
+}
+
+/// The verification of an assertion by WebAuthn Level 2 §7.2, steps 11 to 20: what goes before them finds the
+/// account, what comes after counts signatures, and neither is the enclave's. Extensions are never looked at.
+fn asserts(env: Env, rp_id: &str, point: &[u8], assertion: &Assertion, hash: &[u8; 32]) -> Option<()> {
+    let ensure = |holds: bool| holds.then_some(());
+    let (data, client) = (&assertion.authenticator_data, &assertion.client_data_json);
+    ensure(client.len() <= CLIENT_DATA_BYTES_MAX && data.len() <= SIGNATURE_BYTES_MAX)?;
+    let client_data = parse(str::from_utf8(client).ok()?).ok()?;
+    let text = |name| client_data.get(name).and_then(Value::as_text);
+    ensure(text("type")? == "webauthn.get")?;
+    ensure(text("challenge")? == base64url(hash))?;
+    ensure(is_ours(env, rp_id, text("origin")?))?;
+    ensure(matches!(client_data.get("crossOrigin"), None | Some(Value::Bool(false))))?;
+    ensure(client_data.get("topOrigin").is_none())?;
+    ensure(data.len() >= AUTHENTICATOR_BYTES && equal(&data[..32], &sha256(rp_id.as_bytes())))?;
+    let flags = data[32];
+    ensure(flags & USER_PRESENT != 0 && flags & USER_VERIFIED != 0 && flags & HAS_KEY == 0)?;
+    ensure((flags & HAS_EXTENSIONS != 0) == (data.len() > AUTHENTICATOR_BYTES))?;
+    let signed = [data.as_slice(), &sha256(client)].concat();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(&signed, &assertion.signature).ok()
+}
+
+/// Whether a page of that origin is one of the relying party's own host, over TLS; in the sandbox, also of this
+/// machine.
+fn is_ours(env: Env, rp_id: &str, origin: &str) -> bool {
+    let local = origin.strip_prefix("http://").filter(|_| env == Env::Sandbox && rp_id == "localhost");
+    let Some(authority) = origin.strip_prefix("https://").or(local) else { return false };
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
+    host == rp_id && port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit())
+}
