@@ -1,6 +1,11 @@
-//! Audit entries: who did what to which object, with what result.
+//! Audit entries: who did what to which object, with what result; the tree over them, and how it is vouched for.
 
-use aws_lc_rs::digest::{SHA256, digest};
+pub mod checkpoint;
+pub mod tree;
+pub mod verify;
+
+use std::time::Duration;
+
 use boundary::json::{Value, canonical};
 
 use crate::time::Timestamp;
@@ -81,14 +86,51 @@ impl Leaf<'_> {
         let members = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         // The only number is a row count, far below 2^53.
         let text = canonical(&Value::Object(members)).unwrap_or_default();
-        let mut out = [0; 32];
-        out.copy_from_slice(digest(&SHA256, &[&[0], text.as_bytes()].concat()).as_ref());
-        out
+        tree::leaf(text.as_bytes())
     }
+}
+
+/// What a recovery that gave something out is called: a checkpoint is made over it at once.
+pub const RELEASED: &str = "recovery.released";
+
+/// How many entries a checkpoint waits for, at most.
+pub const CHECKPOINT_ENTRIES: i64 = 64;
+
+/// How long an entry waits for a checkpoint, where there was one before, give or take the sequencer's second.
+pub const CHECKPOINT_AFTER: Duration = Duration::from_secs(10);
+
+/// Whether a log of so many entries needs a checkpoint now: `last` is the size and the instant of the last one.
+pub fn is_checkpoint_due(
+    size: i64,
+    last: Option<(i64, Timestamp)>,
+    has_released: bool,
+    now: Timestamp,
+) -> bool {
+    let Some((covered, made_at)) = last else { return size > 0 };
+    let is_old = now >= made_at + CHECKPOINT_AFTER;
+    size > covered && (has_released || is_old || size - covered >= CHECKPOINT_ENTRIES)
 }
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_waits_for_entries_time_or_a_release() {
+        let at = |seconds: i64| Timestamp::from_ms(seconds * 1_000);
+        let last = Some((100, at(50)));
+        assert!(is_checkpoint_due(1, None, false, at(0)), "the first entry of a log");
+        assert!(!is_checkpoint_due(0, None, true, at(0)), "there is nothing to cover");
+        assert!(!is_checkpoint_due(100, last, true, at(999)), "all is covered");
+        assert!(!is_checkpoint_due(163, last, false, at(59)));
+        assert!(is_checkpoint_due(164, last, false, at(59)), "entries");
+        assert!(is_checkpoint_due(101, last, false, at(60)), "time");
+        assert!(is_checkpoint_due(101, last, true, at(50)), "a release");
+    }
 }
