@@ -48,3 +48,21 @@ pub struct AuditPage {
     /// Hand this back as `cursor` for the next page; none at the end.
     pub next_cursor: Option<String>,
 }
+
+/// A log's size and root, signed.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AuditCheckpoint {
+    /// The whole of it as C2SP signed-note: what `text/plain` is. Keep it: it proves what the log was.
+    pub note: String,
+    /// Which log.
+    pub origin: String,
+    /// How many entries it covers: those up to this `seq`.
+    pub size: i64,
+    /// The root of the RFC 6962 tree over them, standard base64.
+    pub root: String,
+    /// When it was made, RFC 3339. This is not signed.
+    pub made_at: String,
+    /// The key that it is checked with, as C2SP signed-note spells it. Keep the first one, or ask the operator:
+    /// whoever can forge a checkpoint can name another key with it.
+    pub key: String,
+}

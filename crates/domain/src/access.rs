@@ -69,6 +69,8 @@ words! {
         ReadAudit = "read-audit",
         /// Getting the whole of it.
         ExportAudit = "export-audit",
+        /// Getting the signed checkpoint of it.
+        ReadCheckpoint = "read-checkpoint",
         /// Exchanging an API key for a token.
         ExchangeToken = "exchange-token",
         /// Making a credential.
@@ -144,6 +146,7 @@ impl Deed {
             Self::RestoreOwnBackup => ("POST", "/v1/backups/{backup_id}/restore"),
             Self::ReadAudit => ("GET", "/v1/audit"),
             Self::ExportAudit => ("GET", "/v1/audit/export"),
+            Self::ReadCheckpoint => ("GET", "/v1/audit/checkpoint"),
             Self::ExchangeToken => ("POST", "/v1/auth/token"),
             Self::CreateCredential => ("POST", "/v1/credentials"),
             Self::ListCredentials => ("GET", "/v1/credentials"),
@@ -208,7 +211,7 @@ impl Deed {
             | Self::VerifyBackup
             | Self::DeleteOwnBackup
             | Self::RestoreOwnBackup => Scope::Keys,
-            Self::ReadAudit | Self::ExportAudit => Scope::Audit,
+            Self::ReadAudit | Self::ExportAudit | Self::ReadCheckpoint => Scope::Audit,
             Self::CreateCredential
             | Self::ListCredentials
             | Self::RevokeCredential

@@ -11,7 +11,7 @@ use server::config::Settings;
 use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
 
-/// Makes and lists tenants, and their API credentials.
+/// Makes and lists tenants, and their API credentials; prints what their audit logs are checked with.
 ///
 /// Works on the database and the keys that the settings name, as the same user as the service; it may run
 /// meanwhile.
@@ -28,7 +28,7 @@ pub struct Args {
     pub what: What,
 }
 
-/// Tenants or credentials.
+/// Tenants, credentials or the key of a log.
 #[derive(Debug, Subcommand)]
 pub enum What {
     /// Account holders of the service.
@@ -37,6 +37,12 @@ pub enum What {
     /// API credentials of a tenant.
     #[command(subcommand)]
     Credential(CredentialDeed),
+    /// Prints the public key that checkpoints of a tenant's audit log are checked with.
+    LogKey {
+        /// The tenant's id.
+        #[arg(long)]
+        tenant: String,
+    },
 }
 
 /// What is done with tenants.
@@ -114,6 +120,7 @@ fn administer(args: Args) -> Result<(), Failure> {
         let done = match args.what {
             What::Tenant(deed) => tenants(&admin, page, deed).await,
             What::Credential(deed) => credentials(&admin, page, deed).await,
+            What::LogKey { tenant } => log_key(&admin, page, &tenant).await,
         };
         admin.close().await;
         done
@@ -170,6 +177,12 @@ async fn credentials(admin: &Admin, page: Page, deed: CredentialDeed) -> Result<
             tell(page, "revoked", &serde_json::json!({ "id": id }))
         }
     }
+}
+
+async fn log_key(admin: &Admin, page: Page, tenant: &str) -> Result<(), Failure> {
+    let key = admin.log_key(tenant).await.doing(|| "there is no key")?;
+    page.line(&key);
+    tell(page, "log_key", &serde_json::json!({ "key": key }))
 }
 
 /// One object on a line, for programs.

@@ -3,6 +3,7 @@
 //! One file per sub-command; logic only for arguments and output. What is done is done in the libraries.
 
 mod admin;
+mod audit;
 mod edge;
 mod enclave;
 mod failure;
@@ -35,6 +36,7 @@ enum Command {
     Serve(serve::Args),
     Enclave(enclave::Args),
     Admin(admin::Args),
+    Audit(audit::Args),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Enclave(args) => enclave::run(args),
         Command::Admin(args) => admin::run(args),
+        Command::Audit(args) => audit::run(&args),
     }
 }
 
@@ -89,6 +92,7 @@ mod tests {
             ("holdfast dance", "dance"),
             ("holdfast admin tenant create --name a", "--kind"),
             ("holdfast admin credential create --tenant t --name a", "--scopes"),
+            ("holdfast audit verify export.jsonl checkpoint.txt", "--key"),
         ] {
             let text = parse(line).unwrap_err().to_string();
             assert!(text.contains(word), "{line}: {text}");

@@ -3,6 +3,7 @@
 
 use api::credential::{CreatedCredential, Credential};
 use domain::audit::ActorType;
+use domain::audit::checkpoint::LogKey;
 use domain::credential::{Scope, TenantKind};
 use domain::ids::{EventId, TenantId};
 use domain::refusal::{Kind, Refusal};
@@ -82,11 +83,14 @@ impl Admin {
         }
         let token_key = TokenKey::of(keys.token_seed())
             .ok_or_else(|| AdminError("the server's keys make no key for tokens".to_owned()))?;
+        let log_key = LogKey::of(keys.log_seed(), settings.environment)
+            .ok_or_else(|| AdminError("the server's keys make no key for checkpoints".to_owned()))?;
         let instance = "admin".to_owned();
         let files = Files::open(&settings)
             .map_err(|error| AdminError(format!("opening the store of files: {error}")))?;
         let clock = Box::new(SystemClock);
-        let parts = Parts { db, keys, token_key, clock, instance, files, sandbox: None, persona: None };
+        let parts =
+            Parts { db, keys, token_key, log_key, clock, instance, files, sandbox: None, persona: None };
         Ok(Self(App::new(&settings, parts)))
     }
 
@@ -110,6 +114,11 @@ impl Admin {
     pub async fn list_tenants(&self) -> Result<Vec<Tenant>, AdminError> {
         let found: Result<Vec<_>, StoreError> = self.0.db.read("list_tenants", tenants::list_all).await;
         Ok(found?.into_iter().map(shown).collect())
+    }
+
+    /// The public key that checkpoints of a tenant's log are checked with, as C2SP signed-note spells it.
+    pub async fn log_key(&self, tenant: &str) -> Result<String, AdminError> {
+        Ok(self.0.log_key.vkey(self.find_tenant(tenant).await?.as_str()))
     }
 
     /// Makes a credential of a tenant, with any scopes. Its text is in the answer and nowhere else.

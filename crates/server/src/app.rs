@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use boundary::Env;
 use boundary::message::{Hello, Welcome};
+use domain::audit::checkpoint::LogKey;
 use domain::ids::UserId;
 use domain::key::KeyType;
 use domain::time::Timestamp;
@@ -46,6 +47,8 @@ pub struct App {
     pub keys: ServerKeys,
     /// What signs tokens.
     pub token_key: TokenKey,
+    /// What signs checkpoints of the audit logs.
+    pub log_key: Arc<LogKey>,
     /// The enclave.
     pub enclave: Enclave,
     /// What time it is.
@@ -113,6 +116,8 @@ pub struct Parts {
     pub keys: ServerKeys,
     /// What signs tokens.
     pub token_key: TokenKey,
+    /// What signs checkpoints of the audit logs.
+    pub log_key: LogKey,
     /// What time it is.
     pub clock: Box<dyn Clock>,
     /// The name under which this process leases.
@@ -136,6 +141,7 @@ impl App {
             db: parts.db,
             keys: parts.keys,
             token_key: parts.token_key,
+            log_key: Arc::new(parts.log_key),
             enclave: Enclave::at(&settings.enclave_socket, metrics.enclave.clone()),
             metrics,
             pool_targets: settings.pool_targets.clone(),

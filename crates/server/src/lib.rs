@@ -8,6 +8,7 @@
 
 pub mod admin;
 mod app;
+pub mod audit;
 pub mod config;
 pub mod edge;
 pub mod files;

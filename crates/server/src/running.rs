@@ -12,6 +12,7 @@ use std::time::Duration;
 use api::sandbox::Tenant;
 use boundary::message::Adopt;
 use boundary::wire::Wire as _;
+use domain::audit::checkpoint::LogKey;
 use domain::audit::hex;
 use domain::entropy::Entropy as _;
 use domain::key::{KeyEnvironment, KeyType};
@@ -107,6 +108,8 @@ impl Service {
             .map_err(doing("reading the server's keys"))?;
         let token_key = TokenKey::of(keys.token_seed())
             .ok_or_else(|| doing("reading the server's keys")("they make no key for tokens"))?;
+        let log_key = LogKey::of(keys.log_seed(), settings.environment)
+            .ok_or_else(|| doing("reading the server's keys")("they make no key for checkpoints"))?;
         let instance = instance_name(&settings.data_dir).map_err(doing("reading this process's name"))?;
         let sandbox = read_sandbox(&settings, ceremonies)?;
         let persona = read_persona(&settings)?;
@@ -116,7 +119,7 @@ impl Service {
         let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
         let address = listener.local_addr().map_err(doing("listening"))?;
         let watched = listen_for_metrics(settings.metrics_listen).await?;
-        let parts = Parts { db, keys, token_key, clock, instance, files, sandbox, persona };
+        let parts = Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona };
         let app = Arc::new(App::new(&settings, parts));
         let (stop, stopped) = watch::channel(false);
         let workers = work::start(&app, settings.pool_targets, &stopped);

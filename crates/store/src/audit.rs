@@ -1,6 +1,8 @@
 //! The audit log. An entry is written in the transaction of the act and has no place yet; a sequencer gives
-//! committed entries their numbers and links them, so that a tenant's writes do not queue behind one another.
+//! committed entries their numbers, links them and adds them to the tree, so that a tenant's writes do not queue
+//! behind one another.
 
+use domain::audit::tree::Tree;
 use domain::ids::{BackupId, EntryId, KeyId, RecoveryId, TenantId, VerificationId};
 use domain::time::Timestamp;
 
@@ -84,6 +86,49 @@ row! {
 }
 
 row! {
+    struct Trunk {
+        seq: i64,
+        entry_hash: Option<Hash>,
+        log: i64,
+        peaks: Option<Vec<u8>>,
+        checkpoint_size: Option<i64>,
+        checkpoint_at: Option<Timestamp>,
+    }
+}
+
+row! {
+    struct Numbered {
+        seq: i64,
+        entry_hash: Hash,
+    }
+}
+
+/// A log that was brought up to date, or further by as much as was asked; its head is locked until the transaction
+/// ends.
+#[derive(Debug)]
+pub struct Grown {
+    /// The entries that got their places now.
+    pub entries: Vec<AuditEntry>,
+    /// The tree over all that have one.
+    pub tree: Tree,
+    /// Which of the tenant's logs it is, from 1.
+    pub log: i64,
+    /// Size and instant of the last checkpoint, if there was one.
+    pub checkpoint: Option<(i64, Timestamp)>,
+}
+
+impl Grown {
+    /// How many entries have their places.
+    pub fn size(&self) -> i64 {
+        // The tree has a leaf for each `seq`.
+        i64::try_from(self.tree.size()).unwrap_or(i64::MAX)
+    }
+}
+
+/// How many hashes are read at once where a tree is computed from its leaves.
+const LEAVES_PAGE: i64 = 1_000;
+
+row! {
     struct Pending {
         tenant_id: TenantId,
     }
@@ -147,10 +192,18 @@ static INSERT_HEAD: Sql = sql!(
 // An update that changes nothing: it locks the row in either engine and shows what the last sequencer left.
 static LOCK_HEAD: Sql = sql!(
     "audit.lock_head",
-    "UPDATE audit_heads SET seq = seq WHERE tenant_id = $1 RETURNING seq, entry_hash"
+    "UPDATE audit_heads SET seq = seq WHERE tenant_id = $1 ",
+    "RETURNING seq, entry_hash, log, peaks, checkpoint_size, checkpoint_at"
 );
-static SET_HEAD: Sql =
-    sql!("audit.set_head", "UPDATE audit_heads SET seq = $2, entry_hash = $3 WHERE tenant_id = $1");
+static SET_HEAD: Sql = sql!(
+    "audit.set_head",
+    "UPDATE audit_heads SET seq = $2, entry_hash = $3, peaks = $4 WHERE tenant_id = $1"
+);
+static LIST_LEAVES: Sql = sql!(
+    "audit.list_leaves",
+    "SELECT seq, entry_hash FROM audit_entries WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 ",
+    "ORDER BY seq LIMIT $4"
+);
 static LIST_PENDING: Sql = sql!(
     "audit.list_pending",
     "SELECT ",
@@ -181,34 +234,60 @@ pub struct Log<'t> {
 }
 
 impl Log<'_> {
-    /// Adds an entry, which gets its place later.
+    /// Adds an entry, which gets its place later. Where it cannot be written, whatever the reason, nothing of its
+    /// transaction is: [`StoreError::Unavailable`], since no act goes on without its entry.
     pub fn append(self, tx: &mut Tx<'_>, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut args: Vec<&dyn ToArg> = vec![self.tenant];
         args.extend(entry.args());
-        tx.exec_one(&APPEND, &args)
+        tx.exec_one(&APPEND, &args).map_err(|error| StoreError::unavailable("writing the audit log", error))
     }
 
-    /// Gives up to `limit` entries their places; returns how many got one. Of two sequencers at once one waits
-    /// for the other.
+    /// Gives up to `limit` entries their places. Of two sequencers at once one waits for the other.
     pub fn sequence_pending(
         self,
         tx: &mut Tx<'_>,
         limit: i64,
         hash: &HashEntry<'_>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Grown, StoreError> {
         tx.exec(&INSERT_HEAD, &[self.tenant])?;
-        let mut head: Head = tx.find_one(&LOCK_HEAD, &[self.tenant])?;
+        let trunk: Trunk = tx.find_one(&LOCK_HEAD, &[self.tenant])?;
+        let mut tree = self.tree_of(tx, &trunk)?;
+        let mut head = Head { seq: trunk.seq, entry_hash: trunk.entry_hash };
         let pending: Vec<AuditEntry> = tx.list(&LIST_PENDING, &[self.tenant, &limit])?;
         for entry in &pending {
             let (seq, prev_hash) = (head.seq + 1, head.entry_hash);
             let entry_hash = hash(entry, seq, prev_hash.as_ref());
             tx.exec_one(&SET_SEQUENCED, &[self.tenant, &entry.id, &seq, &prev_hash, &entry_hash])?;
+            tree.push(entry_hash);
             head = Head { seq, entry_hash: Some(entry_hash) };
         }
         if !pending.is_empty() {
-            tx.exec_one(&SET_HEAD, &[self.tenant, &head.seq, &head.entry_hash])?;
+            let peaks = tree.peaks();
+            tx.exec_one(&SET_HEAD, &[self.tenant, &head.seq, &head.entry_hash, &peaks])?;
         }
-        Ok(pending.len() as u64)
+        let checkpoint = trunk.checkpoint_size.zip(trunk.checkpoint_at);
+        Ok(Grown { entries: pending, tree, log: trunk.log, checkpoint })
+    }
+
+    /// The tree as it was left; of a log that has grown without one, from its leaves.
+    fn tree_of(self, tx: &mut Tx<'_>, trunk: &Trunk) -> Result<Tree, StoreError> {
+        if let Some(peaks) = &trunk.peaks {
+            let tree = Tree::of(trunk.seq.unsigned_abs(), peaks);
+            return tree.ok_or(corrupt(&LOCK_HEAD, "peaks", "are of a tree of another size"));
+        }
+        let (mut tree, mut after) = (Tree::default(), 0);
+        while after < trunk.seq {
+            let page: Vec<Numbered> =
+                tx.list(&LIST_LEAVES, &[self.tenant, &after, &trunk.seq, &LEAVES_PAGE])?;
+            if page.is_empty() {
+                return Err(corrupt(&LIST_LEAVES, "seq", "ends before the log does"));
+            }
+            for leaf in page {
+                tree.push(leaf.entry_hash);
+                after = leaf.seq;
+            }
+        }
+        Ok(tree)
     }
 
     /// The last link; none before the first entry got its place.
@@ -229,4 +308,8 @@ impl Log<'_> {
             [self.tenant, &after_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
         rx.list(&LIST, &args)
     }
+}
+
+fn corrupt(statement: &'static Sql, column: &'static str, why: &'static str) -> StoreError {
+    StoreError::Corrupt { statement: statement.name, column, why }
 }

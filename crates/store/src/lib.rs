@@ -31,6 +31,7 @@ pub mod audit;
 pub mod backlog;
 pub mod backups;
 pub mod blob;
+pub mod checkpoints;
 pub mod credentials;
 pub mod deletions;
 pub mod events;

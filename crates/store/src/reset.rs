@@ -12,7 +12,7 @@ row! {
 }
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 11] = [
+static FORGET: [Sql; 12] = [
     sql!("reset.webhook_deliveries", "DELETE FROM webhook_deliveries WHERE tenant_id = $1"),
     sql!("reset.events", "DELETE FROM events WHERE tenant_id = $1"),
     sql!("reset.idempotency", "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND state <> 'running'"),
@@ -23,7 +23,12 @@ static FORGET: [Sql; 11] = [
     sql!("reset.verifications", "DELETE FROM verifications WHERE tenant_id = $1"),
     sql!("reset.users", "DELETE FROM users WHERE tenant_id = $1"),
     sql!("reset.audit_entries", "DELETE FROM audit_entries WHERE tenant_id = $1"),
-    sql!("reset.audit_head", "UPDATE audit_heads SET seq = 0, entry_hash = NULL WHERE tenant_id = $1"),
+    sql!("reset.audit_checkpoints", "DELETE FROM audit_checkpoints WHERE tenant_id = $1"),
+    sql!(
+        "reset.audit_head",
+        "UPDATE audit_heads SET seq = 0, entry_hash = NULL, log = log + 1, peaks = NULL, checkpoint_size = NULL, ",
+        "checkpoint_at = NULL WHERE tenant_id = $1"
+    ),
 ];
 
 static LIST_FILES: Sql = sql!(

@@ -65,6 +65,7 @@ pub struct ServerKeys {
     repeat: hmac::Key,
     idempotency: hmac::Key,
     token_seed: Secret,
+    log_seed: Secret,
     cursor: hmac::Key,
 }
 
@@ -103,6 +104,7 @@ impl ServerKeys {
             repeat: hashing("repeat tag")?,
             idempotency: hashing("idempotency")?,
             token_seed: derive(hash_root, "token signing")?,
+            log_seed: derive(hash_root, "audit log signing")?,
             cursor: hashing("list cursor")?,
         })
     }
@@ -158,6 +160,11 @@ impl ServerKeys {
     /// From what the key that signs tokens is made.
     pub fn token_seed(&self) -> &[u8; 32] {
         &self.token_seed
+    }
+
+    /// From what the key that signs checkpoints of the audit logs is made.
+    pub fn log_seed(&self) -> &[u8; 32] {
+        &self.log_seed
     }
 
     /// What is kept of an API credential.

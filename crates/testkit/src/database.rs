@@ -22,10 +22,12 @@ pub enum Place {
 pub type Census = BTreeMap<String, i64>;
 
 impl Place {
-    /// Counts every row of every table but the heads of the logs, which follow their entries a little later.
+    /// Counts every row of every table but the heads and checkpoints of the logs, which follow their entries a little
+    /// later.
     pub fn census(&self) -> Census {
         let mut census = self.count();
         census.remove("audit_heads").expect("a head for each log");
+        census.remove("audit_checkpoints").expect("checkpoints of them");
         census
     }
 
@@ -68,6 +70,20 @@ impl Place {
                 on_own_thread(address, |client| Ok(client.query_one(&text, &[])?.get(0))).expect("a count")
             }
         }
+    }
+
+    /// Every row of a table of a `SQLite` file, with all its columns, in the order of its primary key.
+    pub fn contents(&self, table: &str) -> Vec<String> {
+        let Self::Sqlite(path) = self else { unreachable!("only a file is read so") };
+        let connection = open(path);
+        let mut rows = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table");
+        let columns = rows.column_count();
+        let shown = |row: &rusqlite::Row<'_>| {
+            let cells = (0..columns).map(|at| row.get_ref(at).map(|cell| format!("{cell:?}")));
+            cells.collect::<Result<Vec<_>, _>>().map(|cells| cells.join(" "))
+        };
+        let rows = rows.query_map([], shown).expect("rows");
+        rows.map(|row| row.expect("a row")).collect()
     }
 
     /// Runs statements past the service.

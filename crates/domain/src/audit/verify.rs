@@ -247,7 +247,7 @@ fn read_entry(line: &str) -> Option<Entry> {
     let value = parse(line).ok()?;
     let Value::Object(members) = &value else { return None };
     let is_whole = members.len() == TEXTS.len() + TEXTS_OR_NULL.len() + 1;
-    let is_text = |name: &&str| matches!(value.get(name), Some(Value::Text(_)));
+    let is_text = |name: &str| matches!(value.get(name), Some(Value::Text(_)));
     let is_null = |name: &str| matches!(value.get(name), Some(Value::Null));
     let is_entry = TEXTS.iter().all(|name| is_text(name))
         && TEXTS_OR_NULL.iter().all(|name| is_text(name) || is_null(name));

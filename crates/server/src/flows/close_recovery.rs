@@ -1,7 +1,7 @@
 //! Closes recoveries that a crash left open, by the enclave's own log.
 
 use boundary::message::Recall;
-use domain::audit::{ActorType, Outcome as AuditOutcome};
+use domain::audit::{ActorType, Outcome as AuditOutcome, RELEASED};
 use domain::limits::ENCLAVE_DEADLINE;
 use domain::recovery::RecoveryState;
 use domain::time::Timestamp;
@@ -68,7 +68,7 @@ pub async fn close_recoveries(app: &App, now: Timestamp) -> Result<usize, Error>
 
 fn closing_entry(app: &App, recovery: &Recovery, state: RecoveryState, now: Timestamp) -> AuditEntry {
     let (action, result) = match state {
-        RecoveryState::Released => ("recovery.released", AuditOutcome::Ok),
+        RecoveryState::Released => (RELEASED, AuditOutcome::Ok),
         RecoveryState::Releasing | RecoveryState::Failed => ("recovery.failed", AuditOutcome::Failed),
     };
     AuditEntry {

@@ -3,6 +3,7 @@
 use boundary::Env;
 use boundary::json::Value as Json;
 use domain::audit::ActorType;
+use domain::audit::checkpoint::Checkpoint;
 use domain::event::Event;
 use domain::ids::{TenantId, WebhookId};
 use domain::limits::{WEBHOOK_FAILING_MAX, WEBHOOK_LEASE};
@@ -15,7 +16,7 @@ use store::audit::AuditEntry;
 use store::seal::Place;
 use store::webhook_deliveries::{self, Attempt, Claim, Claimed, Due};
 use store::webhooks::{self, Endpoint};
-use store::{OfTenant, StoreError, Tx};
+use store::{OfTenant, StoreError, Tx, checkpoints};
 
 use super::create_webhook::{previous_place, secret_place};
 use super::{Error, entry, event, tell};
@@ -26,6 +27,8 @@ pub struct Parcel {
     tenant: TenantId,
     endpoint: Endpoint,
     claimed: Claimed,
+    /// Size and root of the tenant's audit log when it was last signed.
+    checkpoint: Option<String>,
 }
 
 /// What a failing endpoint leads to, when it leads to its end.
@@ -61,10 +64,17 @@ pub async fn claim_deliveries(
         };
         let lease_until = now + WEBHOOK_LEASE;
         let claim = Claim { endpoint: &endpoint, owner: &owner, limit, now, lease_until };
-        Ok::<_, StoreError>(Some((found, webhook_deliveries::claim(tx, &claim)?)))
+        let checkpoint = checkpoints::of(&found.tenant_id).find_last(tx)?;
+        Ok::<_, StoreError>(Some((found, webhook_deliveries::claim(tx, &claim)?, checkpoint)))
     });
-    let Some((OfTenant { tenant_id, row }, claimed)) = claimed.await? else { return Ok(Vec::new()) };
-    let parcel = |claimed| Parcel { tenant: tenant_id.clone(), endpoint: row.clone(), claimed };
+    let Some((OfTenant { tenant_id, row }, claimed, last)) = claimed.await? else { return Ok(Vec::new()) };
+    let checkpoint = last.map(|last| Checkpoint::line(last.size, &last.root));
+    let parcel = |claimed| Parcel {
+        tenant: tenant_id.clone(),
+        endpoint: row.clone(),
+        claimed,
+        checkpoint: checkpoint.clone(),
+    };
     Ok(claimed.into_iter().map(parcel).collect())
 }
 
@@ -76,6 +86,7 @@ pub async fn deliver_webhook(app: &App, parcel: Parcel) -> Result<(), Error> {
     let secrets = secrets(app, &parcel.endpoint, began_at)?;
     let mut headers = signed_headers(event_id.as_str(), began_at, body, &secrets).to_vec();
     headers.push(("holdfast-attempt", format!("{number}/{}", attempts_max())));
+    headers.extend(parcel.checkpoint.clone().map(|checkpoint| ("holdfast-checkpoint", checkpoint)));
     let answer = app.outbound.post(&parcel.endpoint.url, &headers, body.clone()).await;
     app.metrics.count_delivery(answer.outcome);
     let now = app.clock.now();

@@ -6,7 +6,7 @@ use domain::limits::AUDIT_EXPORT_PAGE_ENTRIES;
 use store::StoreError;
 use store::audit::{self, Filter, Head, Sequenced};
 
-use super::list_audit::sequence_audit;
+use super::sequence_audit::sequence_audit;
 use super::{Ctx, Error};
 use crate::app::App;
 
@@ -23,7 +23,7 @@ pub struct AuditExport {
 pub async fn export_audit(app: &App, ctx: &Ctx, filter: Filter) -> Result<AuditExport, Error> {
     ctx.principal.permit(Deed::ExportAudit)?;
     let tenant = ctx.principal.tenant.clone();
-    sequence_audit(app, &tenant).await?;
+    sequence_audit(app, &tenant, ctx.now).await?;
     let of = tenant.clone();
     let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
     let head = head.map_err(|error: StoreError| Error::from(error))?;

@@ -9,7 +9,7 @@ use boundary::message::{
     Inspect, ItemOutcome, Recipient, RecipientFault, Refusal as EnclaveRefusal, Released,
 };
 use domain::access::Deed;
-use domain::audit::{Outcome as AuditOutcome, hex};
+use domain::audit::{Outcome as AuditOutcome, RELEASED, hex};
 use domain::ids::{BackupId, RecoveryId};
 use domain::limits::{BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
 use domain::recovery::{RecoveryFlow, RecoveryState};
@@ -22,6 +22,7 @@ use store::recoveries::{self, Outcome, Recovery};
 
 use super::read_verification::{Inquiry, find_of_user};
 use super::release_proof::{build_intent, build_request, open_checksum};
+use super::sequence_audit::sequence_audit;
 use super::{Ctx, Error, EventData, event, record_refused, tell, told};
 use crate::app::App;
 use crate::edge::enclave::CallError;
@@ -90,6 +91,10 @@ async fn release(app: &App, ctx: &Ctx, inquiry: &Inquiry, certificate: &str) -> 
         Err(error) => return Err(give_up(app, ctx, inquiry, &recovery, error).await?),
     };
     record_outcome(app, ctx, inquiry, &recovery, &items, &released).await?;
+    // So that a checkpoint covers the release before anybody holds what it gave out.
+    if sequence_audit(app, &ctx.principal.tenant, ctx.now).await.is_err() {
+        tracing::debug!("the checkpoint of a release waits for the sequencer");
+    }
     answer(app, recovery.id, items, released)
 }
 
@@ -244,7 +249,7 @@ async fn record_outcome(
             ItemOutcome::Failed => AuditOutcome::Failed,
         }
         .to_string(),
-        ..recovery_entry(app, ctx, inquiry, recovery, "recovery.released")
+        ..recovery_entry(app, ctx, inquiry, recovery, RELEASED)
     });
     let event = out.then(|| {
         event(&app.minter, ctx.now, "recovery.released", recovery_data(inquiry, recovery, "released"))

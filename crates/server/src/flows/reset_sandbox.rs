@@ -1,14 +1,17 @@
 //! Lets a tenant of a sandbox begin anew: users, keys, verifications, backups, recoveries and deliveries go;
-//! credentials, webhooks and settings stay. A new log begins, and its first entry names the end of the old.
+//! credentials, webhooks and settings stay. A new log begins, and its first entry names the last checkpoint of the
+//! old.
+
+use std::sync::Arc;
 
 use boundary::message::Reset;
 use domain::access::Deed;
-use domain::audit::{FIRST_PREV_HASH, hex};
+use domain::audit::checkpoint::Checkpoint;
 use domain::refusal::Refusal;
-use store::audit::{self, AuditEntry, Head};
+use store::audit::{self, AuditEntry};
 use store::{StoreError, reset};
 
-use super::list_audit::{number_all, sequence_audit};
+use super::sequence_audit::{seal_all, sequence_audit};
 use super::sweep_files::remove_or_leave;
 use super::{Ctx, Error};
 use crate::app::App;
@@ -21,17 +24,16 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
     // First, so that nothing of before opens once the answer is out, whatever happens to the rows.
     app.enclave.reset(Reset { tenant_id: tenant.to_string() }).await?;
     // Most of the log is numbered here, so that the last transaction is short.
-    sequence_audit(app, &tenant).await?;
+    sequence_audit(app, &tenant, ctx.now).await?;
     let entry = ctx.entry(app, "sandbox.reset");
-    let owner = tenant.clone();
+    let (owner, key, now) = (tenant.clone(), Arc::clone(&app.log_key), ctx.now);
     let files = app
         .db
         .write("reset_sandbox", move |tx| {
-            number_all(tx, &tenant)?;
-            let head = audit::of(&tenant).find_head(tx)?.unwrap_or(Head { seq: 0, entry_hash: None });
+            let last = seal_all(tx, &tenant, &key, now)?;
             let files = reset::forget(tx, &tenant)?;
-            let end = hex(&head.entry_hash.unwrap_or(FIRST_PREV_HASH));
-            let entry = AuditEntry { reason: Some(format!("{} {end}", head.seq)), ..entry.clone() };
+            let end = Checkpoint::line(last.size, &last.root);
+            let entry = AuditEntry { reason: Some(end), ..entry.clone() };
             audit::of(&tenant).append(tx, &entry)?;
             Ok::<_, StoreError>(files)
         })

@@ -123,6 +123,7 @@ fn account() -> Routes {
     OpenApiRouter::new()
         .routes(routes!(audit::list))
         .routes(routes!(audit::export))
+        .routes(routes!(audit::checkpoint))
         .routes(routes!(auth::token))
         .routes(routes!(auth::set_issuer))
         .routes(routes!(auth::read_issuer))

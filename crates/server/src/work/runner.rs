@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::key::KeyType;
-use store::StoreError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -19,9 +18,6 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// The pause of a job that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
-
-/// How many tenants' entries are numbered in one round.
-const TENANTS_MAX: i64 = 100;
 
 /// The running jobs.
 pub struct Workers(JoinSet<()>);
@@ -80,7 +76,7 @@ impl Job {
         let now = app.clock.now();
         match self {
             Self::FillKeyPool(targets) => fill_one(app, targets, now).await,
-            Self::SequenceAudit => sequence_all(app).await,
+            Self::SequenceAudit => flows::sequence_all(app, now).await,
             Self::ExpireInquiries => flows::expire_inquiries(app, now).await.map(|count| count > 0),
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
@@ -109,14 +105,4 @@ async fn repeat(app: Arc<App>, job: Job, mut stop: watch::Receiver<bool>) {
         };
         let _ = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await;
     }
-}
-
-async fn sequence_all(app: &App) -> Result<bool, Error> {
-    let pending =
-        app.db.read("list_pending_logs", |rx| store::audit::list_tenants_with_pending(rx, TENANTS_MAX));
-    let pending = pending.await.map_err(|error: StoreError| Error::from(error))?;
-    for tenant in &pending {
-        flows::sequence_audit(app, tenant).await?;
-    }
-    Ok(pending.len() == usize::try_from(TENANTS_MAX).unwrap_or(usize::MAX))
 }

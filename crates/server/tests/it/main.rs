@@ -24,5 +24,6 @@ mod routes;
 mod schemathesis;
 mod stage;
 mod story;
+mod unlogged;
 mod v1;
 mod well_known;

@@ -135,6 +135,7 @@ fn tenant() -> Vec<Operation> {
     vec![
         get("/v1/audit", Scope::Audit),
         get("/v1/audit/export", Scope::Audit),
+        get("/v1/audit/checkpoint", Scope::Audit),
         post("/v1/credentials", credential, Scope::Credentials),
         get("/v1/credentials", Scope::Credentials),
         delete("/v1/credentials/{id}", Scope::Credentials),

@@ -51,8 +51,8 @@ async fn append(db: &Db, entry: AuditEntry) {
     write(db, move |tx| audit::of(&id(1)).append(tx, &entry)).await;
 }
 
-async fn sequence(db: &Db, limit: i64) -> u64 {
-    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash)).await
+async fn sequence(db: &Db, limit: i64) -> usize {
+    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash)).await.entries.len()
 }
 
 async fn list(db: &Db, filter: Filter) -> Vec<Sequenced> {

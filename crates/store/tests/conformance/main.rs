@@ -4,6 +4,7 @@
 mod support;
 
 mod backups;
+mod checkpoints;
 mod engine;
 mod fixture;
 mod idempotency;

@@ -4,6 +4,7 @@ use domain::backup::BackupKind;
 use domain::ids::TenantId;
 use store::audit::{self, AuditEntry, Hash};
 use store::backups::Backup;
+use store::checkpoints::{self, Checkpoint};
 use store::{Db, Tx, backups, keys, recoveries, reset, users, verifications};
 
 use crate::fixture::*;
@@ -33,7 +34,9 @@ async fn fill(db: &Db, tenant: TenantId, number: u64) {
         recoveries::of(&tenant).insert(tx, &released)?;
         audit::of(&tenant).append(tx, &entry(number))?;
         let hash = |_: &AuditEntry, _: i64, _: Option<&Hash>| [7; 32];
-        audit::of(&tenant).sequence_pending(tx, 10, &hash).map(drop)
+        audit::of(&tenant).sequence_pending(tx, 10, &hash)?;
+        let made = Checkpoint { size: 1, root: [7; 32], note: "note".to_owned(), made_at: at(9) };
+        checkpoints::of(&tenant).insert(tx, &made)
     })
     .await;
 }
@@ -65,6 +68,11 @@ async fn a_reset_takes_one_tenants_rows_and_no_others(bench: &Bench) {
     assert_eq!(write(&db, |tx| reset::forget(tx, &id(1))).await, [id(7)], "its files");
     assert_eq!(has(&db, id(1), 1).await, (false, false, false, 0));
     assert_eq!(has(&db, id(2), 2).await, (true, true, true, 1));
+    let last = |number: u64| read(&db, move |rx| checkpoints::of(&id(number)).find_last(rx));
+    assert_eq!((last(1).await.is_some(), last(2).await.is_some()), (false, true));
     fill(&db, id(1), 1).await;
     assert_eq!(has(&db, id(1), 1).await, (true, true, true, 1));
+    let hash = |_: &AuditEntry, _: i64, _: Option<&Hash>| [7; 32];
+    let log_of = |number: u64| write(&db, move |tx| audit::of(&id(number)).sequence_pending(tx, 1, &hash));
+    assert_eq!((log_of(1).await.log, log_of(2).await.log), (2, 1), "another log, which grows from nothing");
 }

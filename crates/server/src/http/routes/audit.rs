@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use api::audit::{AuditEntry, AuditPage};
+use api::audit::{AuditCheckpoint, AuditEntry, AuditPage};
 use api::error::ErrorBody;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use domain::audit::{FIRST_PREV_HASH, hex};
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
@@ -83,6 +85,43 @@ pub async fn export(
     tokio::spawn(write_lines(app, ctx, export, first, writer).in_current_span());
     let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")), (AUDIT_SIZE, size)];
     Ok((headers, body).into_response())
+}
+
+/// The newest signed checkpoint of the log, which covers every act that was answered before.
+///
+/// Get it first and the export then: the export has at least what the checkpoint covers, and `holdfast audit verify`
+/// checks the one against the other. `text/plain` is a C2SP tlog-checkpoint; whoever accepts `application/json` gets
+/// it as a member, with what it says and the key that it is checked with beside it.
+#[utoipa::path(get, path = "/v1/audit/checkpoint", tag = "audit",
+    responses(
+        (status = 200, description = "The checkpoint; `application/json` where `Accept` names it, else `text/plain`",
+            content((AuditCheckpoint = "application/json"), (String = "text/plain"))),
+        (status = "4XX", body = ErrorBody), (status = "5XX", body = ErrorBody)))]
+pub async fn checkpoint(
+    State(app): State<Arc<App>>,
+    Caller(ctx): Caller,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let made = flows::read_checkpoint(&app, &ctx).await?;
+    let vary = (VARY, HeaderValue::from_static("accept"));
+    if !accepts_json(&headers) {
+        return Ok(([vary], made.note).into_response());
+    }
+    let body = AuditCheckpoint {
+        origin: made.note.lines().next().unwrap_or_default().to_owned(),
+        note: made.note,
+        size: made.size,
+        root: STANDARD.encode(made.root),
+        made_at: made.made_at.rfc3339(),
+        key: app.log_key.vkey(ctx.principal.tenant.as_str()),
+    };
+    Ok(([vary], Json(body)).into_response())
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut kinds = accepted.flat_map(|text| text.split(',')).filter_map(|kind| kind.split(';').next());
+    kinds.any(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Writes page after page, until there is none, or nobody reads.

@@ -17,7 +17,7 @@ async fn export(actor: &Actor, query: &str) -> Vec<Value> {
 }
 
 /// Entries that nobody has numbered yet.
-async fn fill(app: &App, actor: &Actor, count: u32) {
+pub async fn fill(app: &App, actor: &Actor, count: u32) {
     let tenant = app.tenant_of(actor).await;
     app.place.run(&format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \

@@ -1,7 +1,9 @@
 //! `/v1`.
 
 mod audit;
+mod audit_checkpoint;
 mod audit_export;
+mod audit_tampering;
 mod auth;
 mod backup;
 mod credentials;

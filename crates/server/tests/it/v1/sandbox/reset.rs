@@ -29,6 +29,8 @@ async fn everything_goes_but_what_lets_one_begin_anew() {
     let before = neighbour.audit("").await;
     used(&app, &retail, "user-1").await;
     let log = retail.audit("").await;
+    let before_reset = retail.get("/v1/audit/checkpoint").await.text();
+    assert_eq!(before_reset.lines().nth(1), Some(log.len().to_string().as_str()));
 
     assert_eq!(reset(&retail).await, json!({"ok": true}));
     let after = app.census();
@@ -47,9 +49,12 @@ async fn everything_goes_but_what_lets_one_begin_anew() {
 
     let anew = retail.audit("").await;
     assert_eq!((anew.len(), &anew[0]["seq"], &anew[0]["action"]), (1, &json!(1), &json!("sandbox.reset")));
-    let reason = anew[0]["reason"].as_str().unwrap();
-    let (seq, hash) = reason.split_once(' ').unwrap();
-    assert_eq!((seq, hash.len()), (log.len().to_string().as_str(), 64));
+    let line: Vec<_> = before_reset.lines().skip(1).take(2).collect();
+    assert_eq!(anew[0]["reason"], line.join(" "), "the last checkpoint of the old log");
+    let first = retail.get("/v1/audit/checkpoint").await.text();
+    let origin = |note: &str| note.lines().next().unwrap().to_owned();
+    assert_eq!(origin(&first), format!("{}/log-2", origin(&before_reset)), "of another log");
+    assert_eq!(first.lines().nth(1), Some("1"));
     assert_eq!(anew[0]["prev_hash"].as_str().unwrap(), "0".repeat(64));
     used(&app, &retail, "user-1").await;
 }

@@ -1,0 +1,123 @@
+//! `holdfast audit`: an exported audit log against its signed checkpoint, with no service and no network.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+use server::audit::{Finding, Verification, Verified, VerifierKey};
+
+use crate::failure::{Doing as _, Failure};
+use crate::page::{Page, print_failure};
+
+/// Checks what the service says about itself.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What is done with a log.
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Checks that an export is the log that a checkpoint was signed over, to the letter.
+    ///
+    /// Get the checkpoint first (GET /v1/audit/checkpoint), then the export (GET /v1/audit/export, without
+    /// filters). Ends with 0 when all holds and with 1 when not, and then names the first entry at fault.
+    Verify(Verify),
+}
+
+/// What is checked.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// The export, one entry a line.
+    #[arg(value_name = "EXPORT.jsonl")]
+    pub export: PathBuf,
+    /// The checkpoint, as it was answered.
+    #[arg(value_name = "CHECKPOINT.txt")]
+    pub checkpoint: PathBuf,
+    /// The key of the log, as `holdfast admin log-key` prints it.
+    #[arg(long, value_name = "VKEY")]
+    pub key: String,
+    /// A checkpoint that was kept from before: history must go on from it.
+    #[arg(long, value_name = "OLD-CHECKPOINT")]
+    pub since: Option<PathBuf>,
+    /// Prints JSON for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> ExitCode {
+    let What::Verify(args) = &args.what;
+    let page = Page::new(args.json);
+    match verify(args) {
+        Ok(Ok(verified)) => {
+            tell(page, &verified);
+            ExitCode::SUCCESS
+        }
+        Ok(Err(finding)) => {
+            page.line(&format!("{}: {finding}", page.red("not verified")));
+            let (fault, seq) = (finding.fault.as_str(), finding.first_bad_seq);
+            page.event(
+                "not_verified",
+                json!({ "fault": fault, "first_bad_seq": seq, "message": finding.to_string() }),
+            );
+            ExitCode::FAILURE
+        }
+        Err(failure) => {
+            print_failure(page, &failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(page: Page, verified: &Verified) {
+    let (size, entries) = (verified.checkpoint.size, verified.entries);
+    page.line(&format!("{}: {}", page.green("verified"), verified.checkpoint.origin));
+    page.line(&format!(
+        "The checkpoint covers {size} entries, and the export has them all as they were signed."
+    ));
+    if let Some(since) = verified.since {
+        page.line(&format!("They go on from the {since} of the older checkpoint."));
+    }
+    if entries > size {
+        let after = entries - size;
+        page.line(&format!("{after} more are linked to them, and no checkpoint covers them yet."));
+    }
+    page.event(
+        "verified",
+        json!({
+            "origin": verified.checkpoint.origin, "size": size, "entries": entries, "since": verified.since
+        }),
+    );
+}
+
+/// Reads the files, the export a line at a time.
+fn verify(args: &Verify) -> Result<Result<Verified, Finding>, Failure> {
+    let key = VerifierKey::parse(&args.key)
+        .ok_or_else(|| Failure::new("the key does not read: it looks like NAME+12345678+AbCd..."))?;
+    let checkpoint = read(&args.checkpoint)?;
+    let since = args.since.as_deref().map(read).transpose()?;
+    let unreadable = || format!("cannot read {}", args.export.display());
+    let export = BufReader::new(File::open(&args.export).doing(unreadable)?);
+    let mut begun = match Verification::begin(&key, &checkpoint, since.as_deref()) {
+        Ok(begun) => begun,
+        Err(finding) => return Ok(Err(finding)),
+    };
+    for line in export.split(b'\n') {
+        // What is no text is no entry either, and the check says which one is missing for it.
+        let line = String::from_utf8(line.doing(unreadable)?).unwrap_or_default();
+        if let Err(finding) = begun.take(&line) {
+            return Ok(Err(finding));
+        }
+    }
+    Ok(begun.end())
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).doing(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,21 @@
+//! Shows a tenant the signed checkpoint of his log: it covers every act that was answered before this call.
+
+use std::sync::Arc;
+
+use domain::access::Deed;
+use store::StoreError;
+use store::checkpoints::Checkpoint;
+
+use super::sequence_audit::{seal_all, sequence_audit};
+use super::{Ctx, Error};
+use crate::app::App;
+
+/// The newest checkpoint, made now if entries have come since the last.
+pub async fn read_checkpoint(app: &App, ctx: &Ctx) -> Result<Checkpoint, Error> {
+    ctx.principal.permit(Deed::ReadCheckpoint)?;
+    let (tenant, key, now) = (ctx.principal.tenant.clone(), Arc::clone(&app.log_key), ctx.now);
+    // Most of a long backlog is numbered here, so that the last transaction is short.
+    sequence_audit(app, &tenant, now).await?;
+    let sealed = app.db.write("seal_audit", move |tx| seal_all(tx, &tenant, &key, now));
+    sealed.await.map_err(|error: StoreError| error.into())
+}

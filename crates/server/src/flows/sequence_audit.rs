@@ -1,0 +1,124 @@
+//! Brings a tenant's log up to date: numbers committed entries, links them, adds them to the tree, and signs a
+//! checkpoint when one is due; all in one transaction, so that no checkpoint covers what a crash could lose.
+
+use std::sync::Arc;
+
+use domain::audit::checkpoint::LogKey;
+use domain::audit::{CHECKPOINT_AFTER, FIRST_PREV_HASH, Leaf, RELEASED, is_checkpoint_due};
+use domain::ids::{BackupId, KeyId, RecoveryId, TenantId, VerificationId};
+use domain::time::Timestamp;
+use store::audit::{self, AuditEntry, Grown, Hash};
+use store::checkpoints::{self, Checkpoint};
+use store::{StoreError, Tx};
+
+use super::Error;
+use crate::app::App;
+
+/// How many entries are numbered in one transaction.
+const SEQUENCE_MAX: i64 = 500;
+
+/// How many tenants' logs are looked at in one round.
+const TENANTS_MAX: i64 = 100;
+
+/// Numbers what there is.
+pub async fn sequence_audit(app: &App, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
+    loop {
+        let (tenant, key) = (tenant.clone(), Arc::clone(&app.log_key));
+        let numbered = app.db.write("sequence_audit", move |tx| number(tx, &tenant, &key, now));
+        if !is_full(&numbered.await.map_err(|error: StoreError| Error::from(error))?) {
+            return Ok(());
+        }
+    }
+}
+
+/// A round over the logs that have unnumbered entries, or entries that have waited long enough for a checkpoint;
+/// true when there may be more to do at once.
+pub async fn sequence_all(app: &App, now: Timestamp) -> Result<bool, Error> {
+    let found = app.db.read("list_logs_to_sequence", move |rx| {
+        let pending = audit::list_tenants_with_pending(rx, TENANTS_MAX)?;
+        Ok((pending, checkpoints::list_due(rx, now - CHECKPOINT_AFTER, TENANTS_MAX)?))
+    });
+    let (mut tenants, due) = found.await.map_err(|error: StoreError| Error::from(error))?;
+    let has_more = [&tenants, &due].iter().any(|list| i64::try_from(list.len()) == Ok(TENANTS_MAX));
+    tenants.extend(due);
+    tenants.sort();
+    tenants.dedup();
+    for tenant in &tenants {
+        sequence_audit(app, tenant, now).await?;
+    }
+    Ok(has_more)
+}
+
+/// Numbers all there are in this transaction, and makes sure that the last checkpoint covers them: the last.
+pub(super) fn seal_all(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    key: &LogKey,
+    now: Timestamp,
+) -> Result<Checkpoint, StoreError> {
+    loop {
+        let grown = number(tx, tenant, key, now)?;
+        if is_full(&grown) {
+            continue;
+        }
+        let last = checkpoints::of(tenant).find_last(tx)?;
+        return match last.filter(|last| last.size == grown.size()) {
+            Some(last) => Ok(last),
+            None => sign(tx, tenant, key, &grown, now),
+        };
+    }
+}
+
+fn is_full(grown: &Grown) -> bool {
+    i64::try_from(grown.entries.len()) == Ok(SEQUENCE_MAX)
+}
+
+fn number(tx: &mut Tx<'_>, tenant: &TenantId, key: &LogKey, now: Timestamp) -> Result<Grown, StoreError> {
+    let hash = |entry: &AuditEntry, seq: i64, prev: Option<&Hash>| leaf_hash(tenant, entry, seq, prev);
+    let mut grown = audit::of(tenant).sequence_pending(tx, SEQUENCE_MAX, &hash)?;
+    let has_released = grown.entries.iter().any(|entry| entry.action == RELEASED);
+    if is_checkpoint_due(grown.size(), grown.checkpoint, has_released, now) {
+        sign(tx, tenant, key, &grown, now)?;
+        grown.checkpoint = Some((grown.size(), now));
+    }
+    Ok(grown)
+}
+
+/// Signs the log as it stands. A signature depends on nothing but the log: made again, it is the same.
+fn sign(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    key: &LogKey,
+    grown: &Grown,
+    now: Timestamp,
+) -> Result<Checkpoint, StoreError> {
+    let (size, root) = (grown.size(), grown.tree.root());
+    let note = key.sign(tenant.as_str(), grown.log, size, &root);
+    let made = Checkpoint { size, root, note, made_at: now };
+    checkpoints::of(tenant).insert(tx, &made)?;
+    Ok(made)
+}
+
+fn leaf_hash(tenant: &TenantId, entry: &AuditEntry, seq: i64, prev: Option<&Hash>) -> Hash {
+    let leaf = Leaf {
+        tenant: tenant.as_str(),
+        seq,
+        time: entry.time,
+        actor: &entry.actor,
+        actor_type: &entry.actor_type,
+        action: &entry.action,
+        objects: [
+            ("key_id", entry.key_id.as_ref().map(KeyId::as_str)),
+            ("backup_id", entry.backup_id.as_ref().map(BackupId::as_str)),
+            ("recovery_id", entry.recovery_id.as_ref().map(RecoveryId::as_str)),
+            ("verification_id", entry.verification_id.as_ref().map(VerificationId::as_str)),
+            ("customer_id", entry.customer_id.as_deref()),
+            ("package_id", entry.package_id.as_deref()),
+        ],
+        result: &entry.result,
+        reason: entry.reason.as_deref(),
+        request_id: &entry.request_id,
+        prev_hash: prev.unwrap_or(&FIRST_PREV_HASH),
+    };
+    leaf.hash()
+}

@@ -1,0 +1,122 @@
+//! The trees over the logs, and their checkpoints.
+
+use domain::audit::tree::{Hash, Tree, leaf};
+use store::audit::{self, AuditEntry, Grown};
+use store::checkpoints::{self, Checkpoint};
+use store::{Db, StoreError};
+
+use crate::fixture::*;
+use crate::support::Bench;
+
+crate::on_both_engines! {
+    a_tree_grows_on_where_it_was_left,
+    a_log_that_has_no_tree_yet_gets_one,
+    a_tree_of_another_size_is_no_tree,
+    the_last_checkpoint_is_found_and_due_when_old,
+    nothing_of_an_undone_round_is_kept,
+}
+
+fn hash(entry: &AuditEntry, seq: i64, _prev: Option<&Hash>) -> Hash {
+    leaf(format!("{} {seq}", entry.id).as_bytes())
+}
+
+/// What the tree of so many entries is.
+fn tree(size: u64) -> Tree {
+    let mut tree = Tree::default();
+    (1..=size).for_each(|at| tree.push(hash(&entry(at), at.try_into().expect("small"), None)));
+    tree
+}
+
+async fn append(db: &Db, numbers: std::ops::RangeInclusive<u64>) {
+    write(db, move |tx| numbers.clone().try_for_each(|number| audit::of(&id(1)).append(tx, &entry(number))))
+        .await;
+}
+
+async fn grow(db: &Db, limit: i64) -> Grown {
+    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash)).await
+}
+
+fn checkpoint(size: i64, ms: i64) -> Checkpoint {
+    Checkpoint { size, root: [7; 32], note: format!("note {size}"), made_at: at(ms) }
+}
+
+async fn keep(db: &Db, checkpoint: Checkpoint) {
+    write(db, move |tx| {
+        audit::of(&id(1)).sequence_pending(tx, 0, &hash)?;
+        checkpoints::of(&id(1)).insert(tx, &checkpoint)
+    })
+    .await;
+}
+
+async fn a_tree_grows_on_where_it_was_left(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    append(&db, 1..=9).await;
+    assert_eq!(grow(&db, 4).await.tree, tree(4));
+    // Another process, which knows nothing but the rows.
+    let other = bench.open().await;
+    let grown = grow(&other, 100).await;
+    assert_eq!((grown.size(), grown.entries.len(), grown.log), (9, 5, 1));
+    assert_eq!(grown.tree, tree(9));
+    assert_eq!(grow(&db, 100).await.tree, tree(9), "nothing new, the same tree");
+}
+
+async fn a_log_that_has_no_tree_yet_gets_one(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    append(&db, 1..=1_203).await;
+    grow(&db, 2_000).await;
+    bench.raw("UPDATE audit_heads SET peaks = NULL");
+    append(&db, 1_204..=1_205).await;
+    assert_eq!(grow(&db, 2).await.tree, tree(1_205));
+}
+
+async fn a_tree_of_another_size_is_no_tree(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    append(&db, 1..=3).await;
+    grow(&db, 3).await;
+    bench.raw("UPDATE audit_heads SET seq = 4");
+    let grown: Result<Grown, StoreError> =
+        db.write("grow", |tx| audit::of(&id(1)).sequence_pending(tx, 3, &hash)).await;
+    assert!(matches!(grown, Err(StoreError::Corrupt { column: "peaks", .. })), "{grown:?}");
+}
+
+async fn the_last_checkpoint_is_found_and_due_when_old(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    let last = || read(&db, |rx| checkpoints::of(&id(1)).find_last(rx));
+    let due = |ms: i64| read(&db, move |rx| checkpoints::list_due(rx, at(ms), 9));
+    assert_eq!((last().await, due(99).await), (None, vec![]));
+    append(&db, 1..=5).await;
+    assert_eq!(due(99).await, [], "nothing is numbered");
+    grow(&db, 3).await;
+    assert_eq!(due(0).await, [id(1)], "numbered and not covered");
+    keep(&db, checkpoint(3, 10)).await;
+    assert_eq!((last().await, due(99).await), (Some(checkpoint(3, 10)), vec![]));
+    let grown = grow(&db, 3).await;
+    assert_eq!(grown.checkpoint, Some((3, at(10))));
+    assert_eq!((due(9).await, due(10).await), (vec![], vec![id(1)]));
+    keep(&db, checkpoint(5, 20)).await;
+    assert_eq!(last().await, Some(checkpoint(5, 20)));
+    assert_eq!(read(&db, |rx| checkpoints::of(&id(2)).find_last(rx)).await, None, "each has its own");
+    let again = db.write("keep", |tx| checkpoints::of(&id(1)).insert(tx, &checkpoint(5, 30))).await;
+    assert!(again.is_err(), "of one size there is one");
+}
+
+async fn nothing_of_an_undone_round_is_kept(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    append(&db, 1..=3).await;
+    let undone: Result<(), StoreError> = db
+        .write("grow", |tx| {
+            audit::of(&id(1)).sequence_pending(tx, 3, &hash)?;
+            checkpoints::of(&id(1)).insert(tx, &checkpoint(3, 10))?;
+            Err(StoreError::Busy)
+        })
+        .await;
+    assert!(undone.is_err());
+    assert_eq!(read(&db, |rx| checkpoints::of(&id(1)).find_last(rx)).await, None);
+    let grown = grow(&db, 9).await;
+    assert_eq!((grown.size(), grown.checkpoint), (3, None), "entries and checkpoint stand or fall together");
+}
