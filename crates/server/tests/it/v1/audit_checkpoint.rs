@@ -103,6 +103,21 @@ async fn an_empty_log_has_one_and_nobody_sees_anothers() {
     without.get("/v1/audit/checkpoint").await.refused(403, "scope-missing");
 }
 
+/// The log that the command's tests verify: what was once exported and signed stays what it is.
+#[test]
+fn both_verifiers_know_what_was_signed_before() {
+    let export = include_str!("../../../../holdfast/tests/audit/export.jsonl");
+    let [key, newest, older] = [
+        include_str!("../../../../holdfast/tests/audit/key.txt"),
+        include_str!("../../../../holdfast/tests/audit/checkpoint.txt"),
+        include_str!("../../../../holdfast/tests/audit/older.txt"),
+    ];
+    let verified = verify(key, export, newest, Some(older)).unwrap();
+    assert_eq!((verified.checkpoint.size, verified.since, verified.entries), (8, Some(4), 9));
+    let case = (export.to_owned(), newest.to_owned(), Some(older.to_owned()));
+    assert_eq!(judge(key, &[case]), [json!({"ok": true, "size": 8})]);
+}
+
 /// How many entries the newest checkpoint covers, as the database has it.
 fn covered(app: &App, size: i64) -> bool {
     app.place.rows(&format!("audit_heads WHERE checkpoint_size = {size}")) == 1

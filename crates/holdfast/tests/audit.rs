@@ -1,0 +1,141 @@
+//! `holdfast audit verify` and `holdfast admin log-key`, as somebody uses them who has nothing but files.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
+
+/// A log as the service exported it: 9 entries, a checkpoint over 4 of them and one over 8, and the key.
+const EXPORT: &str = include_str!("audit/export.jsonl");
+const OLDER: &str = include_str!("audit/older.txt");
+const CHECKPOINT: &str = include_str!("audit/checkpoint.txt");
+const KEY: &str = include_str!("audit/key.txt");
+
+struct Files(TempDir);
+
+impl Files {
+    fn new(export: &str, checkpoint: &str) -> Self {
+        let files = Self(tempfile::tempdir().expect("a folder"));
+        files.write("export.jsonl", export);
+        files.write("checkpoint.txt", checkpoint);
+        files.write("older.txt", OLDER);
+        files
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).expect("written");
+    }
+
+    fn verify(&self, more: &[&str]) -> (i32, String) {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(self.path()).args(["audit", "verify", "export.jsonl", "checkpoint.txt"]);
+        said(&command.args(["--key", KEY.trim()]).args(more).output().expect("it runs"))
+    }
+}
+
+fn said(output: &Output) -> (i32, String) {
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    (output.status.code().expect("it ended by itself"), String::from_utf8(text).expect("text"))
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("one object")
+}
+
+#[test]
+fn what_holds_is_verified() {
+    let files = Files::new(EXPORT, CHECKPOINT);
+    let (code, text) = files.verify(&[]);
+    assert_eq!(code, 0, "{text}");
+    for part in ["verified: holdfast-sandbox-", "covers 8 entries", "1 more are linked"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (code, text) = files.verify(&["--since", "older.txt"]);
+    assert!(code == 0 && text.contains("go on from the 4"), "{text}");
+    let (code, text) = files.verify(&["--since", "older.txt", "--json"]);
+    let told = json(&text);
+    assert_eq!((code, &told["event"], &told["size"]), (0, &"verified".into(), &8.into()));
+    assert_eq!((&told["since"], &told["entries"]), (&4.into(), &9.into()));
+}
+
+#[test]
+fn the_first_entry_at_fault_is_named() {
+    let lines: Vec<&str> = EXPORT.lines().collect();
+    let without_the_end = format!("{}\n", lines[..6].join("\n"));
+    let without_one = EXPORT.replacen(&format!("{}\n", lines[4]), "", 1);
+    let changed =
+        EXPORT.replacen(lines[2], &lines[2].replace("\"result\":\"ok\"", "\"result\":\"refused\""), 1);
+    for (export, seq, fault) in [
+        (changed, 3, "chain"),
+        (without_one, 5, "missing"),
+        (without_the_end, 7, "missing"),
+        (String::new(), 1, "missing"),
+        (format!("\n{EXPORT}"), 1, "entry"),
+    ] {
+        let files = Files::new(&export, CHECKPOINT);
+        let (code, text) = files.verify(&[]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.starts_with("not verified: ") && text.contains(&format!(" {seq}")), "{text}");
+        let (code, text) = files.verify(&["--json"]);
+        let told = json(&text);
+        assert_eq!((code, &told["event"], &told["fault"]), (1, &"not_verified".into(), &fault.into()));
+        assert_eq!(told["first_bad_seq"], seq, "{told}");
+    }
+    let files = Files::new(EXPORT, CHECKPOINT);
+    files.write("older.txt", CHECKPOINT);
+    files.write("checkpoint.txt", OLDER);
+    let (code, text) = files.verify(&["--since", "older.txt"]);
+    assert!(code == 1 && text.contains("wrong order"), "{text}");
+    std::fs::write(files.path().join("export.jsonl"), [0xff, b'\n']).expect("written");
+    assert_eq!(files.verify(&[]).0, 1, "no text is no entry");
+}
+
+#[test]
+fn what_cannot_be_checked_is_said() {
+    let files = Files::new(EXPORT, &CHECKPOINT.replacen('8', "9", 1));
+    let (code, text) = files.verify(&[]);
+    assert!(code == 1 && text.contains("signature that is wrong"), "{text}");
+    let files = Files::new(EXPORT, CHECKPOINT);
+    let (code, text) = files.verify(&["--since", "nothing.txt"]);
+    assert!(code == 1 && text.contains("cannot read nothing.txt"), "{text}");
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(files.path()).args([
+        "audit",
+        "verify",
+        "export.jsonl",
+        "checkpoint.txt",
+        "--key",
+        "x",
+    ]);
+    let (code, text) = said(&command.output().expect("it runs"));
+    assert!(code == 1 && text.contains("the key does not read"), "{text}");
+}
+
+#[test]
+fn the_key_of_a_log_is_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("holdfast.toml");
+    let data = folder.path().join("data");
+    let text = format!("environment = \"sandbox\"\ndata_dir = {:?}\n", data.display());
+    std::fs::write(&config, text).expect("written");
+    let admin = |args: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        said(&command.args(["admin", "--config"]).arg(&config).args(args).output().expect("it runs"))
+    };
+    let (code, made) = admin(&["--json", "tenant", "create", "--name", "a", "--kind", "partner"]);
+    assert_eq!(code, 0, "{made}");
+    let id = json(&made)["id"].as_str().expect("an id").to_owned();
+    let (code, key) = admin(&["log-key", "--tenant", &id]);
+    assert!(code == 0 && key.starts_with("holdfast-sandbox-"), "{key}");
+    assert!(key.contains(&format!("/{id}+")), "{key}");
+    assert_eq!(json(&admin(&["--json", "log-key", "--tenant", &id]).1)["key"], key.trim());
+    let (code, text) = admin(&["log-key", "--tenant", "nobody"]);
+    assert!(code == 1 && text.contains("there is no tenant"), "{text}");
+}
