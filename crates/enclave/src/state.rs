@@ -511,4 +511,60 @@ mod tests {
         }
         assert!(again.to_records(SESSION_LIFE_MS + DAY_MS + 2).len() < again.to_records(10).len());
     }
+
+    #[test]
+    fn what_lists_decided_is_rewritten_too() {
+        let head = |version: u8, effective_at_ms| {
+            let (tenant_id, acl_id) = ("t".to_owned(), "l".to_owned());
+            let (hash, genesis, version) = ([version; 32], [1; 32], i64::from(version));
+            Record::Head(Head { tenant_id, acl_id, version, hash, genesis, effective_at_ms })
+        };
+        let (session_id, recipient, user_tag) = ([5; 16], "r".to_owned(), [2; 32]);
+        let (tenant_id, acl_id) = ("t".to_owned(), "l".to_owned());
+        let mut state = State::default();
+        for (at, record) in [
+            head(1, 1),
+            head(2, 2),
+            head(3, 90),
+            Record::Guarded(Guarded { serial: 5, tenant_id: tenant_id.clone(), acl_id }),
+            Record::Approved([44; 32]),
+            Record::Approved([44; 32]),
+            Record::Intended(Intended {
+                session_id,
+                opened_at_ms: 1,
+                tenant_id,
+                user_tag,
+                intent_hash: [44; 32],
+                items_digest: [44; 32],
+                recipient: recipient.clone(),
+            }),
+            Record::Delivered(Delivered { session_id, output_sha256: [6; 32], recipient, items: 1 }),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            state.apply(i64::try_from(at).unwrap(), record);
+        }
+        let mut again = State::default();
+        for (at, record) in state.to_records(10) {
+            again.apply(at, record);
+        }
+        for state in [&state, &again] {
+            assert_eq!((state.packages["t"].len(), state.releases.len()), (1, 0), "counted by itself");
+            assert_eq!(state.heads("t", "l").iter().map(|head| head.version).collect::<Vec<_>>(), [2, 3]);
+            let in_force = |now_ms| state.in_force("t", "l", now_ms).map(|head| (head.version, head.genesis));
+            assert_eq!([1, 2, 89].map(in_force), [None, Some((2, [1; 32])), Some((2, [1; 32]))]);
+            assert_eq!(in_force(90), Some((3, [1; 32])));
+            assert_eq!(state.guarded[&5].acl_id, "l");
+            assert_eq!(state.approvals[&[44; 32]], 4, "the first counts");
+        }
+        let forgotten = again.to_records(SESSION_LIFE_MS + DAY_MS + 5);
+        assert!(!forgotten.iter().any(|(_, record)| matches!(record, Record::Approved(_))));
+        let reset =
+            |tenant_id: &str| Record::Generation(Generation { tenant_id: tenant_id.into(), generation: 2 });
+        again.apply(24, reset("neighbour"));
+        assert!(again.guarded.contains_key(&5) && !again.heads("t", "l").is_empty());
+        again.apply(25, reset("t"));
+        assert!(again.guarded.is_empty() && again.heads("t", "l").is_empty());
+    }
 }

@@ -5,8 +5,10 @@ mod rig;
 use std::process::Command;
 
 use boundary::Env;
+use boundary::approval::AclDocument;
 use boundary::message::{CheckItem, Generate, Hello, KeyType, Refusal, Reply, Request};
 use boundary::policy;
+use rig::control::*;
 use rig::*;
 
 /// Starts enclaves on one state directory at different times.
@@ -205,4 +207,93 @@ fn declined_checks_are_forgotten_after_seven_days() {
     }
     assert!(tell(7 * 86_400 - 60, "approved").declined_often);
     assert!(tell(7 * 86_400 + 60, "approved").admission.is_some(), "the first of the five is past");
+}
+
+#[test]
+fn what_a_list_approved_waits_out_its_delay_and_is_closed_in_time() {
+    let machine = Machine::new();
+    let gpg = Gpg::new(&machine.folder);
+    curve25519(&gpg, "recipient");
+    let mut provider = Provider::start();
+    let enclave = machine.start(0);
+    let mut client = enclave.connect();
+    let [owner, anna, ben] = ["olga", "anna", "ben"].map(Person::new);
+    let mut list = list(Env::Production, TENANT, "list-1", &[&anna, &ben]);
+    (list.delay_hot_s, list.delay_cold_s) = (3_600, 3_600);
+    let roster = found(&mut client, &owner, &list);
+    let key = new_key_of(&mut client, KeyType::Ed25519, TENANT, USER);
+    attach(&mut client, &owner, &roster, &list, &[&key]);
+    let mut asked = || {
+        let session = open_person(&mut client, TENANT, "anna");
+        let (asks, certificate) = ((&anna, &session), gpg.export("recipient"));
+        let keys = std::slice::from_ref(&key);
+        let mut parcel = Parcel::new(&mut client, &list, asks, USER, &certificate, (&[], keys));
+        parcel.bundle.intent.expires_at_ms += 2_000_000_000;
+        parcel.bundle.admissions = vec![approve(&mut client, &mut provider, &session, "inq_1")];
+        parcel.voted(&[&anna, &ben])
+    };
+    let (first, second, third) = (asked(), asked(), asked());
+    let weaker = next(&list, |list| list.delay_hot_s = 0);
+    let changes = vec![anna.yes(&hash_of(&weaker)), ben.yes(&hash_of(&weaker))];
+    expect!(amend(&mut client, &weaker, Some(&bytes_of(&list)), None, changes), Amended);
+    // The approval is noted without the keys that it is of; its delay begins with that.
+    let mut noted = first.clone();
+    noted.keys.clear();
+    assert!(expect!(noted.send(&mut client), Waiting).seconds > 3_590);
+    drop(enclave);
+    let at = |ahead_s, parcel: &Parcel| {
+        let enclave = machine.start(ahead_s);
+        parcel.send(&mut enclave.connect())
+    };
+    for (ahead_s, least, most) in [(1_000, 2_580, 2_601), (0, 3_580, 3_601), (3_590, 1, 11)] {
+        let waits = expect!(at(ahead_s, &first), Waiting).seconds;
+        assert!((least..=most).contains(&waits), "{waits} s at {ahead_s}");
+    }
+    // Until its delay is over the weaker list is not in force; then the one before no longer is.
+    let mut by_weaker = third.clone();
+    by_weaker.list = weaker.clone();
+    by_weaker.bundle.intent.policy_hash = hex(&hash_of(&weaker));
+    by_weaker.bundle.intent.policy_version = 2;
+    let by_weaker = by_weaker.voted(&[&anna, &ben]);
+    assert_eq!(at(3_590, &by_weaker), Reply::Refused(Refusal::ProofFailed));
+    assert_eq!(at(3_610, &second), Reply::Refused(Refusal::ProofFailed));
+    assert!(matches!(at(604_700, &by_weaker), Reply::Packaged(_)), "the last moment of the vote");
+    let reply = at(604_700, &first);
+    assert_eq!(reply, Reply::Refused(Refusal::ProofFailed), "approved by a list that is no more");
+}
+
+#[test]
+fn a_vote_closes_and_an_approval_outlives_it() {
+    let machine = Machine::new();
+    let gpg = Gpg::new(&machine.folder);
+    curve25519(&gpg, "recipient");
+    let mut provider = Provider::start();
+    let enclave = machine.start(0);
+    let mut client = enclave.connect();
+    let [owner, anna, ben] = ["olga", "anna", "ben"].map(Person::new);
+    let list =
+        AclDocument { delay_hot_s: 700_000, ..list(Env::Production, TENANT, "list-1", &[&anna, &ben]) };
+    let roster = found(&mut client, &owner, &list);
+    let key = new_key_of(&mut client, KeyType::Ed25519, TENANT, USER);
+    attach(&mut client, &owner, &roster, &list, &[&key]);
+    let mut asked = || {
+        let session = open_person(&mut client, TENANT, "anna");
+        let (asks, certificate) = ((&anna, &session), gpg.export("recipient"));
+        let keys = std::slice::from_ref(&key);
+        let mut parcel = Parcel::new(&mut client, &list, asks, USER, &certificate, (&[], keys));
+        parcel.bundle.intent.expires_at_ms += 2_000_000_000;
+        parcel.bundle.admissions = vec![approve(&mut client, &mut provider, &session, "inq_1")];
+        parcel.voted(&[&anna, &ben])
+    };
+    let (in_time, late) = (asked(), asked());
+    expect!(in_time.send(&mut client), Waiting);
+    drop((enclave, client));
+    let at = |ahead_s, parcel: &Parcel| {
+        let enclave = machine.start(ahead_s);
+        parcel.send(&mut enclave.connect())
+    };
+    assert_eq!(at(604_900, &late), Reply::Refused(Refusal::ProofFailed), "after the window");
+    expect!(at(604_900, &in_time), Waiting);
+    assert!(matches!(at(700_100, &in_time), Reply::Packaged(_)), "approved in time, and due");
+    assert_eq!(at(2_100_000, &in_time), Reply::Refused(Refusal::ProofFailed), "after the intent's end");
 }

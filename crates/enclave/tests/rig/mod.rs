@@ -20,6 +20,8 @@ use boundary::policy;
 use boundary::token::{Ticket, digest_preimage, user_tag_preimage};
 use boundary::wire::{Wire, frame, unframe};
 
+pub mod control;
+
 pub const TENANT: &str = "tenant-a";
 pub const USER: &str = "user-1";
 /// What no reply may ever hold.
