@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod caller;
+pub mod control;
 pub mod error;
 mod file_form;
 pub mod form;

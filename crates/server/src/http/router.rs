@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{error, measure, openapi, pages, rate_limit, repeat, request_id, rest_of_body};
+use super::{control, error, measure, openapi, pages, rate_limit, repeat, request_id, rest_of_body};
 use crate::app::App;
 
 /// The whole HTTP face of the service.
@@ -19,6 +19,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let text: Arc<str> = document.to_string().into();
     routes
         .with_state(Arc::clone(app))
+        .merge(control::look::routes())
         .merge(pages::routes(app.sandbox.is_some(), &document))
         .merge(Router::new().route("/openapi.json", get(served)).with_state(text))
         .layer(CatchPanicLayer::new())
