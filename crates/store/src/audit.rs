@@ -179,6 +179,18 @@ static LIST: Sql = sql!(
     "AND (CAST($9 AS BIGINT) IS NULL OR time >= $9) AND (CAST($10 AS BIGINT) IS NULL OR time < $10) ",
     "ORDER BY seq LIMIT $3"
 );
+static LIST_LATEST: Sql = sql!(
+    "audit.list_latest",
+    "SELECT seq, prev_hash, entry_hash, ",
+    columns!(),
+    " FROM audit_entries ",
+    "WHERE tenant_id = $1 AND seq < $2 ",
+    "AND (CAST($4 AS TEXT) IS NULL OR customer_id = $4) AND (CAST($5 AS TEXT) IS NULL OR package_id = $5) ",
+    "AND (CAST($6 AS TEXT) IS NULL OR key_id = $6) AND (CAST($7 AS TEXT) IS NULL OR backup_id = $7) ",
+    "AND (CAST($8 AS TEXT) IS NULL OR action = $8) ",
+    "AND (CAST($9 AS BIGINT) IS NULL OR time >= $9) AND (CAST($10 AS BIGINT) IS NULL OR time < $10) ",
+    "ORDER BY seq DESC LIMIT $3"
+);
 static TENANTS_WITH_PENDING: Sql = sql!(
     "audit.list_tenants_with_pending",
     "SELECT DISTINCT tenant_id FROM audit_entries WHERE seq IS NULL ORDER BY tenant_id LIMIT $1"
@@ -307,6 +319,21 @@ impl Log<'_> {
         let args: [&dyn ToArg; 10] =
             [self.tenant, &after_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
         rx.list(&LIST, &args)
+    }
+
+    /// Up to `limit` entries before the place `before_seq`, or from the end, descending.
+    pub fn list_latest(
+        self,
+        rx: &mut Rx<'_>,
+        filter: &Filter,
+        before_seq: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<Sequenced>, StoreError> {
+        let before_seq = before_seq.unwrap_or(i64::MAX);
+        let Filter { customer_id, package_id, key_id, backup_id, action, from, to } = filter;
+        let args: [&dyn ToArg; 10] =
+            [self.tenant, &before_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
+        rx.list(&LIST_LATEST, &args)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lists a tenant's audit log: every act that was answered before this call is in it.
 
 use domain::access::Deed;
+use domain::limits::PAGE_DEFAULT;
 use store::StoreError;
 use store::audit::{self, Filter, Sequenced};
 
@@ -31,5 +32,24 @@ pub async fn list_audit(app: &App, ctx: &Ctx, query: AuditQuery) -> Result<(Vec<
     let mut page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
     let more = page.len() > limit as usize;
     page.truncate(limit as usize);
+    Ok((page, more))
+}
+
+/// A page of the log, newest first: the entries before the place `before_seq`; and whether there is more.
+pub async fn latest_audit(
+    app: &App,
+    ctx: &Ctx,
+    filter: Filter,
+    before_seq: Option<i64>,
+) -> Result<(Vec<Sequenced>, bool), Error> {
+    ctx.principal.permit(Deed::ReadAudit)?;
+    sequence_audit(app, &ctx.principal.tenant).await?;
+    let tenant = ctx.principal.tenant.clone();
+    let page = app.db.read("latest_audit", move |rx| {
+        audit::of(&tenant).list_latest(rx, &filter, before_seq, i64::from(PAGE_DEFAULT) + 1)
+    });
+    let mut page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
+    let more = page.len() > PAGE_DEFAULT as usize;
+    page.truncate(PAGE_DEFAULT as usize);
     Ok((page, more))
 }

@@ -48,6 +48,7 @@ mod sweep_files;
 mod take_pool_key;
 mod test_webhook;
 mod update_webhook;
+mod verify_audit;
 mod verify_stored;
 
 pub use admit_call::admit_call;
@@ -65,7 +66,7 @@ pub use expire_inquiries::expire_inquiries;
 pub use export_audit::{AuditExport, export_audit};
 pub use generate_key::{GenerateKey, generate_key};
 pub use limit_rate::{count_call, count_failure};
-pub use list_audit::{AuditQuery, list_audit};
+pub use list_audit::{AuditQuery, latest_audit, list_audit};
 pub use list_backups::{BackupQuery, list_backups, read_backup};
 pub use list_deliveries::{Delivered, list_deliveries};
 pub use list_keys::{KeyQuery, list_keys, read_key};
@@ -94,6 +95,7 @@ pub use store_file::{StoreFile, store_file};
 pub use sweep_files::sweep_files;
 pub use test_webhook::test_webhook;
 pub use update_webhook::{UpdateWebhook, update_webhook};
+pub use verify_audit::{Chain, verify_audit};
 pub use verify_stored::{verify_backup, verify_key};
 
 use boundary::Env;

@@ -55,7 +55,8 @@ impl IntoResponse for Failure {
 }
 
 impl Failure {
-    fn status(&self) -> StatusCode {
+    /// The status it is answered with.
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(refusal) => match refusal.kind {

@@ -1,0 +1,57 @@
+//! Hashes a tenant's whole log anew, and says whether the chain is whole.
+
+use domain::access::Deed;
+use domain::limits::AUDIT_EXPORT_PAGE_ENTRIES;
+use store::StoreError;
+use store::audit::{self, Filter, Hash, Head, Sequenced};
+
+use super::list_audit::{leaf_hash, sequence_audit};
+use super::{Ctx, Error};
+use crate::app::App;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// How many entries were hashed.
+    pub entries: i64,
+    /// The hash of the last of them.
+    pub head: Option<Hash>,
+    /// The place of the first entry that is not as it was written, or not there.
+    pub broken_at: Option<i64>,
+}
+
+/// Hashes every entry that was answered before this call, page after page.
+pub async fn verify_audit(app: &App, ctx: &Ctx) -> Result<Chain, Error> {
+    ctx.principal.permit(Deed::ReadAudit)?;
+    let tenant = ctx.principal.tenant.clone();
+    sequence_audit(app, &tenant).await?;
+    let of = tenant.clone();
+    let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
+    let head = head.map_err(|error: StoreError| Error::from(error))?;
+    let head = head.unwrap_or(Head { seq: 0, entry_hash: None });
+    let mut chain = Chain { entries: 0, head: None, broken_at: None };
+    while chain.broken_at.is_none() && chain.entries < head.seq {
+        let (of, after_seq) = (tenant.clone(), chain.entries);
+        let page = app.db.read("verify_audit", move |rx| {
+            audit::of(&of).list(rx, &Filter::default(), after_seq, AUDIT_EXPORT_PAGE_ENTRIES)
+        });
+        let mut page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
+        page.retain(|entry| entry.seq <= head.seq);
+        if page.is_empty() {
+            chain.broken_at = Some(chain.entries + 1);
+        }
+        for row in &page {
+            let hash = leaf_hash(&tenant, &row.entry, row.seq, chain.head.as_ref());
+            let follows = row.seq == chain.entries + 1 && row.prev_hash == chain.head;
+            if !follows || hash != row.entry_hash {
+                chain.broken_at = Some(chain.entries + 1);
+                break;
+            }
+            (chain.entries, chain.head) = (row.seq, Some(hash));
+        }
+    }
+    if chain.broken_at.is_none() && chain.head != head.entry_hash {
+        chain.broken_at = Some(head.seq);
+    }
+    Ok(chain)
+}

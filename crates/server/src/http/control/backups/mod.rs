@@ -1,0 +1,3 @@
+//! `/control/backups`: what is stored.
+
+pub mod view;

@@ -1,0 +1,3 @@
+//! `/control/keys`: what backups are encrypted to.
+
+pub mod view;

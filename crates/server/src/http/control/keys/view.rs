@@ -1,0 +1,214 @@
+//! The pages of keys, as views of what they show.
+
+use std::collections::HashMap;
+
+use domain::audit::hex;
+use domain::key::{KeyEnvironment, KeyState};
+use maud::{Markup, html};
+use store::listings::{KeyAct, ListedBackup, ListedKey};
+
+use crate::http::control::backups::view as backups;
+use crate::http::control::look::parts::{self, Choice, Column, Field};
+use crate::http::control::look::{Page, Section, Shell, page};
+use crate::http::control::words;
+
+/// A page of the list.
+pub struct Listed<'a> {
+    /// What was asked for.
+    pub params: &'a HashMap<String, String>,
+    /// What matches.
+    pub keys: &'a [ListedKey],
+    /// Where the list goes on.
+    pub older: Option<String>,
+}
+
+/// The list.
+pub fn list(shell: &Shell, listed: &Listed<'_>) -> Page {
+    let is_narrowed = listed.params.keys().any(|name| name != "cursor");
+    let newest = listed.params.contains_key("cursor").then_some(Section::Keys.path());
+    let columns = [
+        Column::words("User"),
+        Column::words("Customer"),
+        Column::words("Held"),
+        Column::number("Backups"),
+        Column::words("State"),
+        Column::words("Assigned"),
+    ];
+    let rows: Vec<_> = listed.keys.iter().map(|key| row(shell, key)).collect();
+    let content = html! {
+        (parts::lead("Backups are encrypted to these. Their private halves exist in the enclave alone."))
+        @if is_narrowed || !rows.is_empty() || newest.is_some() { (filter(listed.params)) }
+        @if rows.is_empty() && is_narrowed {
+            (parts::empty("No key matches", "Each field must match as it was given, letter for letter. Take one away to see more.", Some((Section::Keys.path(), "Show all"))))
+        } @else if rows.is_empty() {
+            (parts::empty("No key yet", "A key is assigned when your program asks for one for a user. Each is signed, so that the program can tell that it is genuine.", Some(("/docs", "Open the API reference"))))
+        } @else {
+            (parts::table("Keys, newest first", &columns, &rows))
+            (parts::pager(newest, listed.older.as_deref()))
+        }
+    };
+    page(shell, "Keys", &content)
+}
+
+fn filter(params: &HashMap<String, String>) -> Markup {
+    let value = |name: &str| params.get(name).map_or("", String::as_str);
+    let any = || Choice::new("", "Any");
+    let states = KeyState::ALL.iter().map(|of| Choice::new(of.as_str(), words::key_state_name(*of)));
+    let states: Vec<_> = std::iter::once(any()).chain(states).collect();
+    let places = KeyEnvironment::ALL.iter().map(|of| Choice::new(of.as_str(), words::environment_name(*of)));
+    let places: Vec<_> = std::iter::once(any()).chain(places).collect();
+    let text = |name, label| {
+        parts::field(&Field::text(name, label).of_kind("search").holding(value(name)).optional())
+    };
+    let fields = html! {
+        (text("customer_id", "Customer"))
+        (text("package_id", "Package"))
+        (text("user_identifier", "User"))
+        (parts::select(&Field::text("key_environment", "Held").holding(value("key_environment")).optional(), &places))
+        (parts::select(&Field::text("status", "State").holding(value("status")).optional(), &states))
+    };
+    parts::search(Section::Keys.path(), &fields)
+}
+
+fn row(shell: &Shell, key: &ListedKey) -> Vec<Markup> {
+    vec![
+        html! { a.whole href=(path(key)) { (key.user_identifier) } },
+        backups::filed(key.customer_id.as_deref(), key.package_id.as_deref()),
+        words::environment(key.key_environment),
+        html! { (key.backups) },
+        words::key_state(key.state),
+        shell.time(key.assigned_at),
+    ]
+}
+
+/// Where its own page is.
+pub fn path(key: &ListedKey) -> String {
+    format!("{}/{}", Section::Keys.path(), key.id)
+}
+
+/// One key.
+pub struct Shown<'a> {
+    /// The key.
+    pub key: &'a ListedKey,
+    /// What was done to it, oldest first.
+    pub acts: &'a [KeyAct],
+    /// What it guards, newest first, as far as it fits the page.
+    pub backups: &'a [ListedBackup],
+    /// Whether the reader may have it replaced.
+    pub may_rotate: bool,
+}
+
+/// One key's page.
+pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
+    let key = shown.key;
+    let steps: Vec<_> = shown.acts.iter().map(|act| (act.time, step(act))).collect();
+    let recovery = format!("{}/new?key={}", Section::Recoveries.path(), key.id);
+    let is_recoverable = matches!(key.state, KeyState::Active | KeyState::Superseding | KeyState::Released);
+    let content = html! {
+        (parts::lead(words::key_state_meaning(key.state)))
+        (facts(key))
+        (parts::deeds(&html! {
+            (parts::link(&format!("{}/public-key.txt", path(key)), "Download the public key"))
+            (parts::link("/.well-known/verification-key.pem", "Download the verification key"))
+            @if is_recoverable { (parts::link(&recovery, "Ask for its recovery")) }
+        }))
+        h2 { "What it guards" }
+        (guarded(shell, shown))
+        h2 { "What happened" }
+        @if steps.is_empty() { p.soft { "The log has nothing on it yet." } }
+        @else { (parts::history(shell.clock, &steps)) }
+        @if shown.may_rotate && key.state == KeyState::Active { (replacement(shell, key)) }
+    };
+    page(shell, &format!("Key of {}", key.user_identifier), &content)
+}
+
+fn step(act: &KeyAct) -> Markup {
+    html! { p { (words::action(&act.action)) } p.soft { (words::actor(&act.actor_type, &act.actor)) } }
+}
+
+fn facts(key: &ListedKey) -> Markup {
+    let other = |id: &domain::ids::KeyId| {
+        html! { a href=(format!("{}/{id}", Section::Keys.path())) { code { (id) } } }
+    };
+    let mut facts = vec![
+        ("State", words::key_state(key.state)),
+        ("User", html! { (key.user_identifier) }),
+        ("Customer", named(key.customer_id.as_deref(), key.customer_name.as_deref())),
+        ("Package", named(key.package_id.as_deref(), key.package_name.as_deref())),
+        ("Kind", html! { (words::key_type(key.key_type)) }),
+        ("Held", words::environment(key.key_environment)),
+        ("Public key", html! { (parts::fingerprint(&digest(key))) span.ago { "SHA-256 of it" } }),
+    ];
+    if let Some(kid) = &key.kid {
+        facts.push(("Signed by", html! { code { (kid) } }));
+    }
+    if let Some(id) = &key.supersedes {
+        facts.push(("In place of", other(id)));
+    }
+    if let Some(id) = &key.superseded_by {
+        facts.push(("Replaced by", other(id)));
+    }
+    facts.push(("Key", html! { code { (key.id) } }));
+    parts::facts(&facts)
+}
+
+fn digest(key: &ListedKey) -> String {
+    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &key.public_key).as_ref())
+}
+
+fn named(id: Option<&str>, name: Option<&str>) -> Markup {
+    html! {
+        @match (name, id) {
+            (Some(name), Some(id)) => { (name) " " span.soft { (id) } },
+            (None, Some(id)) => (id),
+            _ => span.soft { "none" },
+        }
+    }
+}
+
+fn guarded(shell: &Shell, shown: &Shown<'_>) -> Markup {
+    let columns = [Column::words("Item"), Column::words("State"), Column::words("Stored")];
+    let row = |backup: &ListedBackup| {
+        vec![
+            html! { a.whole href=(backups::path(backup)) { (backups::name(backup)) } },
+            words::backup_state(backup.state),
+            shell.time(backup.stored_at),
+        ]
+    };
+    let rows: Vec<_> = shown.backups.iter().map(row).collect();
+    let all = format!("{}?key_id={}", Section::Backups.path(), shown.key.id);
+    let more = shown.key.backups > i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    html! {
+        @if rows.is_empty() { p.soft { "Nothing was stored under it yet." } }
+        @else {
+            (parts::table("Backups under this key", &columns, &rows))
+            @if more { p { a href=(all) { "Show all " (shown.key.backups) } } }
+        }
+    }
+}
+
+fn replacement(shell: &Shell, key: &ListedKey) -> Markup {
+    let (how, label) = match key.key_environment {
+        KeyEnvironment::Hot => (
+            "What it guards is encrypted anew inside the enclave; your program stores the next backup under the new key.",
+            "Replace this key",
+        ),
+        KeyEnvironment::Cold => (
+            "The new key is assigned now; what the old one guards moves at the next offline ceremony.",
+            "Replace this key",
+        ),
+    };
+    let action = format!("{}/rotate", path(key));
+    let choice = parts::Choice::new("yes", "I want this key replaced").hinting("It cannot be taken back.");
+    let content = html! {
+        (parts::check("confirmed", &choice, false))
+        (parts::deeds(&parts::grave(label)))
+    };
+    html! {
+        section.grave-part aria-labelledby="rotate" {
+            h2 #rotate { "Replace it" }
+            p { (how) " The list that guards it guards the new one too." }
+            (shell.form(&action, &content))
+        }
+    }
+}

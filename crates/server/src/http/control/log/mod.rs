@@ -1,0 +1,3 @@
+//! `/control/log`: the audit log.
+
+pub mod view;
