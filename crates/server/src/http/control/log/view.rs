@@ -61,7 +61,7 @@ fn filter(params: &HashMap<String, String>) -> Markup {
         parts::field(&Field { required: false, ..field })
     };
     let fields = html! {
-        (text("action", "What, such as key.assigned", "search"))
+        (text("action", "Act", "search"))
         (text("customer_id", "Customer", "search"))
         (text("package_id", "Package", "search"))
         (text("key_id", "Key", "search"))

@@ -25,7 +25,7 @@ pub fn list(shell: &Shell, credentials: &[ApiCredential], older: Option<&str>, m
     let rows: Vec<_> = credentials.iter().map(|credential| row(shell, credential, may)).collect();
     let new = format!("{PATH}/new");
     let content = html! {
-        (parts::lead("What your programs sign in with. A credential's text is shown once, when it is made; here only its end is known."))
+        (parts::lead("What your programs sign in with. A credential's text is shown once, when it is made; here only its first and last letters stand."))
         @if rows.is_empty() {
             (parts::empty("No credential yet", "Make one for each program, with the few scopes that it needs, so that each can be revoked alone.", may.then_some((new.as_str(), "Make a credential"))))
         } @else {

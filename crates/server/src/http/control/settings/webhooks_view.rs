@@ -218,7 +218,7 @@ fn delivery_row(shell: &Shell, shown: &Shown<'_>, delivered: &Delivered) -> Vec<
     let is_on = shown.endpoint.state == EndpointState::Enabled;
     let state = match delivery.state {
         DeliveryState::Delivered => parts::state(Tone::Good, Mark::Tick, "Acknowledged"),
-        DeliveryState::Pending => parts::state(Tone::Waiting, Mark::Hourglass, "Tried again"),
+        DeliveryState::Pending => parts::state(Tone::Waiting, Mark::Hourglass, "Will be tried again"),
         DeliveryState::Parked => parts::state(Tone::Bad, Mark::Cross, "Given up"),
     };
     vec![
