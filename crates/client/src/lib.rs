@@ -36,6 +36,7 @@ mod jwks;
 mod observe;
 pub mod openpgp;
 mod partner;
+pub mod passkey;
 mod probe;
 mod retail;
 mod retry;

@@ -1,8 +1,10 @@
 //! Who may do what.
 
 use crate::audit::ActorType;
+use crate::control::Act;
 use crate::credential::{Scope, TenantKind};
-use crate::ids::{CredentialId, TenantId};
+use crate::ids::{CredentialId, PersonId, TenantId};
+use crate::person::Role;
 use crate::refusal::{Kind, Refusal};
 use crate::words::words;
 
@@ -232,10 +234,11 @@ impl Deed {
     }
 }
 
-/// Who asks: a credential that was found valid, and the tenant it belongs to.
+/// Who asks: a credential that was found valid, or somebody who is signed in, and the tenant.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// The credential; for a token of the tenant's own issuer, the issuer: all of its tokens count as one.
+    /// The credential; for a token of the tenant's own issuer, the issuer: all of its tokens count as one; for a
+    /// person, his own id under this type, since he is counted as a credential is.
     pub credential: CredentialId,
     /// Its tenant.
     pub tenant: TenantId,
@@ -247,26 +250,66 @@ pub struct Principal {
     pub by_token: bool,
     /// Whom a token of the tenant's own issuer speaks for.
     pub subject: Option<String>,
+    /// Who is signed in, and as what; none for a credential.
+    pub person: Option<(PersonId, Role)>,
 }
 
 impl Principal {
     /// Who acts, as the audit log and the enclave's statements name it.
     pub fn actor(&self) -> (ActorType, &str) {
-        match &self.subject {
-            Some(subject) => (ActorType::UserCredentials, subject),
-            None => (ActorType::ApiKey, self.credential.as_str()),
+        match (&self.person, &self.subject) {
+            (Some((person, _)), _) => (ActorType::Person, person.as_str()),
+            (None, Some(subject)) => (ActorType::UserCredentials, subject),
+            (None, None) => (ActorType::ApiKey, self.credential.as_str()),
         }
     }
 
-    /// May this credential give these scopes to another? Only what it holds itself.
+    /// Somebody who is signed in.
+    pub fn of_person(person: &PersonId, role: Role, tenant: &TenantId, tenant_kind: TenantKind) -> Self {
+        Self {
+            credential: CredentialId::of_person(person),
+            tenant: tenant.clone(),
+            tenant_kind,
+            scopes: Vec::new(),
+            by_token: false,
+            subject: None,
+            person: Some((person.clone(), role)),
+        }
+    }
+
+    /// May this credential give these scopes to another? Only what it holds itself; a person who may make
+    /// credentials gives what the tenant's kind may hold.
     pub fn may_give(&self, scopes: &[Scope]) -> Result<(), Refusal> {
+        if self.person.is_some() {
+            self.permit(Deed::CreateCredential)?;
+            let Some(scope) = scopes.iter().find(|scope| !self.tenant_kind.scopes().contains(scope)) else {
+                return Ok(());
+            };
+            let text = format!("a {} tenant has no use for the scope `{scope}`", self.tenant_kind);
+            return Err(Refusal::new(Kind::Forbidden, "scope-not-held", text));
+        }
         let Some(scope) = scopes.iter().find(|scope| !self.scopes.contains(scope)) else { return Ok(()) };
         let text = format!("this credential lacks the scope `{scope}`, so it cannot give it");
         Err(Refusal::new(Kind::Forbidden, "scope-not-held", text))
     }
 
-    /// May this credential do this?
+    /// May this person do this? A credential never may.
+    pub fn permit_act(&self, act: Act) -> Result<(), Refusal> {
+        if self.person.as_ref().is_some_and(|(_, role)| act.is_open_to(*role)) {
+            return Ok(());
+        }
+        let roles: Vec<_> = act.roles().iter().map(|role| role.as_str()).collect();
+        let text = format!("this needs the role {}", roles.join(" or "));
+        Err(Refusal::new(Kind::Forbidden, "role-missing", text))
+    }
+
+    /// May this credential, or this person, do this?
     pub fn permit(&self, deed: Deed) -> Result<(), Refusal> {
+        if self.person.is_some() {
+            let none =
+                || Refusal::new(Kind::Forbidden, "role-missing", "people do not do this; a program does");
+            return self.permit_act(Act::of_deed(deed).ok_or_else(none)?);
+        }
         let Some(scope) = deed.scope() else { return Ok(()) };
         if self.scopes.contains(&scope) {
             return Ok(());

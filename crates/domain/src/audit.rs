@@ -18,6 +18,8 @@ words! {
         ApiKey = "api_key",
         /// Somebody for whom a token of the tenant's own issuer speaks.
         UserCredentials = "user_credentials",
+        /// Somebody who signed in to Control.
+        Person = "person",
         /// Whoever administers the installation, past the API.
         Operator = "operator",
         /// An identity provider, through its signed event.

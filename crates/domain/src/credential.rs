@@ -40,6 +40,26 @@ words! {
 }
 
 impl TenantKind {
+    /// What a credential of such a tenant may hold.
+    pub const fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::Retail => {
+                &[Scope::Retail, Scope::Audit, Scope::Webhooks, Scope::Sandbox, Scope::Credentials]
+            }
+            Self::Partner => &[
+                Scope::Partner,
+                Scope::Keys,
+                Scope::Audit,
+                Scope::Webhooks,
+                Scope::Sandbox,
+                Scope::Credentials,
+            ],
+            Self::Institution => {
+                &[Scope::Keys, Scope::Audit, Scope::Webhooks, Scope::Sandbox, Scope::Credentials]
+            }
+        }
+    }
+
     /// What a tenant's own issuer may give its tokens: all that a tenant of this kind does, save making
     /// credentials, which would outlive the issuer.
     pub const fn issuer_scopes(self) -> &'static [Scope] {

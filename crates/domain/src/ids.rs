@@ -144,6 +144,32 @@ ids! {
     EntryId
     /// A tenant's webhook endpoint.
     WebhookId
+    /// Somebody who signs in to Control.
+    PersonId
+    /// One of a person's passkeys.
+    PasskeyId
+    /// One signing-in of a person, as it is shown to him; by it nobody is admitted.
+    SessionId
+}
+
+impl CredentialId {
+    /// The id under which a person is counted as a credential is.
+    pub fn of_person(person: &PersonId) -> Self {
+        Self(person.0.clone())
+    }
+}
+
+impl PersonId {
+    /// The 16 bytes of the UUID: a passkey's user handle.
+    pub fn bytes(&self) -> [u8; 16] {
+        let digits: Vec<u8> = self
+            .0
+            .bytes()
+            .filter_map(|byte| char::from(byte).to_digit(16))
+            .filter_map(|digit| u8::try_from(digit).ok())
+            .collect();
+        std::array::from_fn(|at| digits.get(2 * at).unwrap_or(&0) << 4 | digits.get(2 * at + 1).unwrap_or(&0))
+    }
 }
 
 /// An identity provider's name for one inquiry: the contract's `verification_id`. Chosen by the provider,

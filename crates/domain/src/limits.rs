@@ -269,3 +269,57 @@ pub const PROVIDER_ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// What a caller is told to wait when an identity provider is away or asks for patience: least and most.
 pub const PROVIDER_RETRY_AFTER_S: RangeInclusive<u32> = 2..=120;
+
+/// A person's password, characters.
+pub const PASSWORD_CHARS: RangeInclusive<usize> = 12..=256;
+
+/// So many failures one after the other lock an account ...
+pub const SIGN_IN_FAILURES_MAX: i64 = 5;
+
+/// ... for this long.
+pub const SIGN_IN_LOCK: Duration = Duration::from_mins(15);
+
+/// A session that nobody uses ends after this.
+pub const SESSION_IDLE: Duration = Duration::from_mins(30);
+
+/// And every session after this.
+pub const SESSION_LIFE: Duration = Duration::from_hours(12);
+
+/// Who gave a password must show the second factor, or finish an invitation's steps, within this.
+pub const SESSION_UNFINISHED_LIFE: Duration = Duration::from_mins(30);
+
+/// That a session was used is written down no more often than this.
+pub const SESSION_SEEN_EVERY: Duration = Duration::from_mins(1);
+
+/// For this long after a proof of who one is, dangerous acts need no other.
+pub const PROOF_LIFE: Duration = Duration::from_mins(10);
+
+/// The state of a half-done ceremony is kept for this long.
+pub const CEREMONY_LIFE: Duration = Duration::from_mins(5);
+
+/// An invitation ends after this.
+pub const INVITATION_LIFE: Duration = Duration::from_hours(7 * 24);
+
+/// A passkey that was not made at a first invitation counts for votes after this; in a sandbox at once.
+pub const NEW_PASSKEY_DELAY: Duration = Duration::from_hours(24);
+
+/// Recovery codes of a person.
+pub const RECOVERY_CODES: usize = 10;
+
+/// Passkeys of a person.
+pub const PASSKEYS_PER_PERSON_MAX: usize = 10;
+
+/// People of a tenant, those who were removed not counted.
+pub const PEOPLE_PER_TENANT_MAX: usize = 500;
+
+/// Sessions of a person; one more ends the oldest.
+pub const SESSIONS_PER_PERSON_MAX: usize = 20;
+
+/// A form of Control, bytes.
+pub const CONTROL_FORM_BYTES_MAX: usize = 256 * 1024;
+
+/// Passwords that are hashed at once, from one server process: each takes 19 MiB and a core for a moment.
+pub const PASSWORDS_AT_ONCE: usize = 4;
+
+/// Who waits longer than this for his password's turn is told to come back.
+pub const PASSWORD_PATIENCE: Duration = Duration::from_secs(10);

@@ -113,6 +113,14 @@ impl<K: Eq + Hash + Clone + Ord> Buckets<K> {
         }
     }
 
+    /// Puts a token back that was taken.
+    pub fn give_back(&mut self, name: &K) {
+        let rate = self.rate;
+        if let Some(bucket) = self.known.get_mut(name) {
+            bucket.level = (bucket.level + rate.token()).min(rate.full());
+        }
+    }
+
     /// Forgets the full ones, which are as new ones, and, where that is not enough, the fuller half: those that
     /// lose least by it. Half of them go at once, so that a flood pays for this seldom.
     fn make_room(&mut self, now: Timestamp) {
@@ -167,6 +175,18 @@ mod tests {
         assert_eq!((refused.retry_after_s, refused.reset_s), (6, 60));
         assert!(!buckets.take(&1, at(5_999)).is_admitted);
         assert!(buckets.take(&1, at(6_000)).is_admitted, "what was refused took nothing");
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more() {
+        let mut buckets = Buckets::new(Rate::per_minute(1), 8);
+        assert!(buckets.take(&1, at(0)).is_admitted);
+        buckets.give_back(&1);
+        buckets.give_back(&1);
+        assert!(buckets.take(&1, at(0)).is_admitted);
+        assert!(!buckets.take(&1, at(0)).is_admitted);
+        buckets.give_back(&2);
+        assert_eq!(buckets.known.len(), 1, "nobody's");
     }
 
     #[test]

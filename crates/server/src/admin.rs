@@ -15,6 +15,7 @@ use store::{Db, StoreError, credentials, meta, tenants};
 
 use crate::app::{App, Parts};
 use crate::config::Settings;
+use crate::control::Control;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
 use crate::edge::jwt::TokenKey;
@@ -89,8 +90,10 @@ impl Admin {
         let files = Files::open(&settings)
             .map_err(|error| AdminError(format!("opening the store of files: {error}")))?;
         let clock = Box::new(SystemClock);
-        let parts =
-            Parts { db, keys, token_key, log_key, clock, instance, files, sandbox: None, persona: None };
+        let control = settings.control_url.as_ref().map(Control::at).transpose();
+        let control = control.map_err(|error| AdminError(format!("control_url: {error}")))?;
+        let (sandbox, persona) = (None, None);
+        let parts = Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona, control };
         Ok(Self(App::new(&settings, parts)))
     }
 

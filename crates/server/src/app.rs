@@ -16,6 +16,7 @@ use store::{Db, StoreError};
 use tokio::sync::Mutex;
 
 use crate::config::{Settings, Windows};
+use crate::control::Control;
 use crate::edge::ceremony::CeremonyDesk;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::Clock;
@@ -83,6 +84,8 @@ pub struct App {
     pub sandbox: Option<Sandbox>,
     /// Who checks persons; none in production without settings for one.
     pub provider: Option<Provider>,
+    /// What people sign in with; none where no address of Control is set.
+    pub control: Option<Control>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
 }
 
@@ -128,6 +131,8 @@ pub struct Parts {
     pub sandbox: Option<Sandbox>,
     /// Persona, where it is used.
     pub persona: Option<Persona>,
+    /// What people sign in with, where they do.
+    pub control: Option<Control>,
 }
 
 impl App {
@@ -159,6 +164,7 @@ impl App {
             provider: parts.persona.map(Provider::Persona).or(simulated),
             files: parts.files,
             sandbox: parts.sandbox,
+            control: parts.control,
             welcome: Mutex::default(),
         }
     }

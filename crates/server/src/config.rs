@@ -15,6 +15,7 @@ use domain::limits::{
 };
 use domain::rate::Rate;
 use domain::webhook::{Range, Targets};
+use reqwest::Url;
 use serde::Deserialize;
 use store::blob::FilesAt;
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub persona: Option<PersonaSettings>,
     /// Where files are kept.
     pub files: FilesAt,
+    /// Where people reach Control; none: nowhere, but for a sandbox.
+    pub control_url: Option<Url>,
 }
 
 /// How long what stays open, as far as the server decides it: for how long recovery does, the enclave says.
@@ -107,6 +110,7 @@ pub struct SettingsError {
 struct Written {
     environment: String,
     listen: String,
+    control_url: String,
     data_dir: PathBuf,
     database: String,
     database_file: PathBuf,
@@ -171,6 +175,7 @@ impl Settings {
             tracing: None,
             persona: None,
             files: FilesAt::Folder(data_dir.join("files")),
+            control_url: None,
         }
     }
 
@@ -287,7 +292,28 @@ impl Written {
             tracing: self.tracing.check()?,
             persona: self.persona.check(environment)?,
             files,
+            control_url: control_url(&self.control_url, environment)?,
         })
+    }
+}
+
+/// Where people reach Control: an origin, with TLS in production.
+fn control_url(written: &str, environment: Env) -> Result<Option<Url>, SettingsError> {
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let fault = |fault: &str| SettingsError::new("control_url", fault);
+    let url =
+        Url::parse(written).map_err(|_| fault("must be an address such as https://control.example.org"))?;
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        return Err(fault("must be a scheme, a name and perhaps a port, and nothing more"));
+    }
+    if url.domain().is_none() {
+        return Err(fault("must have a name: a passkey is bound to one, and not to a number"));
+    }
+    match (url.scheme(), environment) {
+        ("https", _) | ("http", Env::Sandbox) => Ok(Some(url)),
+        _ => Err(fault("must begin with https://")),
     }
 }
 
@@ -477,6 +503,10 @@ mod tests {
             ("[limits]\ntrusted_proxies = \"10.0.0.0/33\"", "limits.trusted_proxies"),
             ("[limits]\nconnections = 15", "limits.connections"),
             ("[limits]\nconnections = 65537", "limits.connections"),
+            ("control_url = \"control.example\"", "control_url"),
+            ("control_url = \"http://control.example\"", "control_url"),
+            ("control_url = \"https://10.0.0.1\"", "control_url"),
+            ("control_url = \"https://control.example/x\"", "control_url"),
             ("[windows]\nstore_s = 59", "windows.store_s"),
             ("[windows]\nstore_s = 2592001", "windows.store_s"),
             ("[windows]\ninquiry_life_s = 0", "windows.inquiry_life_s"),

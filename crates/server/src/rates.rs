@@ -20,6 +20,7 @@ pub struct Rates {
     calls: Mutex<Buckets<CredentialId>>,
     failures: Mutex<Buckets<IpAddr>>,
     guesses: Mutex<Buckets<Guessed>>,
+    sign_ins: Mutex<Buckets<IpAddr>>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
 }
@@ -31,6 +32,7 @@ impl Rates {
             calls: Mutex::new(Buckets::new(limits.calls, RATED_MAX)),
             failures: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
             guesses: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
+            sign_ins: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
             trusted_proxies: limits.trusted_proxies.clone(),
         }
     }
@@ -48,5 +50,15 @@ impl Rates {
     /// Counts a failed authentication with a credential of this beginning.
     pub fn guess(&self, guessed: &Guessed, now: Timestamp) -> Standing {
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner).take(guessed, now)
+    }
+
+    /// Counts a try of somebody at this address to say who he is, before it is judged.
+    pub fn sign_in(&self, address: IpAddr, now: Timestamp) -> Standing {
+        self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner).take(&rated(address), now)
+    }
+
+    /// Takes that back, since he said it truly.
+    pub fn signed_in(&self, address: IpAddr) {
+        self.sign_ins.lock().unwrap_or_else(PoisonError::into_inner).give_back(&rated(address));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::sandbox::Tenant;
+use boundary::Env;
 use boundary::message::Adopt;
 use boundary::wire::Wire as _;
 use domain::audit::checkpoint::LogKey;
@@ -26,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{App, Parts, Sandbox};
 use crate::config::Settings;
+use crate::control::Control;
 use crate::edge::ceremony::CeremonyDesk;
 use crate::edge::chance::SystemChance;
 use crate::edge::clock::{Clock, SystemClock};
@@ -119,7 +121,8 @@ impl Service {
         let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
         let address = listener.local_addr().map_err(doing("listening"))?;
         let watched = listen_for_metrics(settings.metrics_listen).await?;
-        let parts = Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona };
+        let control = control_of(&settings, address)?;
+        let parts = Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona, control };
         let app = Arc::new(App::new(&settings, parts));
         let (stop, stopped) = watch::channel(false);
         let workers = work::start(&app, settings.pool_targets, &stopped);
@@ -288,6 +291,19 @@ fn read_sandbox(
     let secret =
         secret.ok_or_else(|| doing("reading the simulated provider's file")("it has no `secret=`"))?;
     Ok(Sandbox::of(settings, secret.trim().as_bytes(), ceremonies))
+}
+
+/// Where people sign in: as it is set, and in a sandbox at the port that was chosen, by a name, since a passkey is bound
+/// to one.
+fn control_of(settings: &Settings, address: SocketAddr) -> Result<Option<Control>, StartError> {
+    const DOING: &str = "preparing Control";
+    let in_sandbox = || format!("http://localhost:{}", address.port()).parse();
+    let url = match (&settings.control_url, settings.environment) {
+        (Some(url), _) => url.clone(),
+        (None, Env::Sandbox) => in_sandbox().map_err(doing(DOING))?,
+        (None, Env::Production) => return Ok(None),
+    };
+    Control::at(&url).map(Some).map_err(doing(DOING))
 }
 
 fn read_persona(settings: &Settings) -> Result<Option<Persona>, StartError> {

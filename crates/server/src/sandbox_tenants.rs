@@ -12,6 +12,7 @@ use store::tenants;
 
 use crate::app::App;
 use crate::flows::Error;
+use crate::sandbox_people;
 
 /// When the expired key of each tenant expired.
 const LONG_AGO: Timestamp = Timestamp::from_ms(1_000);
@@ -33,15 +34,18 @@ pub async fn ensure(app: &App) -> Result<Vec<Tenant>, Error> {
     let mut out = Vec::new();
     for kind in TenantKind::ALL {
         let keys = ["full", "no-scope", "expired"].map(|role| api_key(app, *kind, role));
-        if !known.iter().any(|tenant| tenant.kind == *kind) {
-            make(app, *kind, &keys).await?;
-        }
+        let there = known.iter().find(|tenant| tenant.kind == *kind).cloned();
+        let tenant = match there {
+            Some(tenant) => tenant,
+            None => make(app, *kind, &keys).await?,
+        };
+        let control = sandbox_people::ensure(app, &tenant).await?;
         let [full, no_partner_scope, expired] = keys.map(|key| key.expose().to_owned());
         out.push(Tenant {
             name: name(*kind),
             kind: kind.to_string(),
             api_keys: ApiKeys { full, no_partner_scope, expired },
-            control: Vec::new(),
+            control,
         });
     }
     Ok(out)
@@ -56,7 +60,7 @@ fn api_key(app: &App, kind: TenantKind, role: &str) -> ApiKeyText {
     ApiKeyText::from_seed(Env::Sandbox, &seed)
 }
 
-async fn make(app: &App, kind: TenantKind, keys: &[ApiKeyText; 3]) -> Result<(), Error> {
+async fn make(app: &App, kind: TenantKind, keys: &[ApiKeyText; 3]) -> Result<tenants::Tenant, Error> {
     let now = app.clock.now();
     let tenant = tenants::Tenant {
         id: TenantId::new(now, &mut app.chance()),
@@ -79,13 +83,14 @@ async fn make(app: &App, kind: TenantKind, keys: &[ApiKeyText; 3]) -> Result<(),
         (credential, app.keys.credential_hash(key.expose()))
     });
     let credentials: Vec<_> = credentials.collect();
-    app.db
-        .write("make_tenant", move |tx| {
-            tenants::insert(tx, &tenant)?;
-            for (credential, hash) in &credentials {
-                credentials::of(&tenant.id).insert(tx, credential, hash)?;
-            }
-            Ok(())
-        })
-        .await
+    let row = tenant.clone();
+    let made = app.db.write("make_tenant", move |tx| {
+        tenants::insert(tx, &row)?;
+        for (credential, hash) in &credentials {
+            credentials::of(&row.id).insert(tx, credential, hash)?;
+        }
+        Ok::<_, Error>(())
+    });
+    made.await?;
+    Ok(tenant)
 }

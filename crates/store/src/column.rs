@@ -7,9 +7,11 @@ use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::{Scope, TenantKind};
 use domain::idempotency::CallState;
 use domain::ids::{
-    BackupId, CredentialId, EntryId, EventId, KeyId, RecoveryId, TenantId, UserId, VerificationId, WebhookId,
+    BackupId, CredentialId, EntryId, EventId, KeyId, PasskeyId, PersonId, RecoveryId, SessionId, TenantId,
+    UserId, VerificationId, WebhookId,
 };
 use domain::key::{KeyEnvironment, KeyState, KeyType};
+use domain::person::{InvitationPurpose, PersonState, Purpose, Role, Stage};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
@@ -214,10 +216,12 @@ macro_rules! texts {
 }
 
 texts!(|text| text.parse().ok(), "is not an id":
-    TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId WebhookId);
+    TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId WebhookId
+    PersonId PasskeyId SessionId);
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
-    RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter);
+    RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter
+    Role PersonState Stage Purpose InvitationPurpose);
 
 /// The scopes of a credential; one column of words joined by single spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,7 +26,8 @@ migrations! {
     3 "webhooks" "0003_webhooks.sql",
     4 "keeping" "0004_keeping.sql",
     5 "issuers" "0005_issuers.sql",
-    6 "checkpoints" "0009_checkpoints.sql",
+    6 "people" "0006_people.sql",
+    9 "checkpoints" "0009_checkpoints.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

@@ -67,6 +67,7 @@ pub struct ServerKeys {
     token_seed: Secret,
     log_seed: Secret,
     cursor: hmac::Key,
+    person: hmac::Key,
 }
 
 impl fmt::Debug for ServerKeys {
@@ -106,6 +107,7 @@ impl ServerKeys {
             token_seed: derive(hash_root, "token signing")?,
             log_seed: derive(hash_root, "audit log signing")?,
             cursor: hashing("list cursor")?,
+            person: hashing("person secrets")?,
         })
     }
 
@@ -180,6 +182,12 @@ impl ServerKeys {
     /// By what a call that its caller named is known, and what it was.
     pub fn idempotency_hash(&self, parts: &[&[u8]]) -> [u8; 32] {
         hash(&self.idempotency, parts)
+    }
+
+    /// What is kept of what a person holds: a session's token, an invitation's, a recovery code. The first part says
+    /// which.
+    pub fn person_hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hash(&self.person, parts)
     }
 
     /// What tells a list's cursor that we gave from one that somebody made.

@@ -34,6 +34,7 @@ use crate::clock::MockClock;
 use crate::database::{Census, Place};
 use crate::enclave::{Enclave, Recipe};
 use crate::fixture::Fixture;
+use crate::person::Person;
 use crate::persona::{self, Persona};
 use crate::s3::S3;
 use crate::scrape::Scrape;
@@ -397,6 +398,41 @@ impl App {
             KeyRole::Expired => &keys.expired,
         };
         self.anonymous().with_key(Some(key))
+    }
+
+    /// Where people reach Control: by a name, to which passkeys are bound.
+    pub fn control_url(&self) -> String {
+        format!("http://localhost:{}", self.service().address().port())
+    }
+
+    /// What one of the sandbox's people signs in with, by the beginning of the address: `owner`, `member-1`,
+    /// `member-2`, `officer` or `auditor`.
+    pub fn kit(&self, kind: TenantKind, word: &str) -> api::sandbox::Person {
+        let tenant = self.tenants.iter().find(|tenant| tenant.kind == kind.as_str()).expect("a tenant");
+        let begins = format!("{word}@");
+        tenant.control.iter().find(|person| person.email.starts_with(&begins)).expect("a person").clone()
+    }
+
+    /// One of the partner's people, signed in.
+    pub async fn person(&self, word: &str) -> Person {
+        self.person_of(TenantKind::Partner, word).await
+    }
+
+    /// One of a sandbox tenant's people, signed in by password and passkey.
+    pub async fn person_of(&self, kind: TenantKind, word: &str) -> Person {
+        let mut person = self.signed_out(&self.kit(kind, word));
+        person.sign_in().await;
+        person
+    }
+
+    /// Somebody with what he signs in by, who has not done so.
+    pub fn signed_out(&self, kit: &api::sandbox::Person) -> Person {
+        Person::new(&self.base(), &self.control_url(), kit)
+    }
+
+    /// Somebody of whom nothing is known.
+    pub fn stranger(&self) -> Person {
+        Person::stranger(&self.base(), &self.control_url())
     }
 
     /// A tenant that is not of the sandbox, with a credential of these scopes.

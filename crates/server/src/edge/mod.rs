@@ -12,4 +12,7 @@ pub mod jwks;
 pub mod jwt;
 pub mod minter;
 pub mod outbound;
+pub mod passkeys;
+pub mod passwords;
 pub mod spool;
+pub mod totp;

@@ -16,7 +16,7 @@ pub async fn admit_call(
     now: Timestamp,
     request_id: String,
 ) -> Result<Ctx, Error> {
-    let ctx = Ctx { principal, deed, now, request_id, named: None };
+    let ctx = Ctx { principal, deed: Some(deed), now, request_id, named: None };
     let Err(refusal) = ctx.principal.permit(deed) else { return Ok(ctx) };
     let action = if deed == Deed::RecoverBackups { "recovery.refused" } else { "access.refused" };
     record_refused(app, &ctx, ctx.entry(app, action), refusal.code).await?;

@@ -45,5 +45,6 @@ pub(super) fn principal(bearer: Bearer) -> Principal {
         credential: bearer.credential.id,
         by_token: false,
         subject: None,
+        person: None,
     }
 }

@@ -42,6 +42,7 @@ pub(super) async fn authenticate_issuer_token(
         tenant_kind: found.tenant_kind,
         by_token: true,
         subject: Some(claims.subject),
+        person: None,
     })
 }
 

@@ -25,6 +25,7 @@ mod list_keys;
 mod list_webhooks;
 mod manage_credentials;
 mod move_inquiry;
+pub mod people;
 mod play_customer;
 mod read_checkpoint;
 mod read_verification;
@@ -115,14 +116,15 @@ use store::{StoreError, Tx};
 use crate::app::App;
 use crate::edge::enclave::CallError;
 use crate::edge::minter::Minter;
+use crate::edge::passkeys::PasskeyError;
 
 /// Who acts, when, and in which call; given to every flow.
 #[derive(Clone, Debug)]
 pub struct Ctx {
     /// Who.
     pub principal: Principal,
-    /// Doing what; the credential was found fit for it.
-    pub deed: Deed,
+    /// Doing what; the credential was found fit for it. None where a person does what only Control has.
+    pub deed: Option<Deed>,
     /// When; read once, at the edge.
     pub now: Timestamp,
     /// In which call.
@@ -165,6 +167,11 @@ impl Error {
     /// Something broke, without another error behind it.
     pub fn fault(doing: &'static str) -> Self {
         Self::Fault(Fault { doing, cause: None })
+    }
+
+    /// The library of passkeys failed at what does not depend on what anybody sent.
+    fn passkey(error: PasskeyError) -> Self {
+        Self::Fault(Fault { doing: "asking for a passkey", cause: Some(Box::new(error)) })
     }
 
     /// The store of files, or the disk that uploads wait on, did not do what it was asked.
@@ -246,10 +253,10 @@ fn told(error: CallError) -> Error {
 impl Ctx {
     /// Asks again whether the credential may do what it is at, where that must be one of these deeds.
     fn permit_one_of(&self, deeds: &[Deed]) -> Result<(), Error> {
-        if !deeds.contains(&self.deed) {
+        let Some(deed) = self.deed.filter(|deed| deeds.contains(deed)) else {
             return Err(Error::fault("doing another deed than was admitted"));
-        }
-        Ok(self.principal.permit(self.deed)?)
+        };
+        Ok(self.principal.permit(deed)?)
     }
 
     /// An audit entry of the caller's act; the objects are filled in by the flow.

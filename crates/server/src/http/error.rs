@@ -55,8 +55,8 @@ impl IntoResponse for Failure {
 }
 
 impl Failure {
-    /// The status it is answered with.
-    pub(super) fn status(&self) -> StatusCode {
+    /// The status that says so.
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(refusal) => match refusal.kind {
@@ -77,7 +77,7 @@ impl Failure {
     }
 
     /// What the router and the panic guard say by status alone, as a failure.
-    fn of_bare(status: StatusCode) -> Option<Self> {
+    pub(super) fn of_bare(status: StatusCode) -> Option<Self> {
         let refused = |kind, code, text| Some(Self::Refused(Refusal::new(kind, code, text)));
         match status {
             StatusCode::NOT_FOUND => Some(Self::Refused(Refusal::no_such_path())),

@@ -19,6 +19,7 @@ pub mod request_id;
 mod rest_of_body;
 pub mod router;
 mod routes;
+mod same_origin;
 pub mod serve;
 pub mod stream;
 mod trace;

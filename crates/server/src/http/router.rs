@@ -18,8 +18,8 @@ pub fn router(app: &Arc<App>) -> Router {
     let (routes, document) = openapi::routes(app.sandbox.is_some());
     let text: Arc<str> = document.to_string().into();
     routes
+        .merge(control::routes(app))
         .with_state(Arc::clone(app))
-        .merge(control::look::routes())
         .merge(pages::routes(app.sandbox.is_some(), &document))
         .merge(Router::new().route("/openapi.json", get(served)).with_state(text))
         .layer(CatchPanicLayer::new())

@@ -5,6 +5,7 @@
 
 mod access_matrix;
 mod bodies;
+mod control;
 mod credentials;
 mod docs;
 mod events;

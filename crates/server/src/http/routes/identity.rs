@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use api::sandbox::PlayForm;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::limits::IDENTIFIER_CHARS_MAX;
 use domain::refusal::{Kind, Refusal};
@@ -25,6 +24,7 @@ use crate::http::pages::Page;
 use crate::http::pages::identity::{self as page, Notice};
 use crate::http::path_id::PathId;
 use crate::http::request_id::RequestId;
+use crate::http::same_origin::is_from_here;
 
 /// Shows the check.
 #[utoipa::path(get, path = "/identity/{verification_id}", tag = "sandbox", operation_id = "identity_page",
@@ -101,18 +101,6 @@ fn unknown(error: Error) -> Result<Response, Failure> {
         }
         error => Err(error.into()),
     }
-}
-
-/// Whether no browser says that another site's page sent this. What is no browser says nothing, and carries
-/// nobody's cookies either.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or(""));
-    if let Some(site) = text("sec-fetch-site") {
-        return matches!(site, "same-origin" | "none");
-    }
-    let Some(origin) = text(ORIGIN.as_str()) else { return true };
-    let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    authority.is_some() && authority == text(HOST.as_str())
 }
 
 /// What the form says; none where it is no form of the page's.

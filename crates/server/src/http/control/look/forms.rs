@@ -62,6 +62,11 @@ impl<'a> Field<'a> {
         Self { hint, ..self }
     }
 
+    /// The same, which a browser may fill in: a word of the standard.
+    pub const fn completing(self, autocomplete: &'a str) -> Self {
+        Self { autocomplete, ..self }
+    }
+
     /// The same, which may be left empty.
     pub const fn optional(self) -> Self {
         Self { required: false, ..self }
