@@ -148,6 +148,8 @@ ids! {
     PersonId
     /// One of a person's passkeys.
     PasskeyId
+    /// Something that one person is told.
+    NoticeId
     /// One signing-in of a person, as it is shown to him; by it nobody is admitted.
     SessionId
 }

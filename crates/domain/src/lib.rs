@@ -18,6 +18,7 @@ pub mod ids;
 pub mod jwks;
 pub mod key;
 pub mod limits;
+pub mod notice;
 pub mod password;
 pub mod person;
 pub mod rate;

@@ -323,3 +323,23 @@ pub const PASSWORDS_AT_ONCE: usize = 4;
 
 /// Who waits longer than this for his password's turn is told to come back.
 pub const PASSWORD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a mail waits after each failed try; after one more it is parked.
+pub const MAIL_STEPS: [Duration; 5] = [
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(8),
+];
+
+/// How long one try of a mail may take in all.
+pub const MAIL_DEADLINE: Duration = Duration::from_secs(20);
+
+/// For how long a mail that a process is sending is left to it. Longer than a try may take.
+pub const MAIL_LEASE: Duration = Duration::from_mins(1);
+
+/// How many mails one look takes up.
+pub const MAILS_AT_ONCE: i64 = 8;
+
+/// Characters of a notice's title, which is a mail's subject.
+pub const NOTICE_TITLE_CHARS_MAX: usize = 160;

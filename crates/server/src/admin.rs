@@ -93,7 +93,19 @@ impl Admin {
         let control = settings.control_url.as_ref().map(Control::at).transpose();
         let control = control.map_err(|error| AdminError(format!("control_url: {error}")))?;
         let (sandbox, persona) = (None, None);
-        let parts = Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona, control };
+        let parts = Parts {
+            db,
+            keys,
+            token_key,
+            log_key,
+            clock,
+            instance,
+            files,
+            sandbox,
+            persona,
+            control,
+            mailer: None,
+        };
         Ok(Self(App::new(&settings, parts)))
     }
 
@@ -143,8 +155,9 @@ impl Admin {
             instant.ok_or_else(|| AdminError(format!("{text:?} is no future instant in RFC 3339 and UTC")))
         });
         let new = NewCredential { name: label(name)?, scopes, expires_at: expires_at.transpose()? };
-        let (made, text) =
-            flows::insert_credential(&self.0, &tenant, new, self.entry("credential.created"), None).await?;
+        let entry = self.entry("credential.created");
+        let notices = flows::notify_of_credential(&self.0, entry.time, &tenant, &new).await?;
+        let (made, text) = flows::insert_credential(&self.0, &tenant, new, entry, notices, None).await?;
         let Credential { id, name, hint, scopes, expires_at, created_at, .. } = credential(made);
         let api_key = text.expose().to_owned();
         Ok(CreatedCredential { api_key, id, name, hint, scopes, expires_at, created_at })

@@ -26,6 +26,7 @@ use crate::edge::identity::persona::Persona;
 use crate::edge::identity::simulated::Simulator;
 use crate::edge::jwks::KeySets;
 use crate::edge::jwt::TokenKey;
+use crate::edge::mail::Mailer;
 use crate::edge::minter::Minter;
 use crate::edge::outbound::{Outbound, SystemResolver};
 use crate::files::Files;
@@ -86,6 +87,8 @@ pub struct App {
     pub provider: Option<Provider>,
     /// What people sign in with; none where no address of Control is set.
     pub control: Option<Control>,
+    /// The way to the mail server, where one is set.
+    pub mailer: Option<Mailer>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
 }
 
@@ -133,6 +136,8 @@ pub struct Parts {
     pub persona: Option<Persona>,
     /// What people sign in with, where they do.
     pub control: Option<Control>,
+    /// The way to the mail server, where one is set.
+    pub mailer: Option<Mailer>,
 }
 
 impl App {
@@ -165,6 +170,7 @@ impl App {
             files: parts.files,
             sandbox: parts.sandbox,
             control: parts.control,
+            mailer: parts.mailer,
             welcome: Mutex::default(),
         }
     }

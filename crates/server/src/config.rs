@@ -22,11 +22,14 @@ use store::blob::FilesAt;
 use self::files::WrittenFiles;
 use crate::edge::address::Network;
 
+use mail::WrittenMail;
+pub use mail::{MailSecurity, MailSettings};
 pub use persona::PersonaSettings;
 use persona::WrittenPersona;
 pub use telemetry::TracingSettings;
 use telemetry::{WrittenMetrics, WrittenTracing};
 
+mod mail;
 mod persona;
 mod telemetry;
 
@@ -62,6 +65,8 @@ pub struct Settings {
     pub tracing: Option<TracingSettings>,
     /// The identity provider Persona, where it is used.
     pub persona: Option<PersonaSettings>,
+    /// How mail is sent; none: not at all.
+    pub mail: Option<MailSettings>,
     /// Where files are kept.
     pub files: FilesAt,
     /// Where people reach Control; none: nowhere, but for a sandbox.
@@ -123,6 +128,7 @@ struct Written {
     webhooks: Webhooks,
     windows: WrittenWindows,
     persona: WrittenPersona,
+    mail: WrittenMail,
     files: WrittenFiles,
 }
 
@@ -174,6 +180,7 @@ impl Settings {
             windows: Windows::default(),
             tracing: None,
             persona: None,
+            mail: None,
             files: FilesAt::Folder(data_dir.join("files")),
             control_url: None,
         }
@@ -291,6 +298,7 @@ impl Written {
             windows: self.windows.check()?,
             tracing: self.tracing.check()?,
             persona: self.persona.check(environment)?,
+            mail: self.mail.check()?,
             files,
             control_url: control_url(&self.control_url, environment)?,
         })

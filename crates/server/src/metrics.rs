@@ -122,6 +122,8 @@ pub struct Metrics {
     pub enclave: EnclaveCalls,
     /// Tries of webhook deliveries.
     pub deliveries: Family<Outcome, Counter>,
+    /// Tries of mails.
+    pub mails: Family<Outcome, Counter>,
     /// Rounds of jobs that did not do their work.
     pub failed_rounds: Family<FailedRound, Counter>,
 }
@@ -137,6 +139,7 @@ impl Default for Metrics {
             http: Http::register(&mut registry),
             enclave: EnclaveCalls::register(&mut registry),
             deliveries: Family::default(),
+            mails: Family::default(),
             failed_rounds: Family::default(),
             registry: Mutex::default(),
         };
@@ -144,6 +147,7 @@ impl Default for Metrics {
         registry.register("build", "The running program", version);
         let (deliveries, rounds) = (metrics.deliveries.clone(), metrics.failed_rounds.clone());
         registry.register("webhook_deliveries", "Tries of webhook deliveries, by how they went", deliveries);
+        registry.register("mails", "Tries of mails, by how they went", metrics.mails.clone());
         registry.register("job_failures", "Rounds of jobs that did not do their work", rounds);
         Self { registry: Mutex::new(registry), ..metrics }
     }
@@ -166,6 +170,11 @@ impl Metrics {
     /// Counts a try of a delivery.
     pub fn count_delivery(&self, outcome: AttemptOutcome) {
         self.deliveries.get_or_create(&Outcome { outcome: outcome.as_str() }).inc();
+    }
+
+    /// Counts a try of a mail.
+    pub fn count_mail(&self, outcome: &'static str) {
+        self.mails.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts a round of a job that did not do its work.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::ids::CredentialId;
 use domain::limits::RATED_MAX;
-use domain::rate::{Buckets, Standing};
+use domain::rate::{Buckets, Rate, Standing};
 use domain::time::Timestamp;
 
 use crate::config::Limits;
@@ -21,6 +21,10 @@ pub struct Rates {
     failures: Mutex<Buckets<IpAddr>>,
     guesses: Mutex<Buckets<Guessed>>,
     sign_ins: Mutex<Buckets<IpAddr>>,
+    /// What a credential may call.
+    pub of_calls: Rate,
+    /// What may fail from one address.
+    pub of_failures: Rate,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
 }
@@ -33,6 +37,8 @@ impl Rates {
             failures: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
             guesses: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
             sign_ins: Mutex::new(Buckets::new(limits.failures, RATED_MAX)),
+            of_calls: limits.calls,
+            of_failures: limits.failures,
             trusted_proxies: limits.trusted_proxies.clone(),
         }
     }

@@ -33,6 +33,7 @@ use crate::edge::chance::SystemChance;
 use crate::edge::clock::{Clock, SystemClock};
 use crate::edge::identity::persona::Persona;
 use crate::edge::jwt::TokenKey;
+use crate::edge::mail::Mailer;
 use crate::files::Files;
 use crate::flows::Error;
 use crate::http::metrics;
@@ -115,6 +116,8 @@ impl Service {
         let instance = instance_name(&settings.data_dir).map_err(doing("reading this process's name"))?;
         let sandbox = read_sandbox(&settings, ceremonies)?;
         let persona = read_persona(&settings)?;
+        let mailer = settings.mail.as_ref().map(Mailer::new).transpose();
+        let mailer = mailer.map_err(doing("preparing mail"))?;
         let files = Files::open(&settings).map_err(doing("opening the store of files"))?;
         let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
         claim_database(&db, &settings, &instance).await?;
@@ -122,7 +125,8 @@ impl Service {
         let address = listener.local_addr().map_err(doing("listening"))?;
         let watched = listen_for_metrics(settings.metrics_listen).await?;
         let control = control_of(&settings, address)?;
-        let parts = Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona, control };
+        let parts =
+            Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona, control, mailer };
         let app = Arc::new(App::new(&settings, parts));
         let (stop, stopped) = watch::channel(false);
         let workers = work::start(&app, settings.pool_targets, &stopped);

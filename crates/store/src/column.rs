@@ -7,10 +7,11 @@ use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::{Scope, TenantKind};
 use domain::idempotency::CallState;
 use domain::ids::{
-    BackupId, CredentialId, EntryId, EventId, KeyId, PasskeyId, PersonId, RecoveryId, SessionId, TenantId,
-    UserId, VerificationId, WebhookId,
+    BackupId, CredentialId, EntryId, EventId, KeyId, NoticeId, PasskeyId, PersonId, RecoveryId, SessionId,
+    TenantId, UserId, VerificationId, WebhookId,
 };
 use domain::key::{KeyEnvironment, KeyState, KeyType};
+use domain::notice::{MailState, NoticeKind};
 use domain::person::{InvitationPurpose, PersonState, Purpose, Role, Stage};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::time::Timestamp;
@@ -217,10 +218,10 @@ macro_rules! texts {
 
 texts!(|text| text.parse().ok(), "is not an id":
     TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId WebhookId
-    PersonId PasskeyId SessionId);
+    PersonId PasskeyId SessionId NoticeId);
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
-    RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter
+    RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter MailState NoticeKind
     Role PersonState Stage Purpose InvitationPurpose);
 
 /// The scopes of a credential; one column of words joined by single spaces.

@@ -42,6 +42,7 @@ pub mod issuers;
 pub mod keys;
 pub mod listings;
 pub mod meta;
+pub mod notices;
 pub mod passkeys;
 pub mod people;
 pub mod pool;

@@ -134,6 +134,8 @@ pub struct BackupFilter {
     pub state: Option<BackupState>,
     /// Of this kind.
     pub kind: Option<BackupKind>,
+    /// Under keys that are held there.
+    pub key_environment: Option<KeyEnvironment>,
 }
 
 /// A place in a list: the instant and the id of the last row seen.
@@ -193,6 +195,7 @@ static LIST_BACKUPS: Sql = sql!(
     "AND (CAST($8 AS TEXT) IS NULL OR k.package_id = $8) ",
     "AND (CAST($9 AS TEXT) IS NULL OR b.state = $9) ",
     "AND (CAST($10 AS TEXT) IS NULL OR b.kind = $10) ",
+    "AND (CAST($11 AS TEXT) IS NULL OR k.key_environment = $11) ",
     "ORDER BY b.stored_at DESC, b.id DESC LIMIT $4"
 );
 static FIND_BACKUP: Sql =
@@ -251,9 +254,21 @@ impl Listings<'_> {
         limit: i64,
     ) -> Result<Vec<ListedBackup>, StoreError> {
         let (at, id) = place(after);
-        let BackupFilter { user_identifier, key_id, customer_id, package_id, state, kind } = filter;
-        let args: [&dyn ToArg; 10] =
-            [self.tenant, &at, &id, &limit, user_identifier, key_id, customer_id, package_id, state, kind];
+        let BackupFilter { user_identifier, key_id, customer_id, package_id, state, kind, key_environment } =
+            filter;
+        let args: [&dyn ToArg; 11] = [
+            self.tenant,
+            &at,
+            &id,
+            &limit,
+            user_identifier,
+            key_id,
+            customer_id,
+            package_id,
+            state,
+            kind,
+            key_environment,
+        ];
         rx.list(&LIST_BACKUPS, &args)
     }
 

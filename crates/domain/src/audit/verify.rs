@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use boundary::json::{Value, canonical, parse};
+use boundary::json::{Value, canonical, member, parse};
 
 use super::checkpoint::{Checkpoint, VerifierKey};
 use super::hex;
@@ -257,7 +257,7 @@ fn read_entry(line: &str) -> Option<Entry> {
     let text = |name: &str| value.get(name).and_then(Value::as_text).map(str::to_owned);
     Some(Entry {
         tenant: text("tenant")?,
-        seq: value.get("seq")?.as_integer()?,
+        seq: member(&value, "seq")?,
         prev_hash: text("prev_hash")?,
         hash: leaf(canonical(&value).ok()?.as_bytes()),
     })

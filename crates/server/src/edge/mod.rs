@@ -10,6 +10,7 @@ pub mod enclave;
 pub mod identity;
 pub mod jwks;
 pub mod jwt;
+pub mod mail;
 pub mod minter;
 pub mod outbound;
 pub mod passkeys;

@@ -43,7 +43,7 @@ pub async fn latest_audit(
     before_seq: Option<i64>,
 ) -> Result<(Vec<Sequenced>, bool), Error> {
     ctx.principal.permit(Deed::ReadAudit)?;
-    sequence_audit(app, &ctx.principal.tenant).await?;
+    sequence_audit(app, &ctx.principal.tenant, ctx.now).await?;
     let tenant = ctx.principal.tenant.clone();
     let page = app.db.read("latest_audit", move |rx| {
         audit::of(&tenant).list_latest(rx, &filter, before_seq, i64::from(PAGE_DEFAULT) + 1)

@@ -3,12 +3,15 @@
 use domain::access::Deed;
 use domain::credential::{ApiKeyText, Scope};
 use domain::ids::{CredentialId, TenantId};
+use domain::notice::NoticeKind;
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use store::StoreError;
 use store::audit::AuditEntry;
 use store::credentials::{self, ApiCredential, Scopes};
+use store::notices::{self, Notice};
 
+use super::notify::{News, notify_owners};
 use super::repeat_call::{Run, SecretShown};
 use super::{Ctx, Error, page_limit};
 use crate::app::App;
@@ -35,15 +38,40 @@ pub async fn create_credential(
         return Err(Refusal::field("expires_at", "must be in the future").into());
     }
     let entry = ctx.entry(app, "credential.created");
-    insert_credential(app, &ctx.principal.tenant, new, entry, ctx.named.as_ref()).await
+    let tenant = &ctx.principal.tenant;
+    let notices = notify_of_credential(app, ctx.now, tenant, &new).await?;
+    insert_credential(app, tenant, new, entry, notices, ctx.named.as_ref()).await
 }
 
-/// Writes a new credential of a tenant, with the entry of who made it and the end of the named call that did.
+/// What the owners are told of a new credential.
+pub async fn notify_of_credential(
+    app: &App,
+    now: Timestamp,
+    tenant: &TenantId,
+    new: &NewCredential,
+) -> Result<Vec<Notice>, Error> {
+    let scopes: Vec<_> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+    let news = News {
+        kind: NoticeKind::CredentialMade,
+        title: "An API credential was made".to_owned(),
+        text: format!(
+            "It is called {} and may: {}. If none of you made it, revoke it, and look into the log for who did.",
+            new.name,
+            scopes.join(", ")
+        ),
+        link: "/control/settings/credentials".to_owned(),
+    };
+    notify_owners(app, now, tenant, &news).await
+}
+
+/// Writes a new credential of a tenant, with the entry of who made it, who is told, and the end of the named call
+/// that did.
 pub async fn insert_credential(
     app: &App,
     tenant: &TenantId,
     new: NewCredential,
     entry: AuditEntry,
+    notices: Vec<Notice>,
     named: Option<&Run>,
 ) -> Result<(ApiCredential, ApiKeyText), Error> {
     let now = entry.time;
@@ -63,6 +91,7 @@ pub async fn insert_credential(
     let written = app.db.write("create_credential", move |tx| {
         credentials::of(&tenant).insert(tx, &row, &hash)?;
         store::audit::of(&tenant).append(tx, &entry)?;
+        notices.iter().try_for_each(|notice| notices::of(&tenant).append(tx, notice))?;
         shown.write(tx)
     });
     written.await?;
@@ -86,6 +115,16 @@ pub async fn list_credentials(
     let more = page.len() > limit as usize;
     page.truncate(limit as usize);
     Ok((page, more))
+}
+
+/// One credential, whatever its state.
+pub async fn read_credential(app: &App, ctx: &Ctx, id: &str) -> Result<ApiCredential, Error> {
+    ctx.principal.permit(Deed::ListCredentials)?;
+    let id: CredentialId = id.parse().map_err(|_| Refusal::not_found())?;
+    let tenant = ctx.principal.tenant.clone();
+    let found = app.db.read("read_credential", move |rx| credentials::of(&tenant).find(rx, &id));
+    let found = found.await.map_err(|error: StoreError| Error::from(error))?;
+    Ok(found.ok_or_else(Refusal::not_found)?)
 }
 
 /// Revokes a credential, whatever its scopes: to take away is always safe. One that is revoked stays so.

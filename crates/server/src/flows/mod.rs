@@ -25,9 +25,11 @@ mod list_keys;
 mod list_webhooks;
 mod manage_credentials;
 mod move_inquiry;
+mod notify;
 pub mod people;
 mod play_customer;
 mod read_checkpoint;
+mod read_notices;
 mod read_verification;
 mod receive_provider_event;
 mod recover_retail;
@@ -38,6 +40,7 @@ mod reset_sandbox;
 mod rotate_key;
 mod rotate_webhook_secret;
 mod run_ceremony;
+mod send_mail;
 mod sequence_audit;
 mod set_issuer;
 mod simulate_verification;
@@ -73,10 +76,13 @@ pub use list_deliveries::{Delivered, list_deliveries};
 pub use list_keys::{KeyQuery, list_keys, read_key};
 pub use list_webhooks::{list_webhooks, read_webhook};
 pub use manage_credentials::{
-    NewCredential, create_credential, end_credential, insert_credential, list_credentials, revoke_credential,
+    NewCredential, create_credential, end_credential, insert_credential, list_credentials,
+    notify_of_credential, read_credential, revoke_credential,
 };
+pub use notify::{News, notify, notify_owners};
 pub use play_customer::{PlayCustomer, Played, find_played, play_customer};
 pub use read_checkpoint::read_checkpoint;
+pub use read_notices::{count_unread, list_kept_mails, list_notices, mark_notices};
 pub use read_verification::read_verification;
 pub use receive_provider_event::receive_provider_event;
 pub use recover_retail::{RecoverRetail, Recovered, recover_retail};
@@ -86,6 +92,7 @@ pub use reset_sandbox::reset_sandbox;
 pub use rotate_key::{RotateKey, rotate_key};
 pub use rotate_webhook_secret::rotate_webhook_secret;
 pub use run_ceremony::run_ceremony;
+pub use send_mail::{send_mail, take_up_mails};
 pub use sequence_audit::sequence_all;
 pub use set_issuer::{SetIssuer, delete_issuer, read_issuer, set_issuer};
 pub use simulate_verification::simulate_verification;

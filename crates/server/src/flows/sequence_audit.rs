@@ -99,7 +99,7 @@ fn sign(
     Ok(made)
 }
 
-fn leaf_hash(tenant: &TenantId, entry: &AuditEntry, seq: i64, prev: Option<&Hash>) -> Hash {
+pub(super) fn leaf_hash(tenant: &TenantId, entry: &AuditEntry, seq: i64, prev: Option<&Hash>) -> Hash {
     let leaf = Leaf {
         tenant: tenant.as_str(),
         seq,

@@ -5,7 +5,7 @@ use domain::limits::AUDIT_EXPORT_PAGE_ENTRIES;
 use store::StoreError;
 use store::audit::{self, Filter, Hash, Head, Sequenced};
 
-use super::list_audit::{leaf_hash, sequence_audit};
+use super::sequence_audit::{leaf_hash, sequence_audit};
 use super::{Ctx, Error};
 use crate::app::App;
 
@@ -24,7 +24,7 @@ pub struct Chain {
 pub async fn verify_audit(app: &App, ctx: &Ctx) -> Result<Chain, Error> {
     ctx.principal.permit(Deed::ReadAudit)?;
     let tenant = ctx.principal.tenant.clone();
-    sequence_audit(app, &tenant).await?;
+    sequence_audit(app, &tenant, ctx.now).await?;
     let of = tenant.clone();
     let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
     let head = head.map_err(|error: StoreError| Error::from(error))?;

@@ -24,4 +24,5 @@ pub mod serve;
 pub mod stream;
 mod trace;
 
+pub use routes::audit::write_export;
 pub use routes::credentials::credential;

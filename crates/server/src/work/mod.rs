@@ -3,6 +3,7 @@
 mod deliver_webhook;
 mod fill_key_pool;
 mod runner;
+mod send_mail;
 mod sweep_blobs;
 
 pub use fill_key_pool::pool_key;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::deliver_webhook::deliver;
 use super::fill_key_pool::fill_one;
+use super::send_mail;
 use super::sweep_blobs::Sweep;
 use crate::app::App;
 use crate::flows::{self, Error};
@@ -40,6 +41,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::CloseRecoveries);
     run(&mut jobs, Job::ForgetNamed);
     jobs.spawn(deliver(Arc::clone(app), stop.clone()));
+    jobs.spawn(send_mail::send(Arc::clone(app), stop.clone()));
     run(&mut jobs, Job::EndDeletions);
     run(&mut jobs, Job::SweepBlobs(Sweep::default()));
     Workers(jobs)

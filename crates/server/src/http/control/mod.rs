@@ -9,6 +9,8 @@ mod fields;
 mod keys;
 mod log;
 pub mod look;
+mod notices;
+mod query;
 mod settings;
 mod sign_in;
 mod stop;
@@ -17,6 +19,7 @@ mod view_tests;
 mod views;
 mod visitor;
 mod words;
+mod zone;
 
 use std::sync::Arc;
 
@@ -43,6 +46,12 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/control", get(home))
         .merge(sign_in::routes())
+        .merge(backups::routes())
+        .merge(keys::routes())
+        .merge(log::routes())
+        .merge(notices::routes())
+        .merge(settings::routes())
+        .merge(zone::routes())
         .merge(look::routes())
         // So that a path that is none is answered as all of Control is.
         .route("/control/{*rest}", any(nothing))

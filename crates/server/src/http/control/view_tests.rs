@@ -7,19 +7,21 @@ use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::Scope;
 use domain::ids::{CredentialId, EntryId, EventId, KeyId, WebhookId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
+use domain::notice::{MailState, NoticeKind};
 use domain::rate::Rate;
 use domain::time::Timestamp;
 use domain::webhook::{AttemptOutcome, DeliveryState, DisabledReason, EndpointState, EventFilter};
 use store::audit::{AuditEntry, Sequenced};
 use store::credentials::{ApiCredential, Scopes};
 use store::listings::{KeyAct, ListedBackup, ListedKey};
+use store::notices::{Kept, Notice};
 use store::webhook_deliveries::{Attempt, Delivery};
 use store::webhooks::Endpoint;
 
 use super::look::samples::{HOSTILE, NOW, assert_is_text, keep, shell};
 use super::look::well_formed::Element;
 use super::look::{Page, Section};
-use super::{backups, keys, log, settings};
+use super::{backups, keys, log, notices, settings, zone};
 use crate::flows::{Chain, Delivered};
 
 const ID: &str = "019aa4f0-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
@@ -379,4 +381,72 @@ fn the_other_settings_are_shown() {
     keep("limits", view::limits(&shell, Rate::per_second(10, 20), Rate::per_minute(60)));
     keep("reset", view::reset(&shell, None));
     both("reset-fault", |text| view::reset(&shell, Some(text)));
+}
+
+fn notice(text: &str, read_at: Option<Timestamp>) -> (Notice, String) {
+    let notice = Notice {
+        id: id(),
+        person_id: id(),
+        kind: NoticeKind::VoteWanted,
+        title: format!("A vote is wanted: {text}"),
+        text: text.to_owned(),
+        link: Vec::new(),
+        created_at: before(2),
+        read_at,
+        mail_state: MailState::Sent,
+        mail_tries: 1,
+        due_at: NOW,
+    };
+    (notice, "/control/recoveries/1".to_owned())
+}
+
+#[test]
+fn notices_are_marked_as_long_as_they_are_new() {
+    use notices::view;
+    let shell = shell(Section::Notices);
+    let elements = both("notices", |text| {
+        let notices = [notice(text, None), notice("old", Some(before(1)))];
+        view::list(
+            &shell,
+            &view::Listed {
+                notices: &notices,
+                older: Some("/control/notices?cursor=y".into()),
+                is_further: true,
+            },
+        )
+    });
+    assert_eq!(links(&elements, "/notices/read").len(), 2, "all, and the one that is new");
+    let read = super::look::Shell { unread: 0, ..shell.clone() };
+    let page = view::list(
+        &read,
+        &view::Listed { notices: &[notice("a", Some(NOW))], older: None, is_further: false },
+    );
+    assert!(links(&keep("notices-read", page), "/notices/read").is_empty());
+    keep("notices-none", view::list(&read, &view::Listed { notices: &[], older: None, is_further: false }));
+}
+
+#[test]
+fn a_sandbox_shows_its_mail_with_links_that_work() {
+    let clock = super::look::Clock::utc(NOW);
+    let elements = both("outbox", |text| {
+        let mail = Kept {
+            id: id(),
+            email: "ada@alpine.example".to_owned(),
+            name: text.to_owned(),
+            title: text.to_owned(),
+            text: text.to_owned(),
+            link: Vec::new(),
+            created_at: before(1),
+        };
+        notices::view::outbox(clock, &[(mail, "/control/invitation/abc".to_owned())])
+    });
+    assert_eq!(links(&elements, "/control/invitation/abc").len(), 1);
+    keep("outbox-none", notices::view::outbox(clock, &[]));
+}
+
+#[test]
+fn the_zone_is_chosen_from_a_list_that_shows_the_present_one() {
+    let elements = keep("zone", zone::view(&shell(Section::Account)));
+    let chosen: Vec<_> = elements.iter().filter(|e| e.attributes.contains_key("selected")).collect();
+    assert_eq!((chosen.len(), chosen[0].text.as_str()), (1, "UTC+02"));
 }

@@ -68,7 +68,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
             csrf: found.session.csrf.clone(),
             now: arrival.now,
             request_id: arrival.request_id.clone(),
-            unread: 0,
+            unread: flows::count_unread(app, &found.tenant.id, &found.person.id).await?,
             zone: Zone::of_cookies(&parts.headers),
             is_sandbox: app.sandbox.is_some(),
             found,

@@ -77,7 +77,12 @@ pub async fn export(
     Caller(ctx): Caller,
     params: Params,
 ) -> Result<Response, Failure> {
-    let mut export = flows::export_audit(&app, &ctx, parse(&params)?.filter).await?;
+    write_export(app, ctx, parse(&params)?.filter).await
+}
+
+/// The entries that match, as JSON lines.
+pub async fn write_export(app: Arc<App>, ctx: Ctx, filter: Filter) -> Result<Response, Failure> {
+    let mut export = flows::export_audit(&app, &ctx, filter).await?;
     let size = HeaderValue::from(export.size());
     // Before there is an answer, a failure still has one of its own.
     let first = export.next_page(&app).await?;

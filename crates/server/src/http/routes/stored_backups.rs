@@ -38,6 +38,7 @@ pub async fn list(
         package_id: query.text("package_id"),
         state: query.word("status", BackupState::ALL),
         kind: query.word("backup_type", BackupKind::ALL),
+        key_environment: None,
     };
     let asked = BackupQuery { filter, after: query.after(&list), limit: query.limit() };
     let (backups, more) = flows::list_backups(&app, &ctx, query.finish(asked)?).await?;

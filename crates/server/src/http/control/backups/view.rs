@@ -65,7 +65,6 @@ fn filter(params: &HashMap<String, String>) -> Markup {
         (text("customer_id", "Customer"))
         (text("package_id", "Package"))
         (text("user_identifier", "User"))
-        (text("acl_id", "List"))
         (parts::select(&Field::text("key_environment", "Held").holding(value("key_environment")).optional(), &places))
         (parts::select(&Field::text("status", "State").holding(value("status")).optional(), &states))
     };

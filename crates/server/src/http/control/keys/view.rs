@@ -199,7 +199,7 @@ fn replacement(shell: &Shell, key: &ListedKey) -> Markup {
         ),
     };
     let action = format!("{}/rotate", path(key));
-    let choice = parts::Choice::new("yes", "I want this key replaced").hinting("It cannot be taken back.");
+    let choice = Choice::new("yes", "I want this key replaced").hinting("It cannot be taken back.");
     let content = html! {
         (parts::check("confirmed", &choice, false))
         (parts::deeds(&parts::grave(label)))

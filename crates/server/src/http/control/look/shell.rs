@@ -170,7 +170,7 @@ pub fn page(shell: &Shell, title: &str, content: &Markup) -> Page {
         }
         footer.foot {
             "Times are in " (shell.clock.zone.name()) ". "
-            a href="/control/account#zone" { "Choose your zone" }
+            a href="/control/zone" { "Choose your zone" }
         }
     };
     Page(StatusCode::OK, document(&format!("{unread}{title}"), &body))

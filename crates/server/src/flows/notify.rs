@@ -1,0 +1,74 @@
+//! Tells people: in the page's bell, and by mail.
+
+use domain::ids::{NoticeId, PersonId, TenantId};
+use domain::limits::NOTICE_TITLE_CHARS_MAX;
+use domain::notice::{MailState, NoticeKind, one_line};
+use domain::person::{PersonState, Role};
+use domain::time::Timestamp;
+use store::StoreError;
+use store::notices::Notice;
+use store::people::{self, Person};
+use store::seal::Place;
+
+use super::Error;
+use crate::app::App;
+
+/// What people are told. No secret belongs into title or text, which stand in the database as they are.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// In one line.
+    pub title: String,
+    /// In words: what happened, and what to do.
+    pub text: String,
+    /// Where to go: a path of Control. It is kept sealed, since an invitation's opens an account.
+    pub link: String,
+}
+
+/// The notices that tell these people, for the transaction of what they report: `notices::append` writes each.
+pub fn notify(app: &App, now: Timestamp, people: &[PersonId], news: &News) -> Result<Vec<Notice>, Error> {
+    let mail_state = if app.mailer.is_some() { MailState::Waiting } else { MailState::None };
+    let notice = |person: &PersonId| {
+        let id = NoticeId::new(now, &mut app.chance());
+        Ok(Notice {
+            link: app.keys.seal(link_place(&id), news.link.as_bytes())?,
+            id,
+            person_id: person.clone(),
+            kind: news.kind,
+            title: one_line(&news.title, NOTICE_TITLE_CHARS_MAX),
+            text: news.text.clone(),
+            created_at: now,
+            read_at: None,
+            mail_state,
+            mail_tries: 0,
+            due_at: now,
+        })
+    };
+    people.iter().map(notice).collect()
+}
+
+/// The same, for every owner of the tenant who has come.
+pub async fn notify_owners(
+    app: &App,
+    now: Timestamp,
+    tenant: &TenantId,
+    news: &News,
+) -> Result<Vec<Notice>, Error> {
+    let tenant = tenant.clone();
+    let people = app.db.read("list_owners", move |rx| people::of(&tenant).list(rx));
+    let people: Vec<Person> = people.await.map_err(|error: StoreError| Error::from(error))?;
+    let is_owner = |person: &Person| person.role == Role::Owner && person.state == PersonState::Active;
+    let owners: Vec<_> = people.into_iter().filter(is_owner).map(|person| person.id).collect();
+    notify(app, now, &owners, news)
+}
+
+/// The path that a notice leads to.
+pub fn open_link(app: &App, id: &NoticeId, sealed: &[u8]) -> Result<String, Error> {
+    let link = app.keys.open(link_place(id), sealed)?;
+    String::from_utf8(link).map_err(|_| Error::fault("reading the link of a notice"))
+}
+
+fn link_place(id: &NoticeId) -> Place<'_> {
+    Place { table: "notices", row: id.as_str(), column: "link" }
+}
