@@ -17,4 +17,6 @@ pub struct Readiness {
     pub status: String,
     /// `sandbox` or `production`.
     pub environment: String,
+    /// `ready`, or `away`: files can be neither stored nor checked, and all else goes on. As of ten seconds ago at most.
+    pub files: String,
 }

@@ -12,6 +12,7 @@ mod rig {
     pub mod campaign;
     pub mod chance;
     pub mod check;
+    pub mod checkpoints;
     pub mod closing;
     pub mod draw;
     pub mod fixture;

@@ -24,7 +24,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload, Ret
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-/// What one file on its way into a folder holds in memory.
+/// What one file on its way into a folder holds in memory, and a piece of one on its way into a bucket.
 const PART_BYTES: u64 = 256 * 1024;
 
 /// Where files are kept.
@@ -164,7 +164,7 @@ impl Blobs {
                 Kind::Folder(_) => self.put_in_parts(&path, source, size).await,
                 Kind::Bucket(sending) => {
                     let _one = sending.acquire().await.map_err(failed(DOING))?;
-                    let whole = read_part(source, 0, size).await.map_err(failed(DOING))?;
+                    let whole = read_whole(source, size).await.map_err(failed(DOING))?;
                     self.store.put(&path, whole).await.map(drop).map_err(failed(DOING))
                 }
             }
@@ -209,6 +209,21 @@ impl Blobs {
         match self.store.delete(&path(tenant, backup)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(cause) => Err(failed("removing a file")(cause)),
+        }
+    }
+
+    /// Asks whether files could be kept now, without keeping one.
+    pub async fn ask(&self) -> Result<(), BlobError> {
+        const DOING: &str = "asking the store of files";
+        if let Kind::Folder(folder) = &self.kind {
+            let found = tokio::fs::metadata(folder).await.map_err(failed(DOING))?;
+            return if found.is_dir() { Ok(()) } else { Err(failed(DOING)("its folder is none")) };
+        }
+        // A list of what is never there: one call, which a bucket that is missing or closed to us refuses.
+        let mut none = self.store.list(Some(&Path::from("readyz")));
+        match poll_fn(|context| none.as_mut().poll_next(context)).await {
+            Some(Err(cause)) => Err(failed(DOING)(cause)),
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 
@@ -270,6 +285,18 @@ fn remove_unfinished(folder: &Folder, born_before: Timestamp) -> io::Result<usiz
 }
 
 /// These bytes of a file, which has them.
+/// A whole file, in pieces: what held one large piece is not given back by every allocator, and each thread that read
+/// one would keep its own.
+async fn read_whole(source: &Arc<File>, size: u64) -> io::Result<PutPayload> {
+    let (mut whole, mut at) = (Vec::new(), 0);
+    while at < size {
+        let length = PART_BYTES.min(size - at);
+        whole.extend(read_part(source, at, length).await?);
+        at += length;
+    }
+    Ok(whole.into_iter().collect())
+}
+
 async fn read_part(source: &Arc<File>, at: u64, length: u64) -> io::Result<PutPayload> {
     let source = Arc::clone(source);
     let read = tokio::task::spawn_blocking(move || {

@@ -221,10 +221,12 @@ mod tests {
     #[test]
     fn what_the_key_signs_for_another_log_is_not_this_one() {
         let key = key();
-        let body = format!("elsewhere\n1\n{}\n", STANDARD.encode([9; 32]));
         let (name, vkey) = (key.name(TENANT), verifier());
-        let signed = STANDARD.encode([&vkey.id, key.pair.sign(body.as_bytes()).as_ref()].concat());
-        assert_eq!(vkey.open(&format!("{body}\n\u{2014} {name} {signed}\n")), Err(NoteFault::OtherLog));
+        for origin in ["elsewhere".to_owned(), format!("{name}0"), format!("{name}/x")] {
+            let body = format!("{origin}\n1\n{}\n", STANDARD.encode([9; 32]));
+            let signed = STANDARD.encode([&vkey.id, key.pair.sign(body.as_bytes()).as_ref()].concat());
+            assert_eq!(vkey.open(&format!("{body}\n\u{2014} {name} {signed}\n")), Err(NoteFault::OtherLog));
+        }
     }
 
     #[test]

@@ -90,6 +90,13 @@ fn the_entry_that_was_changed_is_named() {
         lines[seq - 1] = lines[seq - 1].replace("prev_hash\":\"", "prev_hash\":\"0");
         assert_eq!(found(&lines, &newest, None), (Fault::Chain, Some(bad)), "what it links to");
     }
+    let (mut alone, _) = log(1, &[]);
+    alone[0] = alone[0].replace("prev_hash\":\"0", "prev_hash\":\"1");
+    assert_eq!(
+        found(&alone, &checkpoint(1, &[]), None),
+        (Fault::Chain, Some(1)),
+        "nothing is before the first"
+    );
     let (mut lines, _) = log(20, &[]);
     lines[19] = lines[19].replace("key.assigned", "key.nothing");
     assert_eq!(found(&lines, &newest, None), (Fault::Root, Some(1)), "nothing links to the last");

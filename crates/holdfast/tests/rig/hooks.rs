@@ -1,6 +1,6 @@
 //! A webhook's receiver, and a sender that is killed as a process while it sends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::rig::chance::Chance;
-use crate::rig::fixture;
 use crate::rig::group::wait_for;
 use crate::rig::http::Caller;
 use crate::rig::installation::{Installation, Setup};
+use crate::rig::{checkpoints, fixture};
 
 /// How long the service lives between two kills, milliseconds.
 const LIFE_MS: usize = 250;
@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// What came: the bodies under each id, one for each time.
 type Came = Arc<Mutex<BTreeMap<String, Vec<String>>>>;
 
+/// The checkpoints of the audit log that came with them.
+type Told = Arc<Mutex<BTreeSet<String>>>;
+
 /// Kills the service that often while it writes events and sends them.
 pub fn run(seed: u64, kills: usize) {
     let mut chance = Chance::of(seed);
@@ -37,7 +40,7 @@ pub fn run(seed: u64, kills: usize) {
     installation.start();
     let tenant = tenants.iter().find(|tenant| tenant.kind == "retail").expect("a tenant");
     let caller = Caller { base_url: installation.base_url(), api_key: tenant.api_keys.full.clone() };
-    let (url, came) = receive(chance.fork());
+    let (url, came, told) = receive(chance.fork());
     let made = caller.post("/v1/webhooks", None, &json!({"url": url})).expect("an answer");
     assert_eq!(made.status, 200, "{}", made.body);
     let stop = Arc::new(AtomicBool::new(false));
@@ -66,6 +69,11 @@ pub fn run(seed: u64, kills: usize) {
         assert!(came[&row[0]].iter().all(|body| *body == row[1]), "{}: the same event on each try", row[0]);
     }
     assert_eq!(came.len(), written.len(), "nothing came that was not written");
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let id = rows.list("SELECT id FROM tenants WHERE kind = 'retail'");
+    let vouched = checkpoints::check(&rows, &id[0][0], told.iter());
+    assert!(told.len() > 1 && vouched > 0, "checkpoints were told: {told:?}");
+    println!("figure: webhooks: {} checkpoints were told, the last kept is of {vouched} entries", told.len());
     let told = |id: &String| written.iter().any(|row| row[1].contains(id));
     assert!(acknowledged.iter().all(told), "each answered call has its event");
     let deliveries: usize = came.values().map(Vec::len).sum();
@@ -92,23 +100,24 @@ fn call(caller: &Caller, stop: &AtomicBool) -> Vec<String> {
 }
 
 /// A receiver that acknowledges everything, some of it after a while.
-fn receive(mut chance: Chance) -> (String, Came) {
+fn receive(mut chance: Chance) -> (String, Came, Told) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
     let came = Came::default();
-    let kept = Arc::clone(&came);
+    let told = Told::default();
+    let kept = (Arc::clone(&came), Arc::clone(&told));
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let (came, is_slow) = (Arc::clone(&kept), chance.percent(33));
+            let ((came, told), is_slow) = (kept.clone(), chance.percent(33));
             let thought = Duration::from_millis(if is_slow { chance.below(THOUGHT_MS) as u64 } else { 0 });
-            thread::spawn(move || take(stream, &came, thought));
+            thread::spawn(move || take(stream, &came, &told, thought));
         }
     });
-    (url, came)
+    (url, came, told)
 }
 
 /// Takes one delivery in; one whose sender died before it had said all is none.
-fn take(mut stream: TcpStream, came: &Came, thought: Duration) -> Option<()> {
+fn take(mut stream: TcpStream, came: &Came, told: &Told, thought: Duration) -> Option<()> {
     let mut bytes = Vec::new();
     let body = loop {
         let mut buffer = [0; 4_096];
@@ -118,6 +127,8 @@ fn take(mut stream: TcpStream, came: &Came, thought: Duration) -> Option<()> {
         let length: usize = head.split("content-length: ").nth(1)?.split("\r\n").next()?.parse().ok()?;
         if body.len() == length {
             let id = head.split("webhook-id: ").nth(1)?.split("\r\n").next()?.to_owned();
+            let checkpoint = head.split("holdfast-checkpoint: ").nth(1).and_then(|rest| rest.lines().next());
+            told.lock().unwrap_or_else(PoisonError::into_inner).extend(checkpoint.map(str::to_owned));
             break (id, body.to_owned());
         }
     };

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use domain::limits::ENCLAVE_DEADLINE;
+use domain::limits::{BODY_GRACE, ENCLAVE_DEADLINE};
 use serde_json::json;
 use testkit::device::secret;
 use testkit::{Actor, Answer, App, Given, Plan, Stop};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 fn unavailable(answer: &Answer, what: &str) {
     let body = answer.refused(503, "unavailable");
@@ -173,4 +175,59 @@ async fn a_recovery_that_was_left_open_is_closed_by_the_enclaves_log() {
         events.iter().filter(|event| event["type"] == "recovery.released").count()
     };
     assert_eq!(released(&app.events(&retail).await), 2, "told by the call, and by the one who closed it");
+}
+
+#[tokio::test]
+async fn the_store_of_files_goes_and_comes_back() {
+    let app = Plan::default().in_bucket().start().await;
+    let files = async || {
+        app.clock.advance(Duration::from_secs(10));
+        app.anonymous().get("/readyz").await.ok()["files"].clone()
+    };
+    assert_eq!(files().await, "ready");
+    app.s3.as_ref().unwrap().pause();
+    assert_eq!(app.anonymous().get("/readyz").await.ok()["files"], "ready", "it is not asked at each call");
+    assert_eq!(files().await, "away");
+    // What needs no file goes on.
+    app.partner().assigned("user-1", "customer-1").await;
+    app.s3.as_ref().unwrap().resume();
+    assert_eq!(files().await, "ready");
+}
+
+#[tokio::test]
+async fn a_folder_of_files_that_is_gone_is_seen() {
+    let mut app = App::start().await;
+    assert_eq!(app.anonymous().get("/readyz").await.ok()["files"], "ready");
+    let folder = app.settings().data_dir.join("files");
+    std::fs::rename(&folder, app.folder().join("elsewhere")).unwrap();
+    app.clock.advance(Duration::from_secs(10));
+    assert_eq!(app.anonymous().get("/readyz").await.ok()["files"], "away");
+}
+
+/// Whoever opens a connection and does not say what he wants is not waited for, however slowly he goes on.
+#[tokio::test]
+async fn a_head_that_does_not_come_whole_is_not_waited_for() {
+    let app = App::start().await;
+    let mut calls = tokio::task::JoinSet::new();
+    for drip in [false, true] {
+        let mut stream = TcpStream::connect(app.service().address()).await.unwrap();
+        calls.spawn(async move {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-filler: ").await.unwrap();
+            let (mut reading, mut writing) = stream.into_split();
+            let dripping = tokio::spawn(async move {
+                while drip && writing.write_all(b"a").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                // Kept open, so that nobody ends this but the service.
+                std::future::pending::<()>().await;
+            });
+            let mut answer = Vec::new();
+            let ended = tokio::time::timeout(BODY_GRACE * 2, reading.read_to_end(&mut answer)).await;
+            dripping.abort();
+            (drip, ended.is_ok())
+        });
+    }
+    for (drip, ended) in calls.join_all().await {
+        assert!(ended, "drip by drip: {drip}");
+    }
 }

@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 
 /// No name has control characters, as [`char::is_control`] knows them.
 const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+/// The same, and something besides white space, as [`str::trim`] knows it.
+const NOT_BLANK: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0020\\u007f-\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000][^\\u0000-\\u001f\\u007f-\\u009f]*$";
 /// Standard base64 with padding, whose last character wastes no bit (RFC 4648 §3.5).
 const BASE64: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
@@ -157,6 +159,10 @@ fn name(chars_max: usize) -> Known {
     known(json!({"minLength": 1, "maxLength": chars_max, "pattern": NO_CONTROLS}))
 }
 
+fn persons_name() -> Known {
+    known(json!({"minLength": 1, "maxLength": IDENTIFIER_CHARS_MAX, "pattern": NOT_BLANK}))
+}
+
 fn instant() -> Known {
     known(json!({"format": "date-time"}))
 }
@@ -170,9 +176,10 @@ fn of_member(owner: &str, member: &str, is_sent: bool) -> Known {
         ("Attempt", "status") => return words(AttemptOutcome::ALL),
         ("SimulateRequest" | "PlayForm", "action") => return words(Action::ALL),
         ("PlayForm", "birthdate") => return known(json!({"pattern": DATE})),
-        ("PlayForm", _) => return name(IDENTIFIER_CHARS_MAX),
+        ("PlayForm", _) => return persons_name(),
         ("Health", "status") => return words(["ok"]),
         ("Readiness", "status") => return words(["ready"]),
+        ("Readiness", "files") => return words(["ready", "away"]),
         ("Readiness", "environment") => return words(["production", "sandbox"]),
         ("Delivery", "state") => return words(DeliveryState::ALL),
         ("BackupShown", "backup_type") => return words(BackupKind::ALL),

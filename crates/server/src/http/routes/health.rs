@@ -30,5 +30,8 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Fail
     let asked = app.db.read("readyz", |rx| store::meta::find(rx, "environment")).await;
     asked.map_err(|error: StoreError| Error::from(error))?;
     app.enclave.hello(Hello { env: app.env }).await.map_err(Error::from)?;
-    Ok(Json(Readiness { status: "ready".to_owned(), environment: app.env.as_str().to_owned() }))
+    // Without it most goes on, recoveries among it: no reason to send callers elsewhere.
+    let files = if app.files.are_there(app.clock.now()).await { "ready" } else { "away" };
+    let (status, environment) = ("ready".to_owned(), app.env.as_str().to_owned());
+    Ok(Json(Readiness { status, environment, files: files.to_owned() }))
 }

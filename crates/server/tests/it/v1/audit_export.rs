@@ -2,6 +2,7 @@
 
 use domain::credential::{Scope, TenantKind};
 use serde_json::Value;
+use server::edge::clock::{Clock as _, SystemClock};
 use testkit::{Actor, App, Plan};
 
 use super::audit::{follow, history};
@@ -151,4 +152,41 @@ async fn a_log_that_begins_anew_meanwhile_is_cut() {
     };
     assert!(rest.is_err(), "half of the old log is no log");
     assert_eq!(export(&partner, "").await.len(), 1, "the new one");
+}
+
+/// The resident memory of this process, KiB: now, or at most since it was last forgotten.
+fn memory(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_does_not_grow_with_the_log() {
+    const GROWTH_KIB_MAX: u64 = 16 * 1024;
+    let count = 100_000;
+    let app = Plan::default().on_sqlite().start().await;
+    let partner = app.partner();
+    fill(&app, &partner, count).await;
+    partner.get("/v1/audit/checkpoint").await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let call = http.get(format!("{}/v1/audit/export", app.base()));
+    // The peak is forgotten, so that what came before it does not count.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let (before, begun) = (memory("VmRSS"), SystemClock.now());
+    let mut answer = call.header("x-api-key", partner.api_key.as_deref().unwrap()).send().await.unwrap();
+    let (mut lines, mut bytes) = (0, 0);
+    while let Some(piece) = answer.chunk().await.unwrap() {
+        lines += piece.split(|byte| *byte == b'\n').count() - 1;
+        bytes += piece.len();
+    }
+    let peak = memory("VmHWM");
+    println!(
+        "figure: export of {count} entries, {} MiB, in {:.1?}: {before} KiB before, {peak} KiB at most",
+        bytes >> 20,
+        SystemClock.now().since(begun)
+    );
+    assert_eq!(lines, usize::try_from(count).unwrap());
+    let growth = peak.saturating_sub(before);
+    assert!(growth < GROWTH_KIB_MAX, "it grew by {growth} KiB");
 }

@@ -1,5 +1,6 @@
 //! `/v1/partner`.
 
+mod bucket_memory;
 mod file_repeats;
 mod keys;
 mod rotate;
