@@ -107,20 +107,32 @@ impl Act {
     /// What a deed of the API is where a person does it; none: people do not.
     pub const fn of_deed(deed: Deed) -> Option<Self> {
         Some(match deed {
-            Deed::ListKeys | Deed::ReadKey | Deed::ListBackups | Deed::ReadBackup => Self::SeeBackups,
-            Deed::ListOwnKeys | Deed::ReadOwnKey | Deed::ListOwnBackups | Deed::ReadOwnBackup => {
-                Self::SeeBackups
-            }
+            Deed::ListKeys
+            | Deed::ReadKey
+            | Deed::ListBackups
+            | Deed::ReadBackup
+            | Deed::ListOwnKeys
+            | Deed::ReadOwnKey
+            | Deed::ListOwnBackups
+            | Deed::ReadOwnBackup => Self::SeeBackups,
             Deed::VerifyKey | Deed::VerifyBackup => Self::CheckBackup,
             Deed::RotateKey | Deed::RotateOwnKey => Self::RotateKey,
-            Deed::DeleteBackup | Deed::RestoreBackup => Self::DeleteBackup,
-            Deed::DeleteOwnBackup | Deed::RestoreOwnBackup => Self::DeleteBackup,
+            Deed::DeleteBackup | Deed::RestoreBackup | Deed::DeleteOwnBackup | Deed::RestoreOwnBackup => {
+                Self::DeleteBackup
+            }
             Deed::ReadAudit | Deed::ExportAudit => Self::SeeLog,
-            Deed::ListCredentials | Deed::ReadIssuer => Self::SeeSettings,
-            Deed::ListWebhooks | Deed::ReadWebhook | Deed::ListDeliveries => Self::SeeSettings,
+            Deed::ListCredentials
+            | Deed::ReadIssuer
+            | Deed::ListWebhooks
+            | Deed::ReadWebhook
+            | Deed::ListDeliveries => Self::SeeSettings,
             Deed::CreateCredential | Deed::RevokeCredential => Self::ManageCredentials,
-            Deed::CreateWebhook | Deed::UpdateWebhook | Deed::DeleteWebhook => Self::ManageWebhooks,
-            Deed::RotateWebhookSecret | Deed::TestWebhook | Deed::Redeliver => Self::ManageWebhooks,
+            Deed::CreateWebhook
+            | Deed::UpdateWebhook
+            | Deed::DeleteWebhook
+            | Deed::RotateWebhookSecret
+            | Deed::TestWebhook
+            | Deed::Redeliver => Self::ManageWebhooks,
             Deed::ResetSandbox | Deed::RunCeremony | Deed::DamageBackup => Self::Rehearse,
             _ => return None,
         })

@@ -1,4 +1,4 @@
-//! `holdfast admin`: tenants and their credentials, straight on the database.
+//! `holdfast admin`: tenants, their credentials and first owners, straight on the database.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +11,8 @@ use server::config::Settings;
 use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
 
-/// Makes and lists tenants, and their API credentials; prints what their audit logs are checked with.
+/// Makes and lists tenants and their API credentials, invites their first owners, and prints what their audit logs are
+/// checked with.
 ///
 /// Works on the database and the keys that the settings name, as the same user as the service; it may run
 /// meanwhile.
@@ -42,6 +43,18 @@ pub enum What {
         /// The tenant's id.
         #[arg(long)]
         tenant: String,
+    },
+    /// Invites an owner of a tenant to Control, and prints the link, this once.
+    Owner {
+        /// The tenant's id.
+        #[arg(long)]
+        tenant: String,
+        /// Where mail reaches the owner.
+        #[arg(long)]
+        email: String,
+        /// As the owner is called.
+        #[arg(long)]
+        name: String,
     },
 }
 
@@ -121,6 +134,7 @@ fn administer(args: Args) -> Result<(), Failure> {
             What::Tenant(deed) => tenants(&admin, page, deed).await,
             What::Credential(deed) => credentials(&admin, page, deed).await,
             What::LogKey { tenant } => log_key(&admin, page, &tenant).await,
+            What::Owner { tenant, email, name } => owner(&admin, page, &tenant, &email, &name).await,
         };
         admin.close().await;
         done
@@ -183,6 +197,14 @@ async fn log_key(admin: &Admin, page: Page, tenant: &str) -> Result<(), Failure>
     let key = admin.log_key(tenant).await.doing(|| "there is no key")?;
     page.line(&key);
     tell(page, "log_key", &serde_json::json!({ "key": key }))
+}
+
+async fn owner(admin: &Admin, page: Page, tenant: &str, email: &str, name: &str) -> Result<(), Failure> {
+    let invitation = admin.invite_owner(tenant, email, name).await.doing(|| "nobody was invited")?;
+    page.line(&format!("{}  {}  until {}", invitation.id, invitation.email, invitation.expires_at));
+    page.line(&page.bold(&invitation.link));
+    page.line("This link is not shown again. Whoever opens it first sets the password.");
+    tell(page, "invitation", &invitation)
 }
 
 /// One object on a line, for programs.

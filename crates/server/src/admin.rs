@@ -20,11 +20,12 @@ use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
 use crate::edge::jwt::TokenKey;
 use crate::files::Files;
+use crate::flows::people::{self, Invited, Invitee};
 use crate::flows::{self, Error, NewCredential};
 use crate::http::credential;
 
 /// An installation that is administered.
-pub struct Admin(App);
+pub struct Admin(Box<App>);
 
 /// A tenant, as it is shown.
 #[derive(Clone, Debug, Serialize)]
@@ -37,6 +38,19 @@ pub struct Tenant {
     pub kind: String,
     /// When it was made, RFC 3339.
     pub created_at: String,
+}
+
+/// An invitation, as it is shown once.
+#[derive(Clone, Serialize)]
+pub struct Invitation {
+    /// The person's id.
+    pub id: String,
+    /// The address as it is kept.
+    pub email: String,
+    /// What leads in.
+    pub link: String,
+    /// Until when, RFC 3339.
+    pub expires_at: String,
 }
 
 /// Why something was not done.
@@ -106,7 +120,7 @@ impl Admin {
             control,
             mailer: None,
         };
-        Ok(Self(App::new(&settings, parts)))
+        Ok(Self(Box::new(App::new(&settings, parts))))
     }
 
     /// Makes a tenant.
@@ -181,6 +195,28 @@ impl Admin {
             Error::Refused(refusal) if refusal.kind == Kind::NotFound => missing(),
             error => error.into(),
         })
+    }
+
+    /// Invites an owner into a tenant: the first, or one more after the last lost his device. The link is in the answer
+    /// and nowhere else.
+    pub async fn invite_owner(
+        &self,
+        tenant: &str,
+        email: &str,
+        name: &str,
+    ) -> Result<Invitation, AdminError> {
+        if self.0.control.is_none() {
+            return Err(AdminError(
+                "the settings name no control_url, so there is nowhere to invite to".to_owned(),
+            ));
+        }
+        let tenant = self.find_tenant(tenant).await?;
+        let invitee = Invitee { email, name, role: "owner" };
+        let entry = self.entry("person.invited");
+        let Invited { person, link, expires_at } =
+            people::invite_owner(&self.0, &tenant, &invitee, entry).await?;
+        let (id, expires_at) = (person.id.to_string(), expires_at.rfc3339());
+        Ok(Invitation { id, email: person.email, link, expires_at })
     }
 
     /// Closes the database.

@@ -7,7 +7,7 @@ use api::sandbox::{Passkey as ShownPasskey, Person as ShownPerson};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::ids::{PasskeyId, PersonId};
+use domain::ids::{Order, PasskeyId, PersonId};
 use domain::person::{PersonState, Role};
 use store::StoreError;
 use store::passkeys::{self, Passkey};
@@ -73,10 +73,10 @@ pub async fn ensure(app: &App, tenant: &Tenant) -> Result<Vec<ShownPerson>, Erro
 
 async fn make(app: &App, tenant: &Tenant, kits: &[Kit]) -> Result<(), Error> {
     let now = app.clock.now();
-    let mut rows = Vec::new();
+    let (mut rows, mut order) = (Vec::new(), Order::default());
     for kit in kits {
         let person = Person {
-            id: PersonId::new(now, &mut app.chance()),
+            id: PersonId::in_order(&mut order, now, &mut app.chance()),
             email: kit.email.clone(),
             name: kit.name.to_owned(),
             role: kit.role,

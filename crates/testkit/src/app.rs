@@ -14,6 +14,7 @@ use domain::key::{KeyEnvironment, KeyType};
 use domain::rate::Rate;
 use domain::time::Timestamp;
 use serde_json::Value;
+use server::admin::Admin;
 use server::config::{Limits, PersonaSettings, Settings, Windows};
 use server::edge::address::Network;
 use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
@@ -265,6 +266,9 @@ impl Plan {
         // Given in production too, where it must make no difference.
         settings.simulator_file = Some(folder.join("simulator.provider"));
         settings.windows = self.windows;
+        if self.env == Env::Production {
+            settings.control_url = Some("https://control.example".parse().expect("an address"));
+        }
         settings.persona = self.persona_port.map(|port| {
             let api_key_file = folder.join("persona.key");
             std::fs::write(&api_key_file, format!("{}\n", persona::API_KEY)).expect("a file");
@@ -402,7 +406,15 @@ impl App {
 
     /// Where people reach Control: by a name, to which passkeys are bound.
     pub fn control_url(&self) -> String {
-        format!("http://localhost:{}", self.service().address().port())
+        match &self.settings.control_url {
+            Some(url) => url.origin().ascii_serialization(),
+            None => format!("http://localhost:{}", self.service().address().port()),
+        }
+    }
+
+    /// Whoever administers the installation, past the service.
+    pub async fn admin(&self) -> Admin {
+        Admin::open(self.settings.clone()).await.expect("an installation")
     }
 
     /// What one of the sandbox's people signs in with, by the beginning of the address: `owner`, `member-1`,

@@ -36,6 +36,6 @@ pub use database::{Census, Lock, Place};
 pub use enclave::{Enclave, Recipe};
 pub use fixture::Fixture;
 pub use form::Form;
-pub use person::{Person, csrf_of, options_of};
+pub use person::{Person, code_of, csrf_of, link_of, options_of};
 pub use s3::S3;
 pub use scrape::Scrape;

@@ -85,7 +85,7 @@ impl Person {
     /// Where an answer leads; the token of the forms there is kept.
     pub async fn follow(&mut self, answer: &Answer) -> Answer {
         assert_eq!(answer.status, 303, "{}", answer.text());
-        self.open(&answer.header("location").to_owned()).await
+        self.open(answer.header("location")).await
     }
 
     /// A page, whose forms' token is kept.
@@ -118,6 +118,25 @@ impl Person {
         let page = self.open("/control/prove").await;
         let answer = self.passkey().get(&options_of(&page.text())).expect("an assertion").to_string();
         assert_eq!(self.post("/control/prove", &[("credential", &answer)]).await.status, 303);
+    }
+
+    /// Takes up an invitation by its link, with a new password and a new passkey: the page that he then sees.
+    pub async fn join(&mut self, link: &str, password: &str) -> Answer {
+        let page = self.accept(link, password).await;
+        let (_, token) = link.split_once("?token=").expect("a link");
+        let made = self.make_passkey(&page.text(), &token.as_bytes()[..32]);
+        let joined = self.post("/control/onboarding", &[("credential", &made), ("label", "key")]).await;
+        self.open("/control").await;
+        joined
+    }
+
+    /// Takes up an invitation with a new password: the page that asks for a factor.
+    pub async fn accept(&mut self, link: &str, password: &str) -> Answer {
+        let (_, token) = link.split_once("?token=").expect("a link");
+        let fields = [("token", token), ("new_password", password), ("repeated_password", password)];
+        let answer = self.post("/control/invitation", &fields).await;
+        password.clone_into(&mut self.password);
+        self.follow(&answer).await
     }
 
     /// His passkey.
@@ -172,6 +191,12 @@ pub fn options_of(page: &str) -> Value {
     let options =
         attribute(page, "data-options=\"").unwrap_or_else(|| unreachable!("no passkey form: {page}"));
     serde_json::from_str(&options).expect("options")
+}
+
+/// The link of an invitation that a page shows.
+pub fn link_of(page: &str) -> String {
+    let from = page.find("/control/invitation?token=").unwrap_or_else(|| unreachable!("no link: {page}"));
+    page[from..].chars().take_while(|c| c.is_ascii_alphanumeric() || "/?=-_".contains(*c)).collect()
 }
 
 /// The text of an attribute, from its name and quote on.

@@ -52,6 +52,9 @@ pub enum PasskeyError {
     /// It does not hold.
     #[error("the answer does not hold")]
     Judged(#[from] WebauthnError),
+    /// It is of something else than a public key (§5.8.2), which the library does not look at.
+    #[error("an answer of another type")]
+    OtherType,
     /// The key is of another kind.
     #[error("a key that is not ES256 on P-256")]
     OtherKind,
@@ -73,7 +76,7 @@ impl Passkeys {
         name: &str,
         known: &[Vec<u8>],
     ) -> Result<Asked, PasskeyError> {
-        let known = known.iter().map(|id| id.clone().into()).collect();
+        let known = known.to_vec();
         let id = Uuid::from_bytes(person.bytes());
         let (mut options, state) = self.webauthn.start_passkey_registration(id, email, name, Some(known))?;
         options.public_key.pub_key_cred_params.retain(|offered| offered.alg == ES256);
@@ -83,10 +86,11 @@ impl Passkeys {
     /// Judges what the browser answered.
     pub fn judge_made(&self, answer: &str, state: &[u8]) -> Result<Made, PasskeyError> {
         let answer: RegisterPublicKeyCredential = serde_json::from_str(answer)?;
+        check_type(&answer.type_)?;
         let state: PasskeyRegistration = serde_json::from_slice(state)?;
         let made = self.webauthn.finish_passkey_registration(&answer, &state)?;
         let point = point_of(&made).ok_or(PasskeyError::OtherKind)?;
-        Ok(Made { credential_id: made.cred_id().to_vec(), data: serde_json::to_string(&made)?, point })
+        Ok(Made { credential_id: made.cred_id().clone(), data: serde_json::to_string(&made)?, point })
     }
 
     /// Asks for one of these passkeys, each as the library keeps it.
@@ -100,13 +104,14 @@ impl Passkeys {
     /// Judges what the browser answered, of these passkeys.
     pub fn judge_shown(&self, answer: &str, state: &[u8], known: &[&str]) -> Result<Shown, PasskeyError> {
         let answer: PublicKeyCredential = serde_json::from_str(answer)?;
+        check_type(&answer.type_)?;
         let state: PasskeyAuthentication = serde_json::from_slice(state)?;
         let result = self.webauthn.finish_passkey_authentication(&answer, &state)?;
         for data in known {
             let mut passkey: Passkey = serde_json::from_str(data)?;
             if passkey.update_credential(&result).is_some() {
                 let data = serde_json::to_string(&passkey)?;
-                return Ok(Shown { credential_id: passkey.cred_id().to_vec(), data });
+                return Ok(Shown { credential_id: passkey.cred_id().clone(), data });
             }
         }
         Err(PasskeyError::Judged(WebauthnError::CredentialNotFound))
@@ -125,6 +130,10 @@ pub fn data_of(credential_id: &[u8], point: &[u8; 65]) -> Result<String, Passkey
         "attestation": {"data": "None", "metadata": "None"}, "attestation_format": "none"});
     let passkey: Passkey = serde_json::from_value(serde_json::json!({ "cred": cred }))?;
     Ok(serde_json::to_string(&passkey)?)
+}
+
+fn check_type(given: &str) -> Result<(), PasskeyError> {
+    if given == "public-key" { Ok(()) } else { Err(PasskeyError::OtherType) }
 }
 
 fn point_of(passkey: &Passkey) -> Option<[u8; 65]> {

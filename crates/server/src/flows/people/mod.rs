@@ -2,17 +2,31 @@
 
 mod admit_visitor;
 mod ask_for_factor;
+mod change_factors;
+mod change_password;
+mod change_person;
+mod invite_person;
 mod judge_factor;
+mod list_people;
 mod prove;
+mod set_up_factor;
 mod sign_in;
 mod sign_out;
+mod take_invitation;
 
 pub use admit_visitor::{admit_visitor, find_session};
 pub use ask_for_factor::{Ways, ask_for_factor};
+pub use change_factors::{add_factor, make_recovery_codes, remove_passkey, remove_totp};
+pub use change_password::change_password;
+pub use change_person::{change_role, remove_person, reonboard_person};
+pub use invite_person::{Invited, Invitee, invite_owner, invite_person, resend_invitation};
 pub use judge_factor::Factor;
+pub use list_people::{Account, Teammate, list_team, read_account, read_teammate};
 pub use prove::prove;
+pub use set_up_factor::{NewFactor, Setup, ask_to_set_up};
 pub use sign_in::{show_second_factor, sign_in};
-pub use sign_out::sign_out;
+pub use sign_out::{end_session, sign_out};
+pub use take_invitation::{accept_invitation, find_invitation, finish_onboarding};
 
 use std::net::IpAddr;
 

@@ -1,5 +1,6 @@
 //! Signing in: address and password, then the second factor.
 
+use domain::limits::SESSION_IDLE;
 use domain::person::{PersonState, Stage, parse_email};
 use domain::refusal::Refusal;
 use store::people::{self, Known};
@@ -45,6 +46,8 @@ pub async fn sign_in(app: &App, email: &str, password: &str, arrival: &Arrival) 
             failure.write(tx, &now_known, now)?;
             return Ok(false);
         }
+        // Somebody comes in: time to clear away those who are gone.
+        sessions::delete_over(tx, now, now - SESSION_IDLE)?;
         sessions::insert(tx, &session)?;
         Ok::<_, StoreError>(true)
     });

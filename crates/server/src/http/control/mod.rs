@@ -3,9 +3,11 @@
 //! Each area is a file with its own `routes()`; its markup is in [`views`]. A handler takes a [`Visitor`] or, for a
 //! form, a [`Posted`], asks whether his role does this, calls one flow, and shows a page or leads to one.
 
+mod account;
 mod backups;
 mod cookie;
 mod fields;
+mod invitation;
 mod keys;
 mod log;
 pub mod look;
@@ -14,6 +16,7 @@ mod query;
 mod settings;
 mod sign_in;
 mod stop;
+mod team;
 #[cfg(test)]
 mod view_tests;
 mod views;
@@ -52,8 +55,12 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(notices::routes())
         .merge(settings::routes())
         .merge(zone::routes())
+        .merge(invitation::routes())
+        .merge(account::routes())
+        .merge(team::routes())
         .merge(look::routes())
         // So that a path that is none is answered as all of Control is.
+        .route("/control/", any(nothing))
         .route("/control/{*rest}", any(nothing))
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(Arc::clone(app), guard))

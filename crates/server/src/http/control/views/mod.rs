@@ -1,15 +1,20 @@
 //! The markup of Control's pages on people. Each function makes a page out of what it shows, and asks nothing.
 
+pub mod account;
+pub mod invitation;
+mod set_up;
 pub mod sign_in;
+pub mod team;
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::control::Act;
 use domain::refusal::{Kind, Refusal};
-use maud::html;
+use maud::{Markup, html};
 
 use super::Visitor;
+use super::look::parts::Notice;
 use super::look::{Page, Section, bare, page, parts};
 use crate::http::error::Failure;
 
@@ -69,4 +74,20 @@ fn sentence(text: &str) -> String {
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
+}
+
+/// Why a form was not taken, above it: by its fields where it names some.
+fn why(refusal: Option<&Refusal>) -> Markup {
+    html! {
+        @match refusal {
+            None => {},
+            Some(refusal) if refusal.fields.is_empty() => (parts::notice(&Notice::bad(said(refusal)))),
+            Some(refusal) => (parts::errors(&refusal.fields)),
+        }
+    }
+}
+
+/// What is wrong with a field.
+fn fault_of<'r>(refusal: Option<&'r Refusal>, name: &str) -> Option<&'r str> {
+    refusal?.fields.get(name)?.first().map(String::as_str)
 }

@@ -1,0 +1,157 @@
+//! One's own account.
+
+use domain::refusal::Refusal;
+use maud::{Markup, html};
+
+use super::super::Visitor;
+use super::super::look::parts::{self, Choice, Column, Field, Notice};
+use super::super::look::{Page, Section, Shell, Zone, page};
+use super::invitation::{code_list, new_password};
+use super::{fault_of, set_up, why};
+use crate::flows::people::{Account, Setup};
+
+/// The account's page. `done` is the word of what was just done.
+pub fn account(visitor: &Visitor, account: &Account, done: Option<&str>, refused: Option<&Refusal>) -> Page {
+    let mut shell = visitor.shell(Section::Account);
+    if let Some(text) = done.and_then(said_done) {
+        shell = shell.saying(Notice::good(text));
+    }
+    let content = html! {
+        (why(refused))
+        (parts::facts(&[
+            ("Name", html! { (visitor.person.name) }),
+            ("Email", html! { (visitor.person.email) }),
+            ("Role", html! { (shell.role) }),
+        ]))
+        (passkeys(&shell, account))
+        (app_codes(&shell, account))
+        (recovery_codes_left(&shell, account))
+        (password(&shell, refused))
+        (sessions(&shell, visitor, account))
+        (zone(&shell))
+    };
+    page(&shell, "Your account", &content)
+}
+
+/// Adding a factor.
+pub fn factors(visitor: &Visitor, setup: &Setup, refused: Option<&Refusal>) -> Page {
+    let action = "/control/account/factors";
+    let content = html! {
+        p { "Every change here signs you out everywhere else." }
+        (why(refused))
+        section { h2 { "Another passkey" } (set_up::passkey(&visitor.csrf, action, setup)) }
+        section { h2 { "An app that makes codes" } (set_up::totp(&visitor.csrf, action, setup, refused)) }
+    };
+    let shell = visitor.shell(Section::Account).under("/control/account", "Your account");
+    page(&shell, "Add a factor", &content)
+}
+
+/// New recovery codes.
+pub fn recovery_codes(visitor: &Visitor, codes: &[String]) -> Page {
+    let content = html! {
+        p { "Those you had before are over." }
+        (code_list(codes))
+        p { a.button href="/control/account" { "I have kept them: go on" } }
+    };
+    let shell = visitor.shell(Section::Account).under("/control/account", "Your account");
+    page(&shell, "Keep your recovery codes", &content)
+}
+
+fn said_done(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "password" => "Your password is changed. You are signed out everywhere else.",
+        "factor" => "That is set up. You are signed out everywhere else.",
+        "removed" => "That is removed. You are signed out everywhere else.",
+        "session" => "That session is over.",
+        "zone" => "Times are shown in that zone from now on.",
+        _ => return None,
+    })
+}
+
+fn passkeys(shell: &Shell, account: &Account) -> Markup {
+    let rows = account.passkeys.iter().map(|passkey| {
+        let counts = if passkey.counts_from > shell.clock.now {
+            html! { "from " (shell.time(passkey.counts_from)) }
+        } else {
+            html! { "now" }
+        };
+        let remove = format!("/control/account/passkeys/{}/remove", passkey.id);
+        vec![
+            html! { (passkey.name) },
+            shell.time(passkey.created_at),
+            counts,
+            shell.form(&remove, &parts::grave("Remove")),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    let columns = ["Name", "Made", "Votes count", ""].map(Column::words);
+    html! {
+        section {
+            h2 { "Passkeys" }
+            @if rows.is_empty() { p { "You have none." } } @else { (parts::table("Your passkeys", &columns, &rows)) }
+            (parts::link("/control/account/factors", "Add a passkey"))
+        }
+    }
+}
+
+fn app_codes(shell: &Shell, account: &Account) -> Markup {
+    html! {
+        section {
+            h2 { "App that makes codes" }
+            @if account.has_totp {
+                p { "You have one set up." }
+                (shell.form("/control/account/totp/remove", &parts::grave("Forget this app")))
+            } @else {
+                p { "You have none." }
+            }
+            (parts::link("/control/account/factors", if account.has_totp { "Use another app" } else { "Set one up" }))
+        }
+    }
+}
+
+fn recovery_codes_left(shell: &Shell, account: &Account) -> Markup {
+    html! {
+        section {
+            h2 { "Recovery codes" }
+            p { (parts::count(account.recovery_codes, "code is left.", "codes are left.")) }
+            (shell.form("/control/account/recovery-codes", &parts::button("Make new ones")))
+        }
+    }
+}
+
+fn password(shell: &Shell, refused: Option<&Refusal>) -> Markup {
+    let content = html! {
+        (parts::field(&Field::secret("current_password", "Current password", "current-password")
+            .faulting(fault_of(refused, "current_password"))))
+        (new_password(refused))
+        (parts::button("Change the password"))
+    };
+    html! { section { h2 { "Password" } (shell.form("/control/account/password", &content)) } }
+}
+
+fn sessions(shell: &Shell, visitor: &Visitor, account: &Account) -> Markup {
+    let rows = account.sessions.iter().map(|session| {
+        let end = format!("/control/account/sessions/{}/end", session.id);
+        let agent = if session.agent.is_empty() { "An unnamed browser" } else { &session.agent };
+        let deed = if session.id == visitor.found.session.id {
+            html! { "this one" }
+        } else {
+            shell.form(&end, &parts::button("End"))
+        };
+        vec![html! { (agent) }, shell.time(session.created_at), shell.time(session.seen_at), deed]
+    });
+    let rows: Vec<_> = rows.collect();
+    let columns = ["Browser", "Signed in", "Last used", ""].map(Column::words);
+    html! { section { h2 { "Where you are signed in" } (parts::table("Your sessions", &columns, &rows)) } }
+}
+
+fn zone(shell: &Shell) -> Markup {
+    let choices: Vec<_> =
+        Zone::all().into_iter().map(|zone| Choice::new(zone.to_string(), zone.name())).collect();
+    let chosen = shell.clock.zone.to_string();
+    let content = html! {
+        (parts::select(&Field::text("zone", "Times are shown in").holding(&chosen), &choices))
+        (parts::button("Choose this zone"))
+    };
+    html! { section { h2 { "Zone" } (shell.form("/control/account/zone", &content)) } }
+}

@@ -1,0 +1,115 @@
+//! Who may open what: every route of Control, for every role, for nobody, and with another tenant's ids.
+
+use domain::control::Act;
+use domain::credential::TenantKind;
+use domain::person::Role;
+use reqwest::Method;
+use testkit::{Answer, App, Person};
+
+use super::path_of;
+
+/// Every route, and what it does; none: it is there for who is not signed in, or for whoever is.
+pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
+    ("GET", "/control", None),
+    ("GET", "/control/sign-in", None),
+    ("POST", "/control/sign-in", None),
+    ("GET", "/control/second-factor", None),
+    ("POST", "/control/second-factor", None),
+    ("GET", "/control/prove", None),
+    ("POST", "/control/prove", None),
+    ("POST", "/control/sign-out", None),
+    ("GET", "/control/invitation", None),
+    ("POST", "/control/invitation", None),
+    ("GET", "/control/onboarding", None),
+    ("POST", "/control/onboarding", None),
+    ("GET", "/control/account", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/password", Some(Act::KeepOwnAccount)),
+    ("GET", "/control/account/factors", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/factors", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/passkeys/{passkey_id}/remove", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/totp/remove", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/recovery-codes", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/sessions/{session_id}/end", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/zone", Some(Act::KeepOwnAccount)),
+    ("GET", "/control/team", Some(Act::SeeTeam)),
+    ("GET", "/control/team/invite", Some(Act::Invite)),
+    ("POST", "/control/team/invite", Some(Act::Invite)),
+    ("GET", "/control/team/{person_id}", Some(Act::SeeTeam)),
+    ("POST", "/control/team/{person_id}/resend", Some(Act::Invite)),
+    ("POST", "/control/team/{person_id}/role", Some(Act::ChangeRole)),
+    ("POST", "/control/team/{person_id}/reonboard", Some(Act::Reonboard)),
+    ("POST", "/control/team/{person_id}/remove", Some(Act::RemovePerson)),
+];
+
+const PEOPLE: [(&str, Role); 4] = [
+    ("owner", Role::Owner),
+    ("member-1", Role::Member),
+    ("officer", Role::Officer),
+    ("auditor", Role::Auditor),
+];
+
+/// Calls a route with these ids, as somebody whose session and form are good.
+async fn call(person: &mut Person, method: &str, path: &str, id: &str) -> Answer {
+    let path: Vec<_> = path.split('/').map(|part| if part.starts_with('{') { id } else { part }).collect();
+    let path = path.join("/");
+    if method == "GET" { person.open(&path).await } else { person.post(&path, &[]).await }
+}
+
+#[tokio::test]
+async fn every_role_opens_what_the_table_says() {
+    let app = App::start().await;
+    for (word, role) in PEOPLE {
+        for (method, path, act) in ROUTES {
+            let Some(act) = act else { continue };
+            let mut person = app.person(word).await;
+            let answer = call(&mut person, method, path, "01890000-0000-7000-8000-000000000000").await;
+            let what = format!("{method} {path} by {role}: {}", answer.status);
+            assert_eq!(answer.status != 403, act.is_open_to(role), "{what}");
+            if answer.status == 403 {
+                assert!(answer.text().contains("This needs the role"), "{what}: {}", answer.text());
+            }
+            let known = [200, 303, 400, 401, 403, 404, 409];
+            assert!(known.contains(&answer.status), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_shown_the_way_in() {
+    let app = App::start().await;
+    let mut nobody = app.stranger();
+    for (method, path, act) in ROUTES {
+        let answer = call(&mut nobody, method, path, "x").await;
+        let is_public = ["/control/sign-in", "/control/invitation"].contains(path);
+        assert_eq!(answer.status == 303, !is_public, "{method} {path}: {}", answer.status);
+        assert!(!is_public || act.is_none());
+        if !is_public {
+            assert!(answer.header("location").starts_with("/control/sign-in"), "{method} {path}");
+        }
+    }
+    nobody.cookie = "holdfast=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
+    assert_eq!(nobody.get("/control").await.status, 303, "a token of nobody's");
+}
+
+#[tokio::test]
+async fn anothers_is_answered_as_what_is_not_there() {
+    let app = App::start().await;
+    let other = app.person_of(TenantKind::Institution, "owner").await;
+    let theirs = path_of(&other, "member-1@").await;
+    let theirs = theirs.rsplit('/').next().unwrap().to_owned();
+    let mut removed = app.person("owner").await;
+    let gone = path_of(&removed, "auditor@").await;
+    assert_eq!(removed.post(&format!("{gone}/remove"), &[]).await.status, 303);
+    let gone = gone.rsplit('/').next().unwrap().to_owned();
+    for (method, path, act) in ROUTES.iter().filter(|(_, path, _)| path.contains('{')) {
+        let mut owner = app.person("owner").await;
+        let unknown = call(&mut owner, method, path, "01890000-0000-7000-8000-000000000000").await;
+        assert_eq!(unknown.status, 404, "{method} {path} {act:?}");
+        for id in [theirs.as_str(), gone.as_str(), "x", "%20", "01890000-0000-7000-8000-00000000000"] {
+            let answer = call(&mut owner, method, path, id).await;
+            assert_eq!(answer.face(), unknown.face(), "{method} {path} with {id}");
+        }
+    }
+    let still = other.call(&Method::GET, &format!("/control/team/{theirs}")).send().await;
+    assert!(still.status == 200 && still.text().contains("Active"), "{}", still.text());
+}
