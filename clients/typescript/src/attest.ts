@@ -38,8 +38,10 @@ const FIELDS: readonly string[] = [
 export type AttestationReason =
   /** The key's text is not lower-case hexadecimal of a known kind of key. */
   | "public-key"
-  /** The key is of another kind or environment than was asked for. */
+  /** The key is of another kind than was asked for. */
   | "key-type"
+  /** The key is HOT and COLD was asked for, or the other way round. */
+  | "key-environment"
   /** The signature's text is not padded standard base64. */
   | "signature-encoding"
   /** The JWKS lists no key that may vouch for customer keys. */
@@ -150,11 +152,13 @@ export async function check(
   }
   const message = messageOf(claim, asked.signWith ?? []);
   const kid = await checkSignature(claim, message, anchor, nowMs, crypto);
-  const isAsked = [
-    [asked.keyType, keyType],
-    [asked.keyEnvironment, claim.key_environment],
-  ].find(([wanted, got]) => wanted !== undefined && wanted !== got);
-  if (isAsked) throw fault("key-type", `the key is ${isAsked[1]}, asked for was ${isAsked[0]}`);
+  if (asked.keyType !== undefined && asked.keyType !== keyType) {
+    throw fault("key-type", `the key is ${keyType}, asked for was ${asked.keyType}`);
+  }
+  if (asked.keyEnvironment !== undefined && asked.keyEnvironment !== claim.key_environment) {
+    const what = `the key is ${claim.key_environment ?? "of no environment"}, asked for was ${asked.keyEnvironment}`;
+    throw fault("key-environment", what);
+  }
   const isBound = typeof claim.signed_payload === "string";
   const signed = isBound ? checkPayload(message, claim, asked, hex(await sha256(crypto, bytes))) : {};
   return new AttestedKey(MADE_BY_CHECK, bytes, keyType, kid, signed);
