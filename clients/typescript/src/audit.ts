@@ -1,6 +1,6 @@
 // The audit log.
 
-import type { CallOptions, Caller } from "./call.js";
+import type { CallOptions, Caller, Limit } from "./call.js";
 import { HoldfastError } from "./error.js";
 import type { Operations } from "./generated/operations.js";
 import type { AuditEntry, AuditPage } from "./generated/types.js";
@@ -36,7 +36,7 @@ export class Audit {
     const { response, limit } = await this.#caller.open("export", filter, options);
     try {
       let rest = "";
-      for await (const text of chunksOf(response)) {
+      for await (const text of chunksOf(response, limit)) {
         const lines = (rest + text).split("\n");
         rest = lines.pop() as string;
         for (const line of lines) yield JSON.parse(line) as AuditEntry;
@@ -52,16 +52,16 @@ export class Audit {
 }
 
 /** The body's text, in pieces where the platform can. */
-async function* chunksOf(response: Response): AsyncGenerator<string> {
+async function* chunksOf(response: Response, limit: Limit): AsyncGenerator<string> {
   if (!response.body?.getReader) {
-    yield await response.text();
+    yield await limit.during(response.text());
     return;
   }
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await limit.during(reader.read());
       if (done) break;
       yield decoder.decode(value, { stream: true });
     }

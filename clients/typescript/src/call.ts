@@ -129,6 +129,7 @@ export class Caller {
       const limit = new Limit(options.timeoutMs ?? this.#options.timeoutMs ?? EXCHANGE_MS_MAX, options.signal);
       const response = await this.#send(request, limit);
       if (response.status !== 200) this.#refuse(request, response, await this.#textOf(request, response, limit));
+      limit.pause();
       return { response, limit };
     });
   }
@@ -242,17 +243,16 @@ export interface OpenAnswer {
 /** The end of an exchange: its time is over, or its caller changed his mind. */
 export class Limit {
   readonly #controller = new AbortController();
-  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #ms: number;
+  #timer: ReturnType<typeof setTimeout>;
   readonly #outer: AbortSignal | undefined;
   readonly #stop = () => this.#controller.abort();
   #isLate = false;
 
   constructor(ms: number, outer: AbortSignal | undefined) {
     this.#outer = outer;
-    this.#timer = setTimeout(() => {
-      this.#isLate = true;
-      this.#controller.abort();
-    }, ms);
+    this.#ms = ms;
+    this.#timer = this.#start();
     if (outer?.aborted) this.#controller.abort();
     else outer?.addEventListener("abort", this.#stop, { once: true });
   }
@@ -261,8 +261,30 @@ export class Limit {
     return this.#controller.signal;
   }
 
-  end(): void {
+  #start(): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      this.#isLate = true;
+      this.#controller.abort();
+    }, this.#ms);
+  }
+
+  /** The time is counted for what the service does, not for what the caller does with it in between. */
+  async during<T>(step: Promise<T>): Promise<T> {
+    this.pause();
+    this.#timer = this.#start();
+    try {
+      return await step;
+    } finally {
+      this.pause();
+    }
+  }
+
+  pause(): void {
     clearTimeout(this.#timer);
+  }
+
+  end(): void {
+    this.pause();
     this.#outer?.removeEventListener("abort", this.#stop);
   }
 

@@ -5,10 +5,10 @@ import { type Asked, AttestedKey, check, SigningKeyPin } from "../src/attest.js"
 import { base64, fromBase64, fromHex, hex, utf8 } from "../src/bytes.js";
 import { fromPem } from "../src/der.js";
 import { checksum, encrypt, encryptFile } from "../src/encrypt.js";
-import { HoldfastError } from "../src/error.js";
 import { openJwe } from "../src/jwe.js";
 import { Secret } from "../src/secret.js";
 import { verifyWebhook } from "../src/webhook.js";
+import { faultOf } from "./stage.js";
 import { type AttestationCase, vectors } from "./vectors.js";
 
 const crypto = globalThis.crypto;
@@ -26,16 +26,6 @@ async function attested(): Promise<AttestedKey> {
   const one = attestations.cases.find((one) => one.accepted && one.asked.sign_with.length > 0);
   assert.ok(one);
   return await judge(one);
-}
-
-/** What a promise is rejected with. */
-async function faultOf(promise: Promise<unknown>): Promise<HoldfastError> {
-  const error: unknown = await promise.then(
-    () => assert.fail("it was accepted"),
-    (error: unknown) => error,
-  );
-  assert.ok(error instanceof HoldfastError, String(error));
-  return error;
 }
 
 async function openOaep(ciphertext: string): Promise<Uint8Array> {
