@@ -126,11 +126,10 @@ export class Proxy {
 
   static async to(base: string, plan: (call: string, nth: number) => Deed | undefined): Promise<Proxy> {
     let proxy: Proxy | undefined;
-    const listening = await listen(async (request, response) => {
+    const pass = async (request: IncomingMessage, response: ServerResponse) => {
       const call = `${request.method} ${request.url?.split("?")[0]}`;
       proxy?.seen.push(call);
-      const nth = proxy?.seen.filter((earlier) => earlier === call).length ?? 0;
-      const deed = plan(call, nth);
+      const deed = plan(call, proxy?.count(call) ?? 0);
       if (deed === "cut-before") return void request.socket.destroy();
       const sent = await bodyOf(request);
       if (typeof deed === "object" && "answer" in deed) {
@@ -141,10 +140,18 @@ export class Proxy {
       const answer = await forward(base, request, sent);
       if (deed === "cut-after") return void request.socket.destroy();
       let { body } = answer;
-      if (typeof deed === "object" && answer.status === 200) body = Buffer.from(JSON.stringify(await deed.change(JSON.parse(body.toString()))));
+      const isChanged = typeof deed === "object" && answer.status === 200;
+      if (isChanged) body = Buffer.from(JSON.stringify(await deed.change(JSON.parse(body.toString()))));
       response.writeHead(answer.status, { ...answer.headers, "content-length": body.length });
       if (deed !== "cut-within") return void response.end(body);
       response.write(body.subarray(0, body.length / 2), () => request.socket.destroy());
+    };
+    // What fails in here fails the test, and does not leave a client waiting.
+    const listening = await listen((request, response) => {
+      pass(request, response).catch((error: unknown) => {
+        request.socket.destroy();
+        throw error;
+      });
     });
     proxy = new Proxy(listening);
     return proxy;
