@@ -287,7 +287,7 @@ function membersOf(payload: string): Map<string, string> | undefined {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const members = Object.entries(value as Record<string, unknown>);
-  const isText = (text: unknown) => typeof text === "string" && !/\p{Surrogate}/u.test(text);
+  const isText = (text: unknown) => typeof text === "string" && !/[\ud800-\udfff]/u.test(text);
   if (!members.every(([name, text]) => isText(name) && isText(text))) return undefined;
   // RFC 8785 sorts by UTF-16 code units and writes texts as ECMAScript does, which is what happens here. A name that
   // stands twice would be there once.

@@ -294,14 +294,22 @@ export class Limit {
     if (this.#outer?.aborted) return aborted(this.#outer);
     const call = `${request.method} ${request.path}`;
     if (this.#isLate) {
-      const hint = "the call may have taken effect: repeat it with the same idempotency key, or look";
+      const hint = lostAnswer(request.path);
       return new HoldfastError("transport", "timeout", `${call}: no answer in time`, { hint, cause });
     }
     const hint =
-      "check that the service runs, its address and its certificate (a browser also asks the service for CORS); the " +
-      "call may have taken effect";
+      "check that the service runs, its address and its certificate (a browser also asks the service for CORS); " +
+      lostAnswer(request.path);
     return new HoldfastError("transport", "broken", `${call}: no connection, or it broke off`, { hint, cause });
   }
+}
+
+/** What to do when nobody knows whether a call took effect. */
+function lostAnswer(path: string): string {
+  if (path === "/v1/backup/recover") {
+    return "ask again with the same OpenPGP key and verification: there are three deliveries, of the same items";
+  }
+  return "the call may have taken effect: the deed may be repeated, or look";
 }
 
 /** The address without a slash at its end. Read without `URL`, which React Native has in parts only. */

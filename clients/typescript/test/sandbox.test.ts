@@ -279,7 +279,8 @@ describe("the network", () => {
         await meddled("partner", isAt(call, cut), async (client, proxy) => {
           const user = newUser();
           const kept = await client.partner.backup(partnerBackup(user, randomBytes(call === FILE ? 20_000 : 32)));
-          assert.equal(proxy.count(call), 2);
+          // At least: a service that has run out of keys for a moment is asked once more.
+          assert.ok(proxy.count(call) >= 2);
           const backups = (await client.partner.listBackups({ user_identifier: user })).data;
           assert.deepEqual(backups.map((backup) => backup.backup_id), [kept.backupId]);
           assert.equal((await client.partner.listKeys({ user_identifier: user })).data.length, 1);
@@ -293,7 +294,7 @@ describe("the network", () => {
           const user = newUser();
           const request = { userIdentifier: user, verificationId: await approved(client, user) };
           await client.backup({ ...request, items: [{ name: "a", secret: "1" }] });
-          assert.equal(proxy.count(call), 2);
+          assert.ok(proxy.count(call) >= 2);
           const device = await RecipientKey.generate();
           const recovered = await client.recover({ ...request, verificationId: await approved(client, user), device });
           assert.equal(recovered.secrets.length, 1);
@@ -341,7 +342,7 @@ describe("a service in trouble", () => {
         await client.partner.backup(partnerBackup(newUser(), "1"));
         // What is asserted is an order, not a speed: not before the second that was asked for.
         assert.ok(performance.now() - before >= 990);
-        assert.equal(proxy.count(ASSIGN), 2);
+        assert.ok(proxy.count(ASSIGN) >= 2);
       });
     }
   });
