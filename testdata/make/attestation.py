@@ -81,6 +81,31 @@ def fixed_size(der: bytes) -> bytes:
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
+def integer(body: bytes) -> bytes:
+    return bytes([2, len(body)]) + body
+
+
+def der_of(r: bytes, s: bytes) -> bytes:
+    """The form of a signature, whatever its numbers look like."""
+    return bytes([0x30, len(integer(r) + integer(s))]) + integer(r) + integer(s)
+
+
+def numbers_of(der: bytes) -> tuple[bytes, bytes]:
+    """r and s as DER has them, sign bytes included."""
+    end = 4 + der[3]
+    return der[4:end], der[end + 2 :]
+
+
+def spare_bits() -> dict:
+    """An answer whose signature's base64 spells its bytes, and one bit that spells nothing."""
+    answers = [bound(), bare(), bound(PREVIOUS), bound(external_customer_id="x")]
+    padded = next(answer for answer in answers if answer["signature"].endswith("="))
+    text = padded["signature"].rstrip("=")
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = alphabet[alphabet.index(text[-1]) + 1]
+    return {**padded, "signature": text[:-1] + last + padded["signature"][len(text) :]}
+
+
 def good_cases() -> list:
     kinds = points()
     odd = 'B\u00e4nk "7" \\ \u20ac \u2028 \U0001f511'
@@ -111,6 +136,7 @@ def bad_signatures() -> list:
                          separators=(",", ":"))
     umlaut = bound(external_customer_id="\u00e4")
     unpadded = text64(der + b"\0" * (1 + -len(der) % 3))
+    r, s = numbers_of(high_s(der))
     impostor = {"keys": [STRANGER.jwk(kid="current")]}
     return [
         bad("another key was put into the answer", "signature", {**bare(), "public_key": changed}, ASKED_BARE),
@@ -120,6 +146,10 @@ def bad_signatures() -> list:
         bad("the 64 bytes of JOSE in place of DER", "signature", {**whole, "signature": text64(fixed_size(der))}),
         bad("DER with a byte after it", "signature", {**whole, "signature": text64(der + b"\0")}),
         bad("DER with a length in two bytes", "signature", {**whole, "signature": text64(der[:1] + b"\x81" + der[1:])}),
+        bad("DER with another length than it has", "signature", {**whole, "signature": text64(der[:1] + bytes([der[1] + 1]) + der[2:])}),
+        bad("DER with a zero before r that need not be", "signature", {**whole, "signature": text64(der_of(b"\0" + r, s))}),
+        bad("DER with a zero before s that need not be", "signature", {**whole, "signature": text64(der_of(r, b"\0" + s))}),
+        bad("DER with a negative s", "signature", {**whole, "signature": text64(der_of(r, s.lstrip(b"\0")))}),
         bad("DER cut in the middle", "signature", {**whole, "signature": text64(der[:40])}),
         bad("no signature at all", "signature", {**whole, "signature": ""}),
         bad("signed by an enclave that is another's", "signature", {**bound(STRANGER), "kid": "current"}),
@@ -132,6 +162,7 @@ def bad_signatures() -> list:
         bad("a pin of another key", "signature", whole, pins=[STRANGER.pem()]),
         bad("base64url", "signature-encoding", {**whole, "signature": url64(b"\xfb\xff" + der)}),
         bad("base64 without its padding", "signature-encoding", {**whole, "signature": unpadded.rstrip("=")}),
+        bad("base64 with a bit too many", "signature-encoding", spare_bits(), ASKED if "signed_payload" in spare_bits() else ASKED_BARE),
         bad("base64 with a line break", "signature-encoding", {**whole, "signature": text64(der)[:64] + "\n" + text64(der)[64:]}),
         bad("base64 with spaces around it", "signature-encoding", {**whole, "signature": f" {text64(der)} "}),
     ]

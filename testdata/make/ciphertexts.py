@@ -68,7 +68,7 @@ def private_jwk() -> jwk.JWK:
     return jwk.JWK.from_pem((FOLDER / "keys" / "customer.pem").read_bytes())
 
 
-def jwe_case(name: str, data: bytes, header: str, opens: bool, file="customer") -> dict:
+def jwe_case(name: str, data: bytes, header: str, reason=None, file="customer") -> dict:
     key = jwk.JWK.from_pem((FOLDER / "keys" / f"{file}.pem").read_bytes())
     algorithms = ["RSA-OAEP-256", "RSA-OAEP", "A256GCM", "A128GCM", "A256CBC-HS512", "DEF"]
     old = kept("jwe.json", name, "compact")
@@ -81,31 +81,37 @@ def jwe_case(name: str, data: bytes, header: str, opens: bool, file="customer") 
     if not is_good:
         token = jwe.JWE(data, protected=header, recipient=key, algs=algorithms)
         old = token.serialize(compact=True)
-    case = {"name": name, "opens": opens, "compact": old}
-    return {**case, "plaintext": text64(data), "checksum": checksum(data)} if opens else case
+    if reason:
+        return unopened(name, reason, old)
+    return {"name": name, "opens": True, "compact": old, "plaintext": text64(data), "checksum": checksum(data)}
+
+
+def unopened(name: str, reason: str, compact: str) -> dict:
+    return {"name": name, "opens": False, "reason": reason, "compact": compact}
 
 
 def jwe_file() -> dict:
-    sizes = [jwe_case(f"{size} bytes", plaintext(size), HEADER, True) for size in (447, 470, 3000)]
+    sizes = [jwe_case(f"{size} bytes", plaintext(size), HEADER) for size in (447, 470, 3000)]
     good = sizes[0]["compact"]
     parts = good.split(".")
     flip = lambda at: ".".join([*parts[:at], ("B" if parts[at][0] != "B" else "C") + parts[at][1:], *parts[at + 1 :]])
     named = HEADER[:-1] + ',"kid":"key-1","typ":"JWE"}'
     cases = [
         *sizes,
-        jwe_case("a header with kid and typ", plaintext(470), named, True),
-        jwe_case("to another key", plaintext(470), HEADER, False, "other"),
-        jwe_case("RSA-OAEP of SHA-1", plaintext(470), HEADER.replace("-256", ""), False),
-        jwe_case("A128GCM", plaintext(470), HEADER.replace("A256", "A128"), False),
-        jwe_case("A256CBC-HS512", plaintext(470), HEADER.replace("A256GCM", "A256CBC-HS512"), False),
-        jwe_case("compressed", plaintext(470), HEADER[:-1] + ',"zip":"DEF"}', False),
-        {"name": "a changed content", "opens": False, "compact": flip(3)},
-        {"name": "a changed tag", "opens": False, "compact": flip(4)},
-        {"name": "a changed IV", "opens": False, "compact": flip(2)},
-        {"name": "a changed content key", "opens": False, "compact": flip(1)},
-        {"name": "a changed header", "opens": False, "compact": ".".join([url_header(named), *parts[1:]])},
-        {"name": "four parts", "opens": False, "compact": ".".join(parts[:4])},
-        {"name": "nothing", "opens": False, "compact": ""},
+        jwe_case("a header with kid and typ", plaintext(470), named),
+        jwe_case("to another key", plaintext(470), HEADER, "open", "other"),
+        jwe_case("RSA-OAEP of SHA-1", plaintext(470), HEADER.replace("-256", ""), "form"),
+        jwe_case("A128GCM", plaintext(470), HEADER.replace("A256", "A128"), "form"),
+        jwe_case("A256CBC-HS512", plaintext(470), HEADER.replace("A256GCM", "A256CBC-HS512"), "form"),
+        jwe_case("compressed", plaintext(470), HEADER[:-1] + ',"zip":"DEF"}', "form"),
+        unopened("a changed content", "open", flip(3)),
+        unopened("a changed tag", "open", flip(4)),
+        unopened("a changed IV", "open", flip(2)),
+        unopened("a changed content key", "open", flip(1)),
+        unopened("a changed header", "open", ".".join([url_header(named), *parts[1:]])),
+        unopened("four parts", "form", ".".join(parts[:4])),
+        unopened("a part with a bit too many", "form", good[:-1] + chr(ord(good[-1]) + 1)),
+        unopened("nothing", "form", ""),
     ]
     about = "Compact JWE (RFC 7516) of RSA-OAEP-256 and A256GCM, to keys.json's rsa4096 key."
     return {"about": about, "public_key": CUSTOMER_HEX, "header": HEADER, "cases": cases}

@@ -35,7 +35,7 @@ export interface Vectors {
   };
   "jwe.json": {
     header: string;
-    cases: Array<{ name: string; opens: boolean; compact: string; plaintext?: string; checksum?: string }>;
+    cases: Array<{ name: string; opens: boolean; reason?: string; compact: string; plaintext?: string; checksum?: string }>;
   };
   "checksums.json": { cases: Array<{ name: string; plaintext: string; checksum: string }> };
   "webhooks.json": {
