@@ -76,6 +76,11 @@ def high_s(der: bytes) -> bytes:
     return encode_dss_signature(r, max(s, ORDER_OF_P256 - s))
 
 
+def low_s(der: bytes) -> bytes:
+    r, s = decode_dss_signature(der)
+    return encode_dss_signature(r, min(s, ORDER_OF_P256 - s))
+
+
 def fixed_size(der: bytes) -> bytes:
     r, s = decode_dss_signature(der)
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
@@ -137,6 +142,7 @@ def bad_signatures() -> list:
     umlaut = bound(external_customer_id="\u00e4")
     unpadded = text64(der + b"\0" * (1 + -len(der) % 3))
     r, s = numbers_of(high_s(der))
+    low = numbers_of(low_s(der))[1]
     impostor = {"keys": [STRANGER.jwk(kid="current")]}
     return [
         bad("another key was put into the answer", "signature", {**bare(), "public_key": changed}, ASKED_BARE),
@@ -148,7 +154,7 @@ def bad_signatures() -> list:
         bad("DER with a length in two bytes", "signature", {**whole, "signature": text64(der[:1] + b"\x81" + der[1:])}),
         bad("DER with another length than it has", "signature", {**whole, "signature": text64(der[:1] + bytes([der[1] + 1]) + der[2:])}),
         bad("DER with a zero before r that need not be", "signature", {**whole, "signature": text64(der_of(b"\0" + r, s))}),
-        bad("DER with a zero before s that need not be", "signature", {**whole, "signature": text64(der_of(r, b"\0" + s))}),
+        bad("DER with a zero before s that need not be", "signature", {**whole, "signature": text64(der_of(r, b"\0" + low))}),
         bad("DER with a negative s", "signature", {**whole, "signature": text64(der_of(r, s.lstrip(b"\0")))}),
         bad("DER cut in the middle", "signature", {**whole, "signature": text64(der[:40])}),
         bad("no signature at all", "signature", {**whole, "signature": ""}),
