@@ -17,4 +17,5 @@ pub mod provider;
 pub mod retail;
 pub mod sandbox;
 pub mod stored;
+pub mod vote;
 pub mod webhook;

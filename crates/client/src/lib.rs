@@ -41,6 +41,7 @@ mod probe;
 mod retail;
 mod retry;
 mod secret;
+pub mod vote;
 mod whole;
 
 pub use api;

@@ -14,6 +14,7 @@ mod serve;
 mod shutdown;
 mod tour;
 mod traces;
+mod vote;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ enum Command {
     Enclave(enclave::Args),
     Admin(admin::Args),
     Audit(audit::Args),
+    Vote(vote::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Enclave(args) => enclave::run(args),
         Command::Admin(args) => admin::run(args),
         Command::Audit(args) => audit::run(&args),
+        Command::Vote(args) => vote::run(args),
     }
 }
 
@@ -89,6 +92,9 @@ mod tests {
             ("holdfast sandbox --port 1", "--port"),
             ("holdfast sandbox --otlp-endpoint collector:4317", "address of a collector"),
             ("holdfast serve", "--config"),
+            ("holdfast vote sign request.json --out ballot.json", "--key"),
+            ("holdfast vote sign request.json --key k --gpg-key f --out b", "cannot be used"),
+            ("holdfast vote key", "--out"),
             ("holdfast dance", "dance"),
             ("holdfast admin tenant create --name a", "--kind"),
             ("holdfast admin credential create --tenant t --name a", "--scopes"),

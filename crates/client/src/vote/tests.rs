@@ -1,0 +1,149 @@
+use boundary::Env;
+use boundary::acl::Rule;
+use boundary::approval::SigningKey;
+use boundary::intent::{Item, Recipient};
+
+use super::*;
+
+fn member(person_id: &str, public_key: &str) -> Member {
+    let keys = vec![SigningKey { kind: KeyKind::Ed25519, public_key: public_key.into(), rp_id: None }];
+    Member { person_id: person_id.into(), name: person_id.into(), veto: false, must: false, keys }
+}
+
+fn request(key: &VotingKey, alter: impl FnOnce(&mut Intent, &mut AclDocument)) -> Vec<u8> {
+    let mut list = AclDocument {
+        env: Env::Sandbox,
+        tenant_id: "t".into(),
+        acl_id: "l".into(),
+        version: 1,
+        prev_hash: None,
+        name: "Board".into(),
+        rule: Rule::Majority,
+        members: vec![member("anna", &key.public_key()), member("ben", &"ab".repeat(32))],
+        vote_window_s: 604_800,
+        delay_hot_s: 0,
+        delay_cold_s: 0,
+        check_requester: true,
+        check_voters: false,
+        any_member_may_ask: false,
+    };
+    let mut intent = Intent {
+        flow: Flow::Control,
+        env: Env::Sandbox,
+        tenant_id: "t".into(),
+        user_tag: "aa".into(),
+        verification_id: "inq_1".into(),
+        items: vec![Item { backup_id: "b".into(), key_id: "k".into(), record_digest: "00".into() }],
+        keys: Vec::new(),
+        acl_id: "l".into(),
+        reason: "lost".into(),
+        recipient: Recipient {
+            openpgp_fpr: "AB".repeat(20),
+            enc_subkey_fpr: "CD".repeat(20),
+            cert_sha256: "ef".into(),
+        },
+        policy_hash: hex(&sha256(&list.preimage())),
+        policy_version: 1,
+        requested_by: "ben".into(),
+        session_nonce: "dd".into(),
+        not_before_ms: 1,
+        expires_at_ms: 2,
+    };
+    alter(&mut intent, &mut list);
+    let request = VoteRequest { version: 1, intent: intent.to_canonical(), acl: list.to_canonical() };
+    serde_json::to_vec(&request).unwrap()
+}
+
+#[test]
+fn a_vote_is_over_exactly_what_was_read() {
+    let key = VotingKey::generate().unwrap();
+    let ask = Ask::read(&request(&key, |_, _| ())).unwrap();
+    for approve in [true, false] {
+        let ballot = ask.sign(&key, approve).unwrap();
+        assert_eq!(
+            (ballot.person_id.as_str(), ballot.approve, ballot.kind.as_str()),
+            ("anna", approve, "ed25519")
+        );
+        assert_eq!((&ballot.hash, &ballot.short_code), (&ask.hash(), &ask.short_code()));
+        let public = crate::hex::decode_lower(&key.public_key()).unwrap();
+        let public = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, public);
+        let signature = STANDARD.decode(&ballot.signature).unwrap();
+        assert!(public.verify(&ask.message(approve), &signature).is_ok());
+        assert!(public.verify(&ask.message(!approve), &signature).is_err());
+    }
+    let other = VotingKey::generate().unwrap();
+    assert_eq!(ask.sign(&other, true), Err(VoteFault::NotAMember("Board".into())));
+    assert_eq!(ask.signed_by_openpgp(b"x", true), Err(VoteFault::NotAMember("Board".into())));
+}
+
+#[test]
+fn documents_that_do_not_fit_are_refused() {
+    let key = VotingKey::generate().unwrap();
+    let alterations: [fn(&mut Intent, &mut AclDocument); 8] = [
+        |intent, _| intent.flow = Flow::Retail,
+        |intent, _| intent.env = Env::Production,
+        |intent, _| intent.tenant_id = "u".into(),
+        |intent, _| intent.acl_id = "m".into(),
+        |intent, _| intent.policy_version = 2,
+        |intent, _| intent.policy_hash = "ab".repeat(32),
+        |_, list| list.name = "Other".into(),
+        |_, list| list.members[0].name = "Anna".into(),
+    ];
+    for (n, alter) in alterations.into_iter().enumerate() {
+        let fault = Ask::read(&request(&key, alter)).unwrap_err();
+        assert!(matches!(fault, VoteFault::Unfit(_)), "{n}: {fault}");
+    }
+    let good = String::from_utf8(request(&key, |_, _| ())).unwrap();
+    for bad in [
+        String::new(),
+        good.replace("\"version\":1", "\"version\":2"),
+        good.replace("{\"version\"", "{\"more\":1,\"version\""),
+        good.replacen("\\\"v\\\":1", "\\\"v\\\":1.0", 1),
+    ] {
+        assert_ne!(bad, good);
+        assert!(matches!(Ask::read(bad.as_bytes()), Err(VoteFault::Unreadable(_))), "{bad}");
+    }
+}
+
+#[test]
+fn keys_read_back_and_others_are_refused() {
+    let key = VotingKey::generate().unwrap();
+    let pem = key.to_pem().unwrap();
+    assert_eq!(VotingKey::from_pem(&pem).unwrap().public_key(), key.public_key());
+    assert!(!format!("{key:?}").contains(pem.lines().nth(1).unwrap()));
+    for bad in
+        ["", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", &pem[1..], &pem.replace('M', "N")]
+    {
+        assert_eq!(VotingKey::from_pem(bad).unwrap_err(), VoteFault::Key, "{bad}");
+    }
+}
+
+#[test]
+fn hostile_words_stand_still() {
+    for (text, shown) in [
+        ("Anna Ω 王 👍", "Anna Ω 王 👍"),
+        ("a\nb\r\tc", "a\\u{a}b\\u{d}\\u{9}c"),
+        ("\u{1b}[2J", "\\u{1b}[2J"),
+        ("pay \u{202e}ecila", "pay \\u{202e}ecila"),
+        ("\u{2066}x\u{2069}\u{200f}\u{61c}", "\\u{2066}x\\u{2069}\\u{200f}\\u{61c}"),
+        ("a\u{200b}\u{feff}\u{e0041}b\u{2028}", "a\\u{200b}\\u{feff}\\u{e0041}b\\u{2028}"),
+        ("\\u{a}", "\\\\u{a}"),
+        ("\u{85}\u{9b}", "\\u{85}\\u{9b}"),
+    ] {
+        assert_eq!(plain(text), shown);
+    }
+    assert_eq!(grouped("ABCD1234EF"), "ABCD 1234 EF");
+}
+
+#[test]
+fn instants_read_back() {
+    let parse = crate::clock::parse_rfc3339_utc;
+    let text = "2026-11-21T12:34:56Z";
+    assert_eq!(utc(parse(text).unwrap()), text);
+    assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+    // Every day of four centuries, each at another time of it.
+    for day in -50_000_i64..150_000 {
+        let at_ms = day * 86_400_000 + day.rem_euclid(86_400) * 1_000;
+        assert_eq!(parse(&utc(at_ms)), Some(at_ms), "{}", utc(at_ms));
+    }
+}
