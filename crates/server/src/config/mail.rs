@@ -1,7 +1,9 @@
 //! The settings of the mail server.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use domain::limits::MAIL_DEADLINE;
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
@@ -23,6 +25,8 @@ pub struct MailSettings {
     pub login: Option<(String, PathBuf)>,
     /// From whom the mails come.
     pub from: Mailbox,
+    /// How long one try may take in all.
+    pub patience: Duration,
 }
 
 /// How the way to the mail server is kept private.
@@ -77,7 +81,15 @@ impl WrittenMail {
         let from =
             from.map_err(|_| fault("mail.from", "must be such as `Holdfast <control@example.org>`"))?;
         let ca_file = (!self.ca_file.as_os_str().is_empty()).then_some(self.ca_file);
-        Ok(Some(MailSettings { host: self.host, port: self.port, security, ca_file, login, from }))
+        Ok(Some(MailSettings {
+            host: self.host,
+            port: self.port,
+            security,
+            ca_file,
+            login,
+            from,
+            patience: MAIL_DEADLINE,
+        }))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::error::Error as StdError;
 use std::fs;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use domain::limits::{MAIL_DEADLINE, NOTICE_TITLE_CHARS_MAX};
+use domain::limits::NOTICE_TITLE_CHARS_MAX;
 use domain::notice::one_line;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
@@ -22,6 +23,7 @@ const NAME_CHARS_MAX: usize = 100;
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    patience: Duration,
 }
 
 /// What is sent.
@@ -51,10 +53,8 @@ pub enum MailOutcome {
     Refused,
     /// Not within the time.
     TimedOut,
-    /// No connection, or it broke.
+    /// No connection, or it broke; or its TLS is not to be trusted.
     NotConnected,
-    /// The TLS handshake failed, or its certificate is not trusted.
-    TlsFailed,
     /// The address is none that a letter can have.
     BadAddress,
 }
@@ -67,7 +67,6 @@ impl MailOutcome {
             Self::Refused => "refused",
             Self::TimedOut => "timed-out",
             Self::NotConnected => "not-connected",
-            Self::TlsFailed => "tls-failed",
             Self::BadAddress => "bad-address",
         }
     }
@@ -88,18 +87,18 @@ impl Mailer {
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)
             .port(settings.port)
             .tls(tls)
-            .timeout(Some(MAIL_DEADLINE));
+            .timeout(Some(settings.patience));
         if let Some((user, password_file)) = &settings.login {
             let password = fs::read_to_string(password_file)?;
             transport = transport.credentials(Credentials::new(user.clone(), password.trim().to_owned()));
         }
-        Ok(Self { transport: transport.build(), from: settings.from.clone() })
+        Ok(Self { transport: transport.build(), from: settings.from.clone(), patience: settings.patience })
     }
 
     /// Sends it.
     pub async fn send(&self, letter: &Letter<'_>) -> MailOutcome {
         let Some(message) = message(&self.from, letter) else { return MailOutcome::BadAddress };
-        match tokio::time::timeout(MAIL_DEADLINE, self.transport.send(message)).await {
+        match tokio::time::timeout(self.patience, self.transport.send(message)).await {
             Err(_) => MailOutcome::TimedOut,
             Ok(Ok(_)) => MailOutcome::Sent,
             Ok(Err(error)) => {
@@ -107,7 +106,6 @@ impl Mailer {
                 tracing::debug!(status = error.status().map(|code| code.to_string()), "a mail was not taken");
                 match error {
                     error if error.is_timeout() => MailOutcome::TimedOut,
-                    error if error.is_tls() => MailOutcome::TlsFailed,
                     error if error.is_permanent() || error.is_transient() => MailOutcome::Refused,
                     _ => MailOutcome::NotConnected,
                 }

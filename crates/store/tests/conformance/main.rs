@@ -13,6 +13,7 @@ mod issuers;
 mod keys;
 mod listings;
 mod log;
+mod notices;
 mod people;
 mod postgres_alone;
 mod recoveries;

@@ -2,9 +2,15 @@
 
 mod access;
 mod account;
+mod backups;
 mod guards;
 mod invitation;
+mod keys;
+mod log;
+mod mail;
+mod notices;
 mod passkeys;
+mod settings;
 mod sign_in;
 mod team;
 
