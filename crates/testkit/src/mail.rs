@@ -101,8 +101,8 @@ impl MailSink {
         }
     }
 
-    /// The next mail that it took. Waits for it on a thread of its own.
-    pub async fn mail(&mut self) -> Value {
+    /// The next mail that it took. The test's runtime must have more than one thread.
+    pub fn mail(&mut self) -> Value {
         tokio::task::block_in_place(|| self.mails.recv_timeout(PATIENCE)).expect("a mail comes")
     }
 

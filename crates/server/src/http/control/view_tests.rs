@@ -138,6 +138,8 @@ fn backups_are_listed_and_an_empty_list_says_what_will_be_there() {
 
 #[test]
 fn a_backup_offers_what_its_state_and_its_reader_allow() {
+    use BackupState::{Confirmed, DeletePending, Deleted};
+    use KeyEnvironment::{Cold, Hot};
     let shell = shell(Section::Backups).under("/control/backups", "Backups");
     let render = |name: &str, state, place, may| {
         let backup = backup("seed", state, place);
@@ -150,8 +152,6 @@ fn a_backup_offers_what_its_state_and_its_reader_allow() {
     let offers = |elements: &[Element]| {
         ["/check", "/delete", "/restore", "recoveries/new"].map(|deed| !links(elements, deed).is_empty())
     };
-    use BackupState::{Confirmed, DeletePending, Deleted};
-    use KeyEnvironment::{Cold, Hot};
     assert_eq!(offers(&render("backup", Confirmed, Hot, all)), [true, true, false, true]);
     assert_eq!(offers(&render("backup-cold", Confirmed, Cold, all)), [false, true, false, true]);
     assert_eq!(offers(&render("backup-pending", DeletePending, Hot, all)), [true, false, true, false]);

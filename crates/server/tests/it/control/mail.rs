@@ -45,7 +45,7 @@ async fn a_mail_has_both_parts_and_no_secret_and_nobody_adds_a_header() {
     let mut sink = MailSink::start(MailMode::Plain, folder.path());
     let app = app_with(sink.settings(MailSecurity::None)).await;
     let made = make_credential(&app, "<b>evil</b> Bcc: eve@evil.example").await;
-    let mail = sink.mail().await;
+    let mail = sink.mail();
     let owner = app.kit(domain::credential::TenantKind::Partner, "owner");
     assert_eq!(mail["to"], json!([owner.email]));
     assert_eq!(mail["from"], "control@holdfast.example");
@@ -72,7 +72,7 @@ async fn a_mail_goes_through_tls_of_either_kind_and_not_without() {
         let mut sink = MailSink::start(mode, folder.path());
         let app = app_with(sink.settings(security)).await;
         make_credential(&app, "a").await;
-        assert_eq!(sink.mail().await["tls"], true, "{mode:?}");
+        assert_eq!(sink.mail()["tls"], true, "{mode:?}");
     }
     // A certificate that nobody vouches for, and a server that has no TLS: nothing is told to either.
     for (mode, security) in [(MailMode::Tls, MailSecurity::Tls), (MailMode::Plain, MailSecurity::StartTls)] {
@@ -95,7 +95,7 @@ async fn a_mail_waits_for_a_server_that_is_away_and_comes_when_it_is_back() {
     let mut sink = sink.replaced_by(MailMode::Plain, folder.path());
     assert!(sink.is_empty(), "not before it is due again");
     app.clock.advance(Duration::from_secs(73));
-    assert_eq!(header(&sink.mail().await, "Subject"), ["An API credential was made"]);
+    assert_eq!(header(&sink.mail(), "Subject"), ["An API credential was made"]);
     tries(&app, "sent", 1).await;
 }
 
@@ -144,5 +144,5 @@ async fn what_was_on_its_way_when_the_service_stopped_is_sent_by_the_next() {
     app.start_service().await.expect("the service starts");
     assert!(sink.is_empty(), "it is left to whoever took it up");
     app.clock.advance(Duration::from_mins(2));
-    sink.mail().await;
+    sink.mail();
 }

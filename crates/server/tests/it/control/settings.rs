@@ -150,7 +150,7 @@ async fn what_everybody_may_know_is_shown_and_files_are_kept() {
         let file = app.stranger().get(&path).await;
         assert_eq!((file.status, file.header("x-content-type-options")), (200, "nosniff"), "{path}");
         assert!(file.header("cache-control").contains("immutable"), "{path}");
-        let other = path.replace("-", "-0");
+        let other = path.replace('-', "-0");
         assert_eq!(app.stranger().get(&other).await.status, 404, "{other}");
     }
     assert_eq!(app.stranger().call(&Method::GET, "/control/settings").send().await.status, 303);

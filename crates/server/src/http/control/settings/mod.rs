@@ -68,8 +68,11 @@ async fn reset(State(app): State<Arc<App>>, Posted(visitor, fields): Posted) -> 
     Ok(Redirect::to(Section::Log.path()).into_response())
 }
 
+/// What is wrong with each field of a form.
+type Faults = BTreeMap<String, Vec<String>>;
+
 /// What is wrong with the fields of a form, where that is all that is wrong.
-fn faults(error: Error) -> Result<(BTreeMap<String, Vec<String>>, Refusal), Stop> {
+fn faults(error: Error) -> Result<(Faults, Refusal), Stop> {
     match error {
         Error::Refused(refusal) if !refusal.fields.is_empty() => Ok((refusal.fields.clone(), refusal)),
         error => Err(error.into()),
