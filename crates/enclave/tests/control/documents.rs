@@ -198,6 +198,11 @@ pub const SCRIPTS: &[Script] = &[
         ] {
             refused(&world.client.call(&Request::Attach(bad)), why);
         }
+        let theirs = roster(Env::Production, "tenant-c", &[&world.stranger]);
+        let signed = vec![world.stranger.yes(&hash_of(&theirs))];
+        expect!(amend(&mut world.client, &theirs, None, None, signed), Amended);
+        let request = attach_request(&world.stranger, &theirs, &made, &[&keys[0]]);
+        refused(&world.client.call(&Request::Attach(request)), "another tenant's roster");
         let pool = expect!(
             world.client.call(&Request::Generate(Generate { key_type: KeyType::Ed25519 })),
             Generated
