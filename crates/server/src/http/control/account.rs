@@ -1,19 +1,16 @@
-//! `/control/account`: one's own password, factors, recovery codes, sessions and zone.
+//! `/control/account`: one's own password, factors, recovery codes and sessions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::HeaderValue;
-use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use domain::control::Act;
 use domain::refusal::Refusal;
 
 use super::invitation::new_factor;
-use super::look::Zone;
 use super::sign_in::{go_on, said_in_form};
 use super::views::account as view;
 use super::views::refused;
@@ -36,7 +33,6 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/control/account/totp/remove", post(remove_totp))
         .route("/control/account/recovery-codes", post(make_codes))
         .route("/control/account/sessions/{session_id}/end", post(end_session))
-        .route("/control/account/zone", post(choose_zone))
 }
 
 async fn show(
@@ -116,18 +112,6 @@ async fn end_session(
     visitor.permit(Act::KeepOwnAccount)?;
     people::end_session(&app, &visitor.found, &id, &visitor.arrival).await?;
     Ok(Redirect::to(&done("session")).into_response())
-}
-
-async fn choose_zone(Posted(visitor, fields): Posted) -> Result<Response, Stop> {
-    visitor.permit(Act::KeepOwnAccount)?;
-    let zone = Zone::parse(fields.text("zone"));
-    let zone = zone.ok_or_else(|| Refusal::field("zone", "must be one of those offered"))?;
-    let mut response = Redirect::to(&done("zone")).into_response();
-    // A name of ours and an offset.
-    if let Ok(line) = HeaderValue::from_str(&zone.set_cookie()) {
-        response.headers_mut().append(SET_COOKIE, line);
-    }
-    Ok(response)
 }
 
 /// On to the account's page under the new session, or the page again with why it was not done.

@@ -30,7 +30,6 @@ pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
     ("POST", "/control/account/totp/remove", Some(Act::KeepOwnAccount)),
     ("POST", "/control/account/recovery-codes", Some(Act::KeepOwnAccount)),
     ("POST", "/control/account/sessions/{session_id}/end", Some(Act::KeepOwnAccount)),
-    ("POST", "/control/account/zone", Some(Act::KeepOwnAccount)),
     ("GET", "/control/team", Some(Act::SeeTeam)),
     ("GET", "/control/team/invite", Some(Act::Invite)),
     ("POST", "/control/team/invite", Some(Act::Invite)),

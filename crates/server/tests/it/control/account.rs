@@ -1,4 +1,4 @@
-//! One's own account: password, factors, recovery codes, sessions, zone.
+//! One's own account: password, factors, recovery codes, sessions.
 
 use std::time::Duration;
 
@@ -159,16 +159,4 @@ async fn one_sees_ones_own_sessions_and_ends_them() {
     assert_eq!(here.post(&ended[0], &[]).await.status, 404);
     assert!(here.get("/control/account?done=session").await.text().contains("That session is over"));
     assert!(!here.get("/control/account?done=<b>").await.text().contains("<b>"));
-}
-
-#[tokio::test]
-async fn a_zone_is_chosen() {
-    let app = App::start().await;
-    let mut member = app.person("member-1").await;
-    let cookie = member.cookie.clone();
-    let chosen = member.post("/control/account/zone", &[("zone", "+02:00")]).await;
-    assert!(chosen.status == 303 && chosen.header("set-cookie").starts_with("zone=+02:00;"), "{chosen:?}");
-    member.cookie = format!("{cookie}; zone=+02:00");
-    assert!(member.get("/control/account").await.text().contains("UTC+02"));
-    assert_eq!(member.post("/control/account/zone", &[("zone", "Mars")]).await.status, 400);
 }

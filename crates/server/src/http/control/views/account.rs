@@ -4,8 +4,8 @@ use domain::refusal::Refusal;
 use maud::{Markup, html};
 
 use super::super::Visitor;
-use super::super::look::parts::{self, Choice, Column, Field, Notice};
-use super::super::look::{Page, Section, Shell, Zone, page};
+use super::super::look::parts::{self, Column, Field, Notice};
+use super::super::look::{Page, Section, Shell, page};
 use super::invitation::{code_list, new_password};
 use super::{fault_of, set_up, why};
 use crate::flows::people::{Account, Setup};
@@ -28,7 +28,6 @@ pub fn account(visitor: &Visitor, account: &Account, done: Option<&str>, refused
         (recovery_codes_left(&shell, account))
         (password(&shell, refused))
         (sessions(&shell, visitor, account))
-        (zone(&shell))
     };
     page(&shell, "Your account", &content)
 }
@@ -63,7 +62,6 @@ fn said_done(word: &str) -> Option<&'static str> {
         "factor" => "That is set up. You are signed out everywhere else.",
         "removed" => "That is removed. You are signed out everywhere else.",
         "session" => "That session is over.",
-        "zone" => "Times are shown in that zone from now on.",
         _ => return None,
     })
 }
@@ -143,15 +141,4 @@ fn sessions(shell: &Shell, visitor: &Visitor, account: &Account) -> Markup {
     let rows: Vec<_> = rows.collect();
     let columns = ["Browser", "Signed in", "Last used", ""].map(Column::words);
     html! { section { h2 { "Where you are signed in" } (parts::table("Your sessions", &columns, &rows)) } }
-}
-
-fn zone(shell: &Shell) -> Markup {
-    let choices: Vec<_> =
-        Zone::all().into_iter().map(|zone| Choice::new(zone.to_string(), zone.name())).collect();
-    let chosen = shell.clock.zone.to_string();
-    let content = html! {
-        (parts::select(&Field::text("zone", "Times are shown in").holding(&chosen), &choices))
-        (parts::button("Choose this zone"))
-    };
-    html! { section { h2 { "Zone" } (shell.form("/control/account/zone", &content)) } }
 }
