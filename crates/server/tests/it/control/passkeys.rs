@@ -166,6 +166,10 @@ async fn an_assertion_counts_once_and_for_the_session_that_asked() {
         401,
         "used before, for something else"
     );
+    let page = first.open("/control/prove").await;
+    let answer = first.passkey().get(&options_of(&page.text())).unwrap().to_string();
+    assert_eq!(first.post("/control/prove", &[("credential", &answer)]).await.status, 303);
+    assert_eq!(first.post("/control/prove", &[("credential", &answer)]).await.status, 401, "proves once");
 }
 
 #[tokio::test]
