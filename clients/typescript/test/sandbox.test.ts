@@ -270,6 +270,26 @@ describe("nothing is encrypted to a key", () => {
   });
 });
 
+test("a service that says that it stored something else is not believed", async () => {
+  const lie = (changes: object) => ({ change: (answer: any) => ({ ...answer, ...changes }) });
+  const partner = async (call: string, deed: Deed, secret: string | Uint8Array) =>
+    await meddled("partner", (seen) => (seen === call ? deed : undefined), async (client) => {
+      const { code } = await faultOf(client.partner.backup(partnerBackup("liar", secret)));
+      return code;
+    });
+  assert.equal(await partner(FILE, lie({ sha256: "00".repeat(32) }), randomBytes(600)), "not-as-sent");
+  assert.equal(await partner(DATA, lie({ data_size: 511 }), "1"), "not-as-sent");
+  const other = { change: (answer: any) => ({ ...answer, backup: [{ ...answer.backup[0], item_key: "b" }] }) };
+  for (const deed of [lie({ backup: [] }), other]) {
+    await meddled("retail", (seen) => (seen === STORE ? deed : undefined), async (client) => {
+      const user = newUser();
+      const request = { userIdentifier: user, verificationId: await approved(client, user) };
+      const error = await faultOf(client.backup({ ...request, items: [{ name: "a", secret: "1" }] }));
+      assert.equal(error.code, "not-as-sent");
+    });
+  }
+});
+
 describe("the network", () => {
   const cuts = ["cut-before", "cut-after", "cut-within"] as const;
 
