@@ -7,6 +7,7 @@ import { JWE_PLAINTEXT_BYTES_MAX } from "../src/encrypt.js";
 import { HoldfastError } from "../src/error.js";
 import { RecipientKey } from "../src/openpgp.js";
 import type { PartnerBackupRequest } from "../src/deposit.js";
+import type { AssignKeyResponse } from "../src/generated/types.js";
 import { verifyWebhook } from "../src/webhook.js";
 import { bodyOf, type Deed, faultOf, type Kind, listen, Proxy, SandboxProcess } from "./stage.js";
 
@@ -15,6 +16,7 @@ let users = 0;
 
 before(async () => {
   sandbox = await SandboxProcess.start();
+  await sandbox.addPartners(12);
 });
 after(async () => {
   await sandbox.end();
@@ -189,49 +191,70 @@ describe("nothing is encrypted to a key", () => {
   const { x, y } = stranger.publicKey.export({ format: "jwk" });
   const impostor = { change: (jwks: any) => ({ keys: jwks.keys.map((key: object) => ({ ...key, x, y })) }) };
 
-  /** A backup through a proxy that changes an answer; what it was refused with, and whether anything was stored. */
-  async function refused(call: string, deed: Deed): Promise<{ code: string; stored: number; jwks: number }> {
-    return await meddled("partner", (seen) => (seen === call ? deed : undefined), async (client, proxy) => {
-      const error = await faultOf(client.partner.backup(partnerBackup(newUser(), "secret")));
+  const user = "attested";
+  let assigned: AssignKeyResponse;
+  before(async () => {
+    const { userIdentifier: user_identifier, organisation, package: of } = partnerBackup(user, "");
+    const fields = ["key_id", "user_id", "key_fingerprint", "external_customer_id", "external_package_id"] as const;
+    const body = { user_identifier, organisation, package: of, key_environment: "HOT" as const, sign_with: [...fields] };
+    assigned = await sandbox.client("partner").partner.assignKey(body);
+  });
+
+  /** A backup to which a changed assignment is answered; what it was refused with, and whether anything was stored. */
+  async function refused(
+    change: (answer: any) => object,
+    jwks?: Deed,
+  ): Promise<{ code: string; stored: number; jwks: number }> {
+    const plan = (call: string): Deed | undefined => {
+      if (call === ASSIGN) return { answer: { status: 200, body: change(assigned) } };
+      return call === JWKS ? jwks : undefined;
+    };
+    return await meddled("partner", plan, async (client, proxy) => {
+      const error = await faultOf(client.partner.backup(partnerBackup(user, "secret")));
       return { code: error.code, stored: proxy.count(DATA), jwks: proxy.count(JWKS) };
     });
   }
 
+  test("unless it is: the same assignment, unchanged, is taken", async () => {
+    const plan = (call: string) => (call === ASSIGN ? { answer: { status: 200, body: assigned } } : undefined);
+    await meddled("partner", plan, async (client) => {
+      assert.equal((await client.partner.backup(partnerBackup(user, "secret"))).keyId, assigned.key_id);
+    });
+  });
+
   test("that a JWKS with another key would vouch for", async () => {
-    assert.deepEqual(await refused(JWKS, impostor), { code: "attestation-signature", stored: 0, jwks: 1 });
+    assert.deepEqual(await refused((answer) => answer, impostor), { code: "attestation-signature", stored: 0, jwks: 1 });
   });
 
   test("that another enclave signed", async () => {
-    const resign = {
-      change: (answer: any) => ({
-        ...answer,
-        signature: sign("sha256", Buffer.from(answer.signed_payload), stranger.privateKey).toString("base64"),
-      }),
-    };
-    assert.deepEqual(await refused(ASSIGN, resign), { code: "attestation-signature", stored: 0, jwks: 1 });
+    const resign = (answer: any) => ({
+      ...answer,
+      signature: sign("sha256", Buffer.from(answer.signed_payload), stranger.privateKey).toString("base64"),
+    });
+    assert.deepEqual(await refused(resign), { code: "attestation-signature", stored: 0, jwks: 1 });
   });
 
   test("whose payload was parsed and written again", async () => {
-    const rewrite = {
-      change: (answer: any) => ({ ...answer, signed_payload: JSON.stringify(JSON.parse(answer.signed_payload), null, 1) }),
-    };
-    assert.deepEqual(await refused(ASSIGN, rewrite), { code: "attestation-signature", stored: 0, jwks: 1 });
+    const rewrite = (answer: any) => ({
+      ...answer,
+      signed_payload: JSON.stringify(JSON.parse(answer.signed_payload), null, 1),
+    });
+    assert.deepEqual(await refused(rewrite), { code: "attestation-signature", stored: 0, jwks: 1 });
   });
 
   test("of another kind of answer", async () => {
-    const drop = { change: ({ signed_payload: _, ...rest }: any) => rest };
-    assert.equal((await refused(ASSIGN, drop)).code, "attestation-payload-presence");
-    const fewer = { change: (answer: any) => ({ ...answer, signed_fields: answer.signed_fields.slice(1) }) };
-    assert.equal((await refused(ASSIGN, fewer)).code, "attestation-fields");
-    const renamed = { change: (answer: any) => ({ ...answer, key_id: "01980000-0000-7000-8000-000000000000" }) };
-    assert.equal((await refused(ASSIGN, renamed)).code, "attestation-member");
-    const cold = { change: (answer: any) => ({ ...answer, key_environment: "COLD" }) };
-    assert.equal((await refused(ASSIGN, cold)).code, "attestation-key-environment");
+    const code = async (change: (answer: any) => object) => (await refused(change)).code;
+    assert.equal(await code(({ signed_payload: _, ...rest }) => rest), "attestation-payload-presence");
+    const fewer = (answer: any) => ({ ...answer, signed_fields: answer.signed_fields.slice(1) });
+    assert.equal(await code(fewer), "attestation-fields");
+    const renamed = (answer: any) => ({ ...answer, key_id: "01980000-0000-7000-8000-000000000000" });
+    assert.equal(await code(renamed), "attestation-member");
+    assert.equal(await code((answer) => ({ ...answer, key_environment: "COLD" })), "attestation-key-environment");
   });
 
   test("that a pin does not vouch for; and its own does, without the JWKS", async () => {
     const pem = stranger.publicKey.export({ format: "pem", type: "spki" }).toString();
-    const request = partnerBackup(newUser(), "secret");
+    const request = partnerBackup(user, "secret");
     const wrong = sandbox.client("partner", { pinnedSigningKeys: [pem] });
     assert.equal((await faultOf(wrong.partner.backup(request))).code, "attestation-signature");
     const right = [pem, await sandbox.client("partner").verificationKeyPem()];
@@ -249,22 +272,22 @@ describe("nothing is encrypted to a key", () => {
     const plan = (call: string, nth: number) => (call === JWKS && nth === 1 ? { change: old } : undefined);
     await meddled("partner", plan, async (client, proxy) => {
       await client.jwks();
-      await client.partner.backup(partnerBackup(newUser(), "1"));
+      await client.partner.backup(partnerBackup(user, "1"));
       assert.equal(proxy.count(JWKS), 2);
-      await client.partner.backup(partnerBackup(newUser(), "2"));
+      await client.partner.backup(partnerBackup(user, "2"));
       assert.equal(proxy.count(JWKS), 2, "kept");
     });
     const always = (call: string) => (call === JWKS ? { change: old } : undefined);
     await meddled("partner", always, async (client, proxy) => {
       await client.jwks();
-      const error = await faultOf(client.partner.backup(partnerBackup(newUser(), "1")));
+      const error = await faultOf(client.partner.backup(partnerBackup(user, "1")));
       assert.deepEqual([error.code, proxy.count(JWKS)], ["attestation-unknown-signing-key", 2]);
     });
   });
 
   test("when this device's clock is far behind: the signing key is not valid yet", async () => {
     const client = sandbox.client("partner", { now: () => Date.now() - 24 * 3_600_000 });
-    const error = await faultOf(client.partner.backup(partnerBackup(newUser(), "1")));
+    const error = await faultOf(client.partner.backup(partnerBackup(user, "1")));
     assert.equal(error.code, "attestation-unknown-signing-key");
     assert.match(error.hint ?? "", /this device's clock/);
   });
@@ -297,12 +320,17 @@ describe("the network", () => {
     for (const call of [ASSIGN, JWKS, DATA, FILE]) {
       test(`${cut} at ${call}: a partner's backup is made all the same, once`, async () => {
         await meddled("partner", isAt(call, cut), async (client, proxy) => {
-          const user = newUser();
+          // A key is asked for where that is what is cut.
+          const user = call === ASSIGN ? newUser() : "cut";
+          const list = async () => {
+            const page = await client.partner.listBackups({ user_identifier: user });
+            return page.data.map((backup) => backup.backup_id);
+          };
+          const earlier = await list();
           const kept = await client.partner.backup(partnerBackup(user, randomBytes(call === FILE ? 20_000 : 32)));
           // At least: a service that has run out of keys for a moment is asked once more.
           assert.ok(proxy.count(call) >= 2);
-          const backups = (await client.partner.listBackups({ user_identifier: user })).data;
-          assert.deepEqual(backups.map((backup) => backup.backup_id), [kept.backupId]);
+          assert.deepEqual(await list(), [kept.backupId, ...earlier]);
           assert.equal((await client.partner.listKeys({ user_identifier: user })).data.length, 1);
         });
       });

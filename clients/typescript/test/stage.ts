@@ -25,6 +25,7 @@ export class SandboxProcess {
   readonly #process: ChildProcess;
   readonly #folder: string;
   readonly credentials: Credentials;
+  #partners: string[] = [];
 
   private constructor(process: ChildProcess, folder: string, credentials: Credentials) {
     this.#process = process;
@@ -60,7 +61,18 @@ export class SandboxProcess {
   }
 
   client(kind: Kind, options: Partial<ClientOptions> = {}): Client {
-    return new Client({ baseUrl: this.base, credential: this.key(kind), ...options });
+    const partner = kind === "partner" ? this.#partners.shift() : undefined;
+    if (partner) this.#partners.push(partner);
+    return new Client({ baseUrl: this.base, credential: partner ?? this.key(kind), ...options });
+  }
+
+  /** Partners' clients take turns with so many credentials: each has a rate of its own. */
+  async addPartners(count: number): Promise<void> {
+    const { credentials } = this.client("partner");
+    const make = (at: number) =>
+      credentials.create({ name: `test-${at}`, scopes: ["partner", "keys", "audit", "credentials"] });
+    const made = Array.from({ length: count }, (_, at) => make(at));
+    this.#partners = (await Promise.all(made)).map((one) => one.api_key);
   }
 
   async end(): Promise<void> {
