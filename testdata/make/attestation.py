@@ -54,7 +54,11 @@ def bare(signer=CURRENT, public_key=CUSTOMER_HEX) -> dict:
     return {"public_key": public_key, "signature": text64(signer.sign(public_key))}
 
 
-ASKED = {"sign_with": FIELDS, "key_type": "rsa4096", "facts": {"key_id": CONTEXT["key_id"], "external_customer_id": "customer-1"}}
+ASKED = {
+    "sign_with": FIELDS,
+    "key_type": "rsa4096",
+    "facts": {"key_id": CONTEXT["key_id"], "external_customer_id": "customer-1"},
+}
 ASKED_BARE = {"sign_with": [], "key_type": "rsa4096", "facts": {}}
 
 
@@ -121,14 +125,26 @@ def good_cases() -> list:
         good("the payload is signed", bound(), ASKED, kid="current"),
         good("by a key that is being rotated out", bound(PREVIOUS), ASKED, kid="previous"),
         good("the answer names no kid", {**bound(PREVIOUS), "kid": None}, ASKED, kid="previous"),
-        good("an id that JSON escapes, and letters beyond ASCII", bound(external_customer_id=odd), odd_asked, kid="current"),
+        good(
+            "an id that JSON escapes, and letters beyond ASCII",
+            bound(external_customer_id=odd),
+            odd_asked,
+            kid="current",
+        ),
         good("s in the upper half of the order", high, ASKED, kid="current"),
         good("secp256k1", bare(public_key=kinds["secp256k1"]), {**ASKED_BARE, "key_type": "secp256k1"}, kid="current"),
         good("ed25519", bare(public_key=kinds["ed25519"]), {**ASKED_BARE, "key_type": "ed25519"}, kid="current"),
-        good("by a key valid from within the skew of five minutes", bound(TOMORROW), ASKED, kid="tomorrow",
-             now_ms=NOW_MS + 12 * 3_600_000 - 4 * 60_000),
+        good(
+            "by a key valid from within the skew of five minutes",
+            bound(TOMORROW),
+            ASKED,
+            kid="tomorrow",
+            now_ms=NOW_MS + 12 * 3_600_000 - 4 * 60_000,
+        ),
         good("by a pinned key", bound(STRANGER), ASKED, pins=[STRANGER.pem()]),
-        good("as asked, HOT", {**bound(), "key_environment": "HOT"}, {**ASKED, "key_environment": "HOT"}, kid="current"),
+        good(
+            "as asked, HOT", {**bound(), "key_environment": "HOT"}, {**ASKED, "key_environment": "HOT"}, kid="current"
+        ),
     ]
 
 
@@ -137,8 +153,9 @@ def bad_signatures() -> list:
     der = CURRENT.sign(whole["signed_payload"])
     changed = CUSTOMER_HEX.replace(CUSTOMER_HEX[200:204], f"{int(CUSTOMER_HEX[200:204], 16) ^ 1:04x}", 1)
     spaced = json.dumps(json.loads(whole["signed_payload"]), sort_keys=True)
-    escaped = json.dumps({"public_key": CUSTOMER_HEX, **CONTEXT, "external_customer_id": "\u00e4"}, sort_keys=True,
-                         separators=(",", ":"))
+    escaped = json.dumps(
+        {"public_key": CUSTOMER_HEX, **CONTEXT, "external_customer_id": "\u00e4"}, sort_keys=True, separators=(",", ":")
+    )
     umlaut = bound(external_customer_id="\u00e4")
     unpadded = text64(der + b"\0" * (1 + -len(der) % 3))
     r, s = numbers_of(high_s(der))
@@ -148,28 +165,60 @@ def bad_signatures() -> list:
         bad("another key was put into the answer", "signature", {**bare(), "public_key": changed}, ASKED_BARE),
         bad("a payload parsed and written with spaces", "signature", {**whole, "signed_payload": spaced}),
         bad("a payload parsed and written with other escapes", "signature", {**umlaut, "signed_payload": escaped}),
-        bad("a payload parsed and written in another order", "signature", {**whole, "signed_payload": sorted_otherwise()}),
+        bad(
+            "a payload parsed and written in another order",
+            "signature",
+            {**whole, "signed_payload": sorted_otherwise()},
+        ),
         bad("the 64 bytes of JOSE in place of DER", "signature", {**whole, "signature": text64(fixed_size(der))}),
         bad("DER with a byte after it", "signature", {**whole, "signature": text64(der + b"\0")}),
         bad("DER with a length in two bytes", "signature", {**whole, "signature": text64(der[:1] + b"\x81" + der[1:])}),
-        bad("DER with another length than it has", "signature", {**whole, "signature": text64(der[:1] + bytes([der[1] + 1]) + der[2:])}),
-        bad("DER with a zero before r that need not be", "signature", {**whole, "signature": text64(der_of(b"\0" + r, s))}),
-        bad("DER with a zero before s that need not be", "signature", {**whole, "signature": text64(der_of(r, b"\0" + low))}),
+        bad(
+            "DER with another length than it has",
+            "signature",
+            {**whole, "signature": text64(der[:1] + bytes([der[1] + 1]) + der[2:])},
+        ),
+        bad(
+            "DER with a zero before r that need not be",
+            "signature",
+            {**whole, "signature": text64(der_of(b"\0" + r, s))},
+        ),
+        bad(
+            "DER with a zero before s that need not be",
+            "signature",
+            {**whole, "signature": text64(der_of(r, b"\0" + low))},
+        ),
         bad("DER with a negative s", "signature", {**whole, "signature": text64(der_of(r, s.lstrip(b"\0")))}),
         bad("DER cut in the middle", "signature", {**whole, "signature": text64(der[:40])}),
         bad("no signature at all", "signature", {**whole, "signature": ""}),
         bad("signed by an enclave that is another's", "signature", {**bound(STRANGER), "kid": "current"}),
         bad("another's, and no kid to tell", "signature", {**bound(STRANGER), "kid": None}),
         bad("a JWKS with another key under that kid", "signature", whole, jwks=impostor),
-        bad("the payload is signed and the key's text was expected", "signature",
-            {"public_key": CUSTOMER_HEX, "signature": whole["signature"]}, ASKED_BARE),
-        bad("the key's text is signed and the payload was expected", "signature",
-            {**whole, "signature": bare()["signature"]}),
+        bad(
+            "the payload is signed and the key's text was expected",
+            "signature",
+            {"public_key": CUSTOMER_HEX, "signature": whole["signature"]},
+            ASKED_BARE,
+        ),
+        bad(
+            "the key's text is signed and the payload was expected",
+            "signature",
+            {**whole, "signature": bare()["signature"]},
+        ),
         bad("a pin of another key", "signature", whole, pins=[STRANGER.pem()]),
         bad("base64url", "signature-encoding", {**whole, "signature": url64(b"\xfb\xff" + der)}),
         bad("base64 without its padding", "signature-encoding", {**whole, "signature": unpadded.rstrip("=")}),
-        bad("base64 with a bit too many", "signature-encoding", spare_bits(), ASKED if "signed_payload" in spare_bits() else ASKED_BARE),
-        bad("base64 with a line break", "signature-encoding", {**whole, "signature": text64(der)[:64] + "\n" + text64(der)[64:]}),
+        bad(
+            "base64 with a bit too many",
+            "signature-encoding",
+            spare_bits(),
+            ASKED if "signed_payload" in spare_bits() else ASKED_BARE,
+        ),
+        bad(
+            "base64 with a line break",
+            "signature-encoding",
+            {**whole, "signature": text64(der)[:64] + "\n" + text64(der)[64:]},
+        ),
         bad("base64 with spaces around it", "signature-encoding", {**whole, "signature": f" {text64(der)} "}),
     ]
 
@@ -201,10 +250,16 @@ def bad_keys() -> list:
         bad("the key in upper case", "public-key", upper, ASKED_BARE),
         bad("half a byte less", "public-key", bare(public_key=CUSTOMER_HEX[:-1]), ASKED_BARE),
         bad("an RSA key of 2048 bits", "public-key", bare(public_key=SHORT_HEX), ASKED_BARE),
-        bad("an RSA key with another exponent", "public-key", bare(public_key=CUSTOMER_HEX[:-6] + "010003"), ASKED_BARE),
+        bad(
+            "an RSA key with another exponent", "public-key", bare(public_key=CUSTOMER_HEX[:-6] + "010003"), ASKED_BARE
+        ),
         bad("an ed25519 key in place of an rsa4096", "key-type", bare(public_key=kinds["ed25519"]), ASKED_BARE),
-        bad("a COLD key in place of a HOT one", "key-environment", {**bound(), "key_environment": "COLD"},
-            {**ASKED, "key_environment": "HOT"}),
+        bad(
+            "a COLD key in place of a HOT one",
+            "key-environment",
+            {**bound(), "key_environment": "COLD"},
+            {**ASKED, "key_environment": "HOT"},
+        ),
     ]
 
 
@@ -230,7 +285,12 @@ def bad_payloads() -> list:
         bad("the fingerprint of another key", "member", bound(key_fingerprint=fingerprint(OTHER_HEX))),
         bad("another key_id than answered", "member", bound(key_id=CONTEXT["user_id"])),
         bad("the key of another organisation", "member", bound(external_customer_id="customer-2")),
-        bad("the key of another user", "member", bound(), {**ASKED, "facts": {"user_id": "0198f3a0-0000-7000-8000-0000000000bb"}}),
+        bad(
+            "the key of another user",
+            "member",
+            bound(),
+            {**ASKED, "facts": {"user_id": "0198f3a0-0000-7000-8000-0000000000bb"}},
+        ),
         bad("a user_id that says nothing", "member", bound(user_id=""), bare_asked),
     ]
 

@@ -94,7 +94,12 @@ def jwe_file() -> dict:
     sizes = [jwe_case(f"{size} bytes", plaintext(size), HEADER) for size in (447, 470, 3000)]
     good = sizes[0]["compact"]
     parts = good.split(".")
-    flip = lambda at: ".".join([*parts[:at], ("B" if parts[at][0] != "B" else "C") + parts[at][1:], *parts[at + 1 :]])
+
+    def flip(at: int) -> str:
+        """With another first letter in one part."""
+        letter = "B" if parts[at][0] != "B" else "C"
+        return ".".join([*parts[:at], letter + parts[at][1:], *parts[at + 1 :]])
+
     named = HEADER[:-1] + ',"kid":"key-1","typ":"JWE"}'
     cases = [
         *sizes,
@@ -123,7 +128,10 @@ def url_header(text: str) -> str:
 
 def checksums_file() -> dict:
     texts = ["", "abc", "correct horse battery staple", "abandon " * 11 + "about", "\u5bc6\u94a5 \U0001f511"]
-    cases = [{"name": repr(text)[:40], "plaintext": text64(text.encode()), "checksum": checksum(text.encode())} for text in texts]
+    cases = [
+        {"name": repr(text)[:40], "plaintext": text64(text.encode()), "checksum": checksum(text.encode())}
+        for text in texts
+    ]
     return {
         "about": "SHA-256 of the plaintext, before encryption; lower-case hexadecimal. Never of the ciphertext.",
         "cases": cases,

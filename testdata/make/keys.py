@@ -4,7 +4,7 @@ import base64
 import hashlib
 import pathlib
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent
@@ -33,8 +33,6 @@ class Signer:
 
     def sign(self, message: str) -> bytes:
         """DER; deterministic."""
-        from cryptography.hazmat.primitives import hashes
-
         return self.private.sign(message.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
 
     def jwk(self, **changes) -> dict:

@@ -45,7 +45,13 @@ def case(name: str, headers: dict, reason=None, **more) -> dict:
     head = {"name": name, "accepted": reason is None}
     if reason:
         head["reason"] = reason
-    return {**head, "headers": headers, "body": more.pop("body", BODY), "secrets": more.pop("secrets", [SECRET]), **more}
+    return {
+        **head,
+        "headers": headers,
+        "body": more.pop("body", BODY),
+        "secrets": more.pop("secrets", [SECRET]),
+        **more,
+    }
 
 
 def good_cases() -> list:
@@ -71,7 +77,10 @@ def bad_cases() -> list:
     both = {**published(), **standard()}
     header = published()["Coincover-Signature"]
     seconds, mark = header.split(",")
-    without = lambda name: {key: value for key, value in both.items() if key != name}
+
+    def without(name: str) -> dict:
+        return {key: value for key, value in both.items() if key != name}
+
     spaced = json.dumps(EVENT, ensure_ascii=False)
     list_body = "[1]"
     return [

@@ -221,7 +221,9 @@ async function verify(crypto: WebCrypto, point: Bytes, signature: Bytes, data: B
 /** The signing keys that may have signed this claim. */
 function candidatesOf(claim: Claim, anchor: Anchor, nowMs: number): Candidate[] {
   if ("pins" in anchor) return anchor.pins.map((pin) => ({ kid: claim.kid ?? undefined, point: pin.point }));
-  const named = anchor.jwks.keys.filter((jwk) => claim.kid === undefined || claim.kid === null || jwk.kid === claim.kid);
+  const named = anchor.jwks.keys.filter(
+    (jwk) => claim.kid === undefined || claim.kid === null || jwk.kid === claim.kid,
+  );
   return named.flatMap((jwk) => {
     const point = pointOf(jwk, nowMs);
     return point ? [{ kid: jwk.kid, point }] : [];
@@ -297,7 +299,8 @@ function membersOf(payload: string): Map<string, string> | undefined {
 }
 
 function noSigningKey(kid: string | null | undefined, nowMs: number): HoldfastError {
-  const hint = `check that the base URL is the service's, and this device's clock: it says ${new Date(nowMs).toISOString()}`;
+  const clock = new Date(nowMs).toISOString();
+  const hint = `check that the base URL is the service's, and this device's clock: it says ${clock}`;
   if (kid === undefined || kid === null) {
     return fault("no-signing-key", `the service's JWKS lists no usable key for ${PURPOSE}`, hint);
   }

@@ -1,9 +1,10 @@
 // The audit log.
 
-import type { CallOptions, Caller, Limit } from "./call.js";
+import type { CallOptions, Caller } from "./call.js";
 import { HoldfastError } from "./error.js";
 import type { Operations } from "./generated/operations.js";
 import type { AuditEntry, AuditPage } from "./generated/types.js";
+import type { Limit } from "./limit.js";
 
 /** Which entries; all, when nothing is set. */
 export type AuditFilter = Operations["export"]["query"];

@@ -1,16 +1,16 @@
 // One HTTP exchange, and what is tried again.
 
-import { HoldfastError, setupFault } from "./error.js";
+import { baseOf, credentialOf, pathOf, queryOf } from "./address.js";
+import { errorBodyOf, isRedirect, readText, requestIdOf, retryAfterOf } from "./answer.js";
+import { HoldfastError } from "./error.js";
 import { OPERATIONS, type Operations } from "./generated/operations.js";
-import type { ErrorBody } from "./generated/types.js";
 import { environmentOf, hintOf } from "./hints.js";
-import { aborted, Budget, sleep } from "./retry.js";
+import { Limit } from "./limit.js";
+import { Budget, sleep } from "./retry.js";
 import { randomBytes, randomName, webCrypto, type WebCrypto } from "./webcrypto.js";
 
 /** How long one exchange may take. A release waits for the enclave, a store for its check. */
 const EXCHANGE_MS_MAX = 60_000;
-/** No answer of this API is larger. */
-const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** What a slow uplink carries; a large body is given so much longer. */
 const UPLOAD_BYTES_PER_MS = 50;
 
@@ -61,7 +61,9 @@ export interface Exchange {
 
 /** What an operation takes. */
 export type Parts<Name extends keyof Operations> = {
-  [Part in "path" | "query" | "body" as Operations[Name][Part] extends undefined ? never : Part]: Operations[Name][Part];
+  [Part in "path" | "query" | "body" as Operations[Name][Part] extends undefined
+    ? never
+    : Part]: Operations[Name][Part];
 };
 
 interface Request {
@@ -225,12 +227,17 @@ export class Caller {
     const code = what.startsWith("a redirect") ? "redirect" : "unreadable-answer";
     const known = { path: request.path, baseUrl: this.baseUrl, environment: undefined };
     const elsewhere = "check that the base URL is this service's and that no proxy in between answers instead";
-    return new HoldfastError("unreadable", code, `${request.method} ${request.path} was answered with ${status} and ${what}`, {
-      status,
-      hint: hintOf(code, status, [], known) ?? elsewhere,
-      requestId: response && requestIdOf(response),
-      retryAfterMs: response && retryAfterOf(response),
-    });
+    return new HoldfastError(
+      "unreadable",
+      code,
+      `${request.method} ${request.path} was answered with ${status} and ${what}`,
+      {
+        status,
+        hint: hintOf(code, status, [], known) ?? elsewhere,
+        requestId: response && requestIdOf(response),
+        retryAfterMs: response && retryAfterOf(response),
+      },
+    );
   }
 }
 
@@ -240,174 +247,6 @@ export interface OpenAnswer {
   limit: Limit;
 }
 
-/** The end of an exchange: its time is over, or its caller changed his mind. */
-export class Limit {
-  readonly #controller = new AbortController();
-  readonly #ms: number;
-  #timer: ReturnType<typeof setTimeout>;
-  readonly #outer: AbortSignal | undefined;
-  readonly #stop = () => this.#controller.abort();
-  #isLate = false;
-
-  constructor(ms: number, outer: AbortSignal | undefined) {
-    this.#outer = outer;
-    this.#ms = ms;
-    this.#timer = this.#start();
-    if (outer?.aborted) this.#controller.abort();
-    else outer?.addEventListener("abort", this.#stop, { once: true });
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  #start(): ReturnType<typeof setTimeout> {
-    return setTimeout(() => {
-      this.#isLate = true;
-      this.#controller.abort();
-    }, this.#ms);
-  }
-
-  /** The time is counted for what the service does, not for what the caller does with it in between. */
-  async during<T>(step: Promise<T>): Promise<T> {
-    this.pause();
-    this.#timer = this.#start();
-    try {
-      return await step;
-    } finally {
-      this.pause();
-    }
-  }
-
-  pause(): void {
-    clearTimeout(this.#timer);
-  }
-
-  end(): void {
-    this.pause();
-    this.#outer?.removeEventListener("abort", this.#stop);
-  }
-
-  /** What the failure of an exchange was. */
-  faultOf(request: { method: string; path: string }, cause: unknown): HoldfastError {
-    this.end();
-    if (this.#outer?.aborted) return aborted(this.#outer);
-    const call = `${request.method} ${request.path}`;
-    if (this.#isLate) {
-      const hint = lostAnswer(request.path);
-      return new HoldfastError("transport", "timeout", `${call}: no answer in time`, { hint, cause });
-    }
-    const hint =
-      "check that the service runs, its address and its certificate (a browser also asks the service for CORS); " +
-      lostAnswer(request.path);
-    return new HoldfastError("transport", "broken", `${call}: no connection, or it broke off`, { hint, cause });
-  }
-}
-
-/** What to do when nobody knows whether a call took effect. */
-function lostAnswer(path: string): string {
-  if (path === "/v1/backup/recover") {
-    return "ask again with the same OpenPGP key and verification: there are three deliveries, of the same items";
-  }
-  return "the call may have taken effect: the deed may be repeated, or look";
-}
-
-/** The address without a slash at its end. Read without `URL`, which React Native has in parts only. */
-function baseOf(text: string, isPlainAllowed: boolean): string {
-  const parts = /^(https?):\/\/(\[[0-9a-f:.]+\]|[^\s/?#@:[\]]+)(:\d{1,5})?(\/[^\s?#]*)?$/i.exec(text);
-  if (!parts) {
-    const hint = "give it as https://host, with a path if the service has one";
-    throw setupFault("base-url", `the base URL ${JSON.stringify(text)} is not one`, hint);
-  }
-  const base = text.replace(/\/+$/, "");
-  if (/\/v1$/.test(base)) {
-    throw setupFault("base-url", `the base URL ${JSON.stringify(text)} ends in /v1`, "leave /v1 out: each path has it");
-  }
-  const host = (parts[2] as string).toLowerCase();
-  const isLocal = host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
-  if (parts[1]?.toLowerCase() === "http" && !isLocal && !isPlainAllowed) {
-    const hint = "use https, or allowPlainHttp on a network that you trust";
-    const message = `the base URL ${JSON.stringify(text)} is plain http, which shows the credential to everybody on the way`;
-    throw setupFault("plain-http", message, hint);
-  }
-  return base;
-}
-
-function credentialOf({ credential, environment }: ClientOptions): string {
-  if (typeof credential !== "string" || !/^[\x21-\x7e]+$/.test(credential)) {
-    const hint = "copy it again, without spaces, quotation marks or line breaks; is the variable set that it is read from?";
-    throw setupFault("credential", "the credential is empty or holds characters that no credential has", hint);
-  }
-  const named = environmentOf(credential);
-  if (environment && named && named !== environment) {
-    const hint = "each environment has a base URL and credentials of its own: change both together";
-    throw setupFault("wrong-environment", `the credential is of ${named}, and the client is for ${environment}`, hint);
-  }
-  return credential;
-}
-
-function pathOf(template: string, values: Record<string, string> = {}): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = values[name];
-    // An empty part, or dots, would be another path.
-    if (typeof value === "string" && value !== "" && !/^\.+$/.test(value)) return encodeURIComponent(value);
-    throw setupFault("path", `${name} is ${JSON.stringify(value)}; give the id that the service answered`);
-  });
-}
-
-function queryOf(values: Record<string, unknown> = {}): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
-  const pairs = given.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`);
-  return pairs.length > 0 ? `?${pairs.join("&")}` : "";
-}
-
 function isText(name: keyof Operations): boolean {
   return name === "pem" || name === "export";
-}
-
-/** Also where the platform followed it against our word, and then shows another address. */
-function isRedirect(response: Response, url: string): boolean {
-  if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) return true;
-  return response.redirected ?? (response.url !== "" && response.url !== undefined && response.url !== url);
-}
-
-/** The body; nothing when it is larger than any answer of this API. Counted while reading where that is possible. */
-async function readText(response: Response): Promise<string | undefined> {
-  if (!response.body?.getReader) {
-    const text = await response.text();
-    return text.length > ANSWER_BYTES_MAX ? undefined : text;
-  }
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  let [text, length] = ["", 0];
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    length += value.length;
-    if (length > ANSWER_BYTES_MAX) {
-      await reader.cancel();
-      return undefined;
-    }
-    text += decoder.decode(value, { stream: true });
-  }
-}
-
-function requestIdOf(response: Response): string | undefined {
-  return response.headers.get("x-request-id") ?? undefined;
-}
-
-/** The wait that the answer asks for; the other form of the header is not used by this API. */
-function retryAfterOf(response: Response): number | undefined {
-  const text = response.headers.get("retry-after")?.trim();
-  return text && /^\d{1,9}$/.test(text) ? Number(text) * 1000 : undefined;
-}
-
-function errorBodyOf(text: string): ErrorBody | undefined {
-  try {
-    const body = JSON.parse(text) as ErrorBody;
-    const isOne = typeof body?.code === "string" && typeof body.message === "string";
-    return isOne ? { ...body, request_id: body.request_id ?? "unknown" } : undefined;
-  } catch {
-    return undefined;
-  }
 }

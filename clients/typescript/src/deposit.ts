@@ -73,7 +73,12 @@ export async function backUpForPartner(
   let answer: KeyAnswer;
   let fields: readonly Field[] = signWith;
   try {
-    const body = { user_identifier: userIdentifier, organisation, package: request.package, key_type: "rsa4096" as const };
+    const body = {
+      user_identifier: userIdentifier,
+      organisation,
+      package: request.package,
+      key_type: "rsa4096" as const,
+    };
     answer = await partner.assignKey({ ...body, key_environment: keyEnvironment, sign_with: signWith }, only(options));
   } catch (error) {
     if (!(error instanceof HoldfastError && error.code === "key-already-assigned")) throw error;
@@ -99,7 +104,11 @@ export async function backUpForInstitution(
   const body = { user_identifier: userIdentifier, key_type: "rsa4096" as const, key_environment: keyEnvironment };
   const where = { organisation, package: request.package };
   const answer = await institution.newKey({ ...body, ...where, sign_with: signWith }, only(options));
-  const key = await signingKeys.attest(answer, askedOf({ ...request, keyEnvironment }, answer, signWith), only(options));
+  const key = await signingKeys.attest(
+    answer,
+    askedOf({ ...request, keyEnvironment }, answer, signWith),
+    only(options),
+  );
   return await deposit(institution, crypto, form, key, answer.key_id, request, options);
 }
 
@@ -122,7 +131,11 @@ async function findKey(partner: Partner, request: PartnerBackupRequest, options:
   return found;
 }
 
-function askedOf(request: PartnerBackupRequest | InstitutionBackupRequest, answer: KeyAnswer, signWith: readonly Field[]): Asked {
+function askedOf(
+  request: PartnerBackupRequest | InstitutionBackupRequest,
+  answer: KeyAnswer,
+  signWith: readonly Field[],
+): Asked {
   const facts: Asked["facts"] = { key_id: answer.key_id };
   if (request.userId !== undefined) facts.user_id = request.userId;
   if (request.organisation) facts.external_customer_id = request.organisation.customer_id;

@@ -15,16 +15,18 @@ const KEY_FORM =
   "give public_key as the service answered it: hexadecimal of the DER, one line without spaces; not PEM, not base64 " +
   "(from a PEM: take the base64 between the lines, decode it, write it as hexadecimal)";
 const CHECK_FAILED =
-  "one of four things is wrong: the checksum (SHA-256 of the plaintext, before encryption, not of the ciphertext), the " +
-  "padding (RSA-OAEP with SHA-256 for the hash and for MGF1, empty label; many libraries take SHA-1 unless told), the " +
-  "key (another than public_key names), or the encoding (standard base64 of the 512 bytes). Each failed check counts " +
+  "one of four things is wrong: the checksum (SHA-256 of the plaintext, before encryption, not of the ciphertext), " +
+  "the padding (RSA-OAEP with SHA-256 for the hash and for MGF1, empty label; many libraries take SHA-1 unless told), " +
+  "the key (another than public_key names), or the encoding (standard base64 of the 512 bytes). Each failed check counts " +
   "against a budget";
 
 const HINTS: Record<string, string> = {
   "check-failed": CHECK_FAILED,
-  "scope-missing": "the credential is genuine and lacks the scope that the message names; use the one made for this API",
+  "scope-missing":
+    "the credential is genuine and lacks the scope that the message names; use the one made for this API",
   "sandbox-only": "nothing is simulated in production: leave the override header out, and let the person be checked",
-  "verification-not-approved": "wait until the verification is approved (its webhook, or verificationStatus) and repeat",
+  "verification-not-approved":
+    "wait until the verification is approved (its webhook, or verificationStatus) and repeat",
   "verification-window-closed": "start another verification; the time after an approval is limited",
   "verification-used":
     "one verification serves one recovery with one OpenPGP key, three deliveries; start another verification",
@@ -42,13 +44,13 @@ const HINTS: Record<string, string> = {
 export function hintOf(code: string, status: number, fields: string[], known: Circumstances): string | undefined {
   if (code === "wrong-environment") {
     const names = known.environment ? ` of the environment "${known.environment}"` : "";
-    return `this is a credential${names} and ${known.baseUrl} is the other one: change base URL and credential together`;
+    return `the credential${names} is not for ${known.baseUrl}: change base URL and credential together`;
   }
   if (code === "unauthenticated") {
     return "the credential is missing, mistyped, expired or revoked; a whole one begins with hf_ and has no spaces";
   }
   if (code === "no-such-path" || (status === 404 && code === "unreadable-answer")) {
-    return `nothing is at ${known.path} below ${known.baseUrl}: give the base URL without /v1, as the service prints it`;
+    return `nothing is at ${known.path} below ${known.baseUrl}: give the base URL without /v1, as it was given to you`;
   }
   if (fields.some((field) => field.endsWith("public_key") && !field.includes("gpg"))) return KEY_FORM;
   if (fields.some((field) => field.endsWith("checksum"))) return "give SHA-256 of the plaintext: 64 hexadecimal digits";

@@ -37,7 +37,13 @@ export type { Action, Retail } from "./retail.js";
 export type { Sandbox } from "./sandbox.js";
 export { Secret } from "./secret.js";
 export type { WebCrypto } from "./webcrypto.js";
-export { type HeaderSource, verifyWebhook, type WebhookEvent, type WebhookInput, type WebhookReason } from "./webhook.js";
+export {
+  type HeaderSource,
+  verifyWebhook,
+  type WebhookEvent,
+  type WebhookInput,
+  type WebhookReason,
+} from "./webhook.js";
 export type { Paging, Webhooks } from "./webhooks.js";
 export {
   type BackedUp,

@@ -35,8 +35,8 @@ export class Institution {
   }
 
   /**
-   * Backs one secret of up to about 7.5 MiB up under a new key, in one call: has the key made, checks the enclave's word
-   * for it, encrypts on this device in the form that fits the size, stores.
+   * Backs one secret of up to about 7.5 MiB up under a new key, in one call: has the key made, checks the enclave's
+   * word for it, encrypts on this device in the form that fits the size, stores.
    */
   async backup(request: InstitutionBackupRequest, options?: CallOptions): Promise<KeptBackup> {
     return await backUpForInstitution(this, this.#signingKeys, this.#caller.crypto, request, options);

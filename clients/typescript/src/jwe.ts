@@ -38,7 +38,8 @@ export async function openJwe(
 function partsOf(text: string): { header: string; parts: Bytes[] } {
   const [header = "", ...rest] = text.split(".");
   const parts = rest.map(fromBase64Url);
-  if (parts.length !== 4 || parts.some((part) => part === undefined)) throw notJwe("it has not five parts of base64url");
+  if (parts.length !== 4 || parts.some((part) => part === undefined))
+    throw notJwe("it has not five parts of base64url");
   let members: Record<string, unknown>;
   try {
     members = JSON.parse(textOf(fromBase64Url(header) ?? new Uint8Array()) ?? "");
@@ -46,7 +47,8 @@ function partsOf(text: string): { header: string; parts: Bytes[] } {
     throw notJwe("its header is not JSON");
   }
   // What a header may demand (`zip`, `crit`) is not done, so what demands it is not opened.
-  const isOurs = members?.alg === "RSA-OAEP-256" && members.enc === "A256GCM" && !("zip" in members || "crit" in members);
+  const isOurs =
+    members?.alg === "RSA-OAEP-256" && members.enc === "A256GCM" && !("zip" in members || "crit" in members);
   if (!isOurs) throw notJwe("it is not of RSA-OAEP-256 and A256GCM alone");
   if (parts[1]?.length !== 12 || parts[3]?.length !== 16) throw notJwe("its IV or tag has another length");
   return { header, parts: parts as Bytes[] };

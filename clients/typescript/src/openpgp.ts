@@ -1,14 +1,7 @@
 // The device's own OpenPGP key, to which a recovery is encrypted, and the opening of what comes back.
 // Needs the package `openpgp` (OpenPGP.js), which is the caller's to install.
 
-import {
-  config as defaults,
-  decrypt,
-  generateKey,
-  type PrivateKey,
-  readMessage,
-  readPrivateKey,
-} from "openpgp";
+import { config as defaults, decrypt, generateKey, type PrivateKey, readMessage, readPrivateKey } from "openpgp";
 
 import { HoldfastError } from "./error.js";
 import { Secret } from "./secret.js";

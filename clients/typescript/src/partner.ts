@@ -38,8 +38,8 @@ export class Partner {
   }
 
   /**
-   * Backs one secret of up to about 7.5 MiB up, in one call: has a key assigned or finds the user's, checks the enclave's
-   * word for it, encrypts on this device in the form that fits the size, stores.
+   * Backs one secret of up to about 7.5 MiB up, in one call: has a key assigned or finds the user's, checks the
+   * enclave's word for it, encrypts on this device in the form that fits the size, stores.
    */
   async backup(request: PartnerBackupRequest, options?: CallOptions): Promise<KeptBackup> {
     return await backUpForPartner(this, this.#signingKeys, this.#caller.crypto, request, options);

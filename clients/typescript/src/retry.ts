@@ -90,5 +90,8 @@ export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void
 /** The caller changed his mind. */
 export function aborted(signal: AbortSignal | undefined): HoldfastError {
   const hint = "if it was a store or a recovery it may have taken effect: look, or repeat it";
-  return new HoldfastError("transport", "aborted", "the call was aborted by its caller", { hint, cause: signal?.reason });
+  return new HoldfastError("transport", "aborted", "the call was aborted by its caller", {
+    hint,
+    cause: signal?.reason,
+  });
 }

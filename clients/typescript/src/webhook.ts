@@ -146,7 +146,8 @@ async function checkSignature(dialect: Signed, secrets: readonly string[], subtl
 function bodyOf(body: unknown): Bytes {
   if (typeof body === "string") return utf8(body);
   if (body instanceof Uint8Array) return body as Bytes;
-  const hint = "take the raw body: express.raw({ type: '*/*' }), await request.arrayBuffer(), or what your framework has";
+  const hint =
+    "take the raw body: express.raw({ type: '*/*' }), await request.arrayBuffer(), or what your framework has";
   throw refuse("body", "the body was parsed already, and what was signed cannot be told from that", hint);
 }
 

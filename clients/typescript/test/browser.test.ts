@@ -32,7 +32,8 @@ const code = (promise) => promise.then(() => "taken", (error) => error.code);
 const elsewhere = await code(client("retail", "/elsewhere").jwks());
 const read = [];
 for await (const entry of client("partner").audit.export()) read.push(entry.seq);
-return { recovered: recovered.secrets.map((one) => one.secret.exposeText()), form: kept.form, elsewhere, read: read.length };
+const words = recovered.secrets.map((one) => one.secret.exposeText());
+return { recovered: words, form: kept.form, elsewhere, read: read.length };
 `;
 
 function page(keys: Record<string, string>): string {
@@ -54,7 +55,8 @@ test("a browser backs up, recovers, sends a file and follows no redirect", async
   const followed: string[] = [];
   const server = await listen(async (request, response) => {
     const path = request.url ?? "/";
-    const script = (file: string | URL) => response.writeHead(200, { "content-type": "text/javascript" }).end(readFileSync(file));
+    const script = (file: string | URL) =>
+      response.writeHead(200, { "content-type": "text/javascript" }).end(readFileSync(file));
     if (path === "/") {
       const keys = { retail: sandbox.key("retail"), partner: sandbox.key("partner") };
       response.writeHead(200, { "content-type": "text/html" }).end(page(keys));

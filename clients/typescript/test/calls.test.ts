@@ -30,7 +30,8 @@ const METHODS: Record<string, (client: Client) => Promise<unknown>> = {
   status: (c) => c.retail.verificationStatus("v"),
   simulate: (c) => c.retail.simulate({ verification_id: "v", action: "approve_inquiry" }),
   generate: (c) => c.retail.generateKey({ user_identifier: "u", verification_id: "v" }),
-  store: (c) => c.retail.storeBackup({ user_identifier: "u", verification_id: "v", public_key: PUBLIC_KEY, backup: [] }),
+  store: (c) =>
+    c.retail.storeBackup({ user_identifier: "u", verification_id: "v", public_key: PUBLIC_KEY, backup: [] }),
   recover: (c) => c.retail.recover({ user_identifier: "u", verification_id: "v", gpg_public_key: "k" }),
   assign_key: (c) =>
     c.partner.assignKey({
@@ -144,10 +145,26 @@ describe("a client", () => {
     new Client({ baseUrl: "https://h", credential: "k", ...options });
 
   test("takes an address, and keeps its path", () => {
-    for (const baseUrl of ["https://h", "https://h/", "https://h/a", "http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"]) {
+    for (const baseUrl of [
+      "https://h",
+      "https://h/",
+      "https://h/a",
+      "http://127.0.0.1:1",
+      "http://localhost:1",
+      "http://[::1]:1",
+    ]) {
       assert.doesNotThrow(make({ baseUrl }), baseUrl);
     }
-    for (const baseUrl of ["", "h:1", "ftp://h", "https://u:p@h", "https://h/?q=1", "https://h#f", "https://h h", "https://h/v1/"]) {
+    for (const baseUrl of [
+      "",
+      "h:1",
+      "ftp://h",
+      "https://u:p@h",
+      "https://h/?q=1",
+      "https://h#f",
+      "https://h h",
+      "https://h/v1/",
+    ]) {
       assert.throws(make({ baseUrl }), { code: "base-url" }, baseUrl);
     }
     assert.equal(make({ baseUrl: "https://h/a//" })().baseUrl, "https://h/a");
@@ -162,7 +179,10 @@ describe("a client", () => {
       assert.throws(make({ credential }), { code: "credential" });
     }
     const made = make({ credential: "topsecret" })();
-    assert.doesNotMatch(inspect(made, { depth: 9, showHidden: true }) + JSON.stringify(made) + String(made), /topsecret/);
+    assert.doesNotMatch(
+      inspect(made, { depth: 9, showHidden: true }) + JSON.stringify(made) + String(made),
+      /topsecret/,
+    );
   });
 
   test("refuses the other environment's credential", () => {
@@ -190,7 +210,13 @@ describe("a client", () => {
 
 describe("an answer", () => {
   test("a refusal says everything that the service said", async () => {
-    const body = { message: "two fields", error: "Bad Request", code: "validation-failed", request_id: "r1", errors: { a: ["is missing"] } };
+    const body = {
+      message: "two fields",
+      error: "Bad Request",
+      code: "validation-failed",
+      request_id: "r1",
+      errors: { a: ["is missing"] },
+    };
     const { fetch } = canned(answer(400, body, { "retry-after": "7" }));
     const error = await faultOf(client(fetch).audit.page());
     assert.equal(error.message, "400 validation-failed: two fields; a: is missing; try again in 7 s (request r1)");
@@ -219,7 +245,10 @@ describe("an answer", () => {
     const followed = () => Object.defineProperty(answer(200, { keys: [] })(), "redirected", { value: true });
     assert.equal((await faultOf(client(canned(followed).fetch).jwks())).code, "redirect");
     const elsewhere = () =>
-      Object.defineProperties(answer(200, { keys: [] })(), { redirected: { value: undefined }, url: { value: "https://x" } });
+      Object.defineProperties(answer(200, { keys: [] })(), {
+        redirected: { value: undefined },
+        url: { value: "https://x" },
+      });
     assert.equal((await faultOf(client(canned(elsewhere).fetch).jwks())).code, "redirect");
   });
 
@@ -256,7 +285,11 @@ describe("a go-live mistake", () => {
   };
 
   test("a key in PEM or base64 is not sent, and told to be hexadecimal", async () => {
-    for (const [publicKey, is] of [[PEM, "PEM"], [BASE64, "base64"], ["xyz", "not hexadecimal"]] as const) {
+    for (const [publicKey, is] of [
+      [PEM, "PEM"],
+      [BASE64, "base64"],
+      ["xyz", "not hexadecimal"],
+    ] as const) {
       const { seen, fault } = store({ public_key: publicKey });
       const error = await fault;
       assert.deepEqual([error.code, seen.length], ["public-key-form", 0]);
@@ -286,7 +319,8 @@ describe("a go-live mistake", () => {
 
   test("a file above 10 MiB is not sent, and one of 10 MiB is", async () => {
     const { fetch, seen } = canned(answer(200, {}));
-    const send = (bytes: number) => client(fetch).partner.storeFile({ public_key: PUBLIC_KEY, file: new Uint8Array(bytes) });
+    const send = (bytes: number) =>
+      client(fetch).partner.storeFile({ public_key: PUBLIC_KEY, file: new Uint8Array(bytes) });
     assert.equal((await faultOf(send(FILE_BYTES_MAX + 1))).code, "file-too-large");
     assert.equal((await faultOf(send(0))).code, "file-empty");
     assert.equal(seen.length, 0);
@@ -316,7 +350,11 @@ describe("a repeat", () => {
   const now = { "retry-after": "0" };
 
   test("carries the name and the bytes of the first", async () => {
-    const { fetch, seen } = canned(refusal(503, "unavailable", now), refusal(409, "idempotency-in-progress", now), answer(200, {}));
+    const { fetch, seen } = canned(
+      refusal(503, "unavailable", now),
+      refusal(409, "idempotency-in-progress", now),
+      answer(200, {}),
+    );
     await client(fetch).retail.startVerification({ user_identifier: "u" });
     const names = seen.map((call) => call.headers.get("idempotency-key"));
     assert.deepEqual([seen.length, new Set(names).size, new Set(seen.map((call) => call.body)).size], [3, 1, 1]);

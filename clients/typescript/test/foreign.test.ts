@@ -62,7 +62,10 @@ test("Python opens what this client encrypts", async () => {
     writeFileSync(names[1], (await encrypt(key, small, crypto)).data);
     writeFileSync(names[2], await encryptFile(key, large, crypto));
     const opened = python("-c", OPEN, ...names).split(" ");
-    assert.deepEqual(opened, [small, large].map((secret) => Buffer.from(secret.expose()).toString("base64")));
+    assert.deepEqual(
+      opened,
+      [small, large].map((secret) => Buffer.from(secret.expose()).toString("base64")),
+    );
   });
 });
 

@@ -48,7 +48,8 @@ async function meddled<T>(
   }
 }
 
-const isAt = (call: string, deed: Deed) => (seen: string, nth: number) => (seen === call && nth === 1 ? deed : undefined);
+const isAt = (call: string, deed: Deed) => (seen: string, nth: number) =>
+  seen === call && nth === 1 ? deed : undefined;
 const JWKS = "GET /.well-known/jwks.json";
 const GENERATE = "POST /v1/key/generate";
 const ASSIGN = "POST /v1/partner/keys";
@@ -68,7 +69,10 @@ describe("a wallet", () => {
       { name: "fourth", secret: "that takes a second call" },
     ];
     const stored = await client.backup({ userIdentifier: user, verificationId: await approved(client, user), items });
-    assert.deepEqual(stored.items.map((item) => item.item_key), items.map((item) => item.name));
+    assert.deepEqual(
+      stored.items.map((item) => item.item_key),
+      items.map((item) => item.name),
+    );
     assert.equal(stored.key.signed.key_id, stored.keyId);
 
     const device = await RecipientKey.generate();
@@ -92,13 +96,26 @@ describe("a wallet", () => {
   test("is told of the item that failed, and gets the others", async () => {
     const client = sandbox.client("retail");
     const user = newUser();
-    const items = [{ name: "a", secret: "1" }, { name: "b", secret: "2" }];
+    const items = [
+      { name: "a", secret: "1" },
+      { name: "b", secret: "2" },
+    ];
     const stored = await client.backup({ userIdentifier: user, verificationId: await approved(client, user), items });
     await client.sandbox.damage({ backup_id: stored.items[0]?.backup_id ?? "" });
     const device = await RecipientKey.generate();
-    const recovered = await client.recover({ userIdentifier: user, verificationId: await approved(client, user), device });
-    assert.deepEqual(recovered.secrets.map(({ name }) => name), ["b"]);
-    assert.deepEqual(recovered.failed.map(({ name, error }) => [name, error.code]), [["a", "item-failed"]]);
+    const recovered = await client.recover({
+      userIdentifier: user,
+      verificationId: await approved(client, user),
+      device,
+    });
+    assert.deepEqual(
+      recovered.secrets.map(({ name }) => name),
+      ["b"],
+    );
+    assert.deepEqual(
+      recovered.failed.map(({ name, error }) => [name, error.code]),
+      [["a", "item-failed"]],
+    );
   });
 
   test("makes no key for what would be refused", async () => {
@@ -118,7 +135,13 @@ describe("a partner", () => {
   test("backs every size up, in the form that fits", async () => {
     const client = sandbox.client("partner");
     const user = newUser();
-    for (const [size, form] of [[0, "oaep"], [445, "oaep"], [446, "oaep"], [447, "jwe"], [470, "jwe"]] as const) {
+    for (const [size, form] of [
+      [0, "oaep"],
+      [445, "oaep"],
+      [446, "oaep"],
+      [447, "jwe"],
+      [470, "jwe"],
+    ] as const) {
       const kept = await client.partner.backup(partnerBackup(user, randomBytes(size)));
       assert.equal(kept.form, form, String(size));
       const shown = await client.partner.readBackup(kept.backupId);
@@ -128,17 +151,21 @@ describe("a partner", () => {
   });
 
   test("fills a file of 10 MiB to the brim, and is refused one byte more before anything is sent", async () => {
-    await meddled("partner", () => undefined, async (client, proxy) => {
-      const whole = partnerBackup(newUser(), new Uint8Array(JWE_PLAINTEXT_BYTES_MAX));
-      const kept = await client.partner.backup(whole);
-      const shown = await client.partner.readBackup(kept.backupId);
-      const spare = 10 * 1024 * 1024 - shown.data_size;
-      assert.ok(spare >= 0 && spare < 2, `${spare} bytes to spare`);
-      const calls = proxy.seen.length;
-      const more = partnerBackup(newUser(), new Uint8Array(JWE_PLAINTEXT_BYTES_MAX + 1));
-      assert.equal((await faultOf(client.partner.backup(more))).code, "too-long");
-      assert.equal(proxy.seen.length, calls);
-    });
+    await meddled(
+      "partner",
+      () => undefined,
+      async (client, proxy) => {
+        const whole = partnerBackup(newUser(), new Uint8Array(JWE_PLAINTEXT_BYTES_MAX));
+        const kept = await client.partner.backup(whole);
+        const shown = await client.partner.readBackup(kept.backupId);
+        const spare = 10 * 1024 * 1024 - shown.data_size;
+        assert.ok(spare >= 0 && spare < 2, `${spare} bytes to spare`);
+        const calls = proxy.seen.length;
+        const more = partnerBackup(newUser(), new Uint8Array(JWE_PLAINTEXT_BYTES_MAX + 1));
+        assert.equal((await faultOf(client.partner.backup(more))).code, "too-long");
+        assert.equal(proxy.seen.length, calls);
+      },
+    );
   });
 
   test("pins the service's id of a user, and is refused another's key", async () => {
@@ -196,7 +223,13 @@ describe("nothing is encrypted to a key", () => {
   before(async () => {
     const { userIdentifier: user_identifier, organisation, package: of } = partnerBackup(user, "");
     const fields = ["key_id", "user_id", "key_fingerprint", "external_customer_id", "external_package_id"] as const;
-    const body = { user_identifier, organisation, package: of, key_environment: "HOT" as const, sign_with: [...fields] };
+    const body = {
+      user_identifier,
+      organisation,
+      package: of,
+      key_environment: "HOT" as const,
+      sign_with: [...fields],
+    };
     assigned = await sandbox.client("partner").partner.assignKey(body);
   });
 
@@ -223,7 +256,11 @@ describe("nothing is encrypted to a key", () => {
   });
 
   test("that a JWKS with another key would vouch for", async () => {
-    assert.deepEqual(await refused((answer) => answer, impostor), { code: "attestation-signature", stored: 0, jwks: 1 });
+    assert.deepEqual(await refused((answer) => answer, impostor), {
+      code: "attestation-signature",
+      stored: 0,
+      jwks: 1,
+    });
   });
 
   test("that another enclave signed", async () => {
@@ -296,20 +333,28 @@ describe("nothing is encrypted to a key", () => {
 test("a service that says that it stored something else is not believed", async () => {
   const lie = (changes: object) => ({ change: (answer: any) => ({ ...answer, ...changes }) });
   const partner = async (call: string, deed: Deed, secret: string | Uint8Array) =>
-    await meddled("partner", (seen) => (seen === call ? deed : undefined), async (client) => {
-      const { code } = await faultOf(client.partner.backup(partnerBackup("liar", secret)));
-      return code;
-    });
+    await meddled(
+      "partner",
+      (seen) => (seen === call ? deed : undefined),
+      async (client) => {
+        const { code } = await faultOf(client.partner.backup(partnerBackup("liar", secret)));
+        return code;
+      },
+    );
   assert.equal(await partner(FILE, lie({ sha256: "00".repeat(32) }), randomBytes(600)), "not-as-sent");
   assert.equal(await partner(DATA, lie({ data_size: 511 }), "1"), "not-as-sent");
   const other = { change: (answer: any) => ({ ...answer, backup: [{ ...answer.backup[0], item_key: "b" }] }) };
   for (const deed of [lie({ backup: [] }), other]) {
-    await meddled("retail", (seen) => (seen === STORE ? deed : undefined), async (client) => {
-      const user = newUser();
-      const request = { userIdentifier: user, verificationId: await approved(client, user) };
-      const error = await faultOf(client.backup({ ...request, items: [{ name: "a", secret: "1" }] }));
-      assert.equal(error.code, "not-as-sent");
-    });
+    await meddled(
+      "retail",
+      (seen) => (seen === STORE ? deed : undefined),
+      async (client) => {
+        const user = newUser();
+        const request = { userIdentifier: user, verificationId: await approved(client, user) };
+        const error = await faultOf(client.backup({ ...request, items: [{ name: "a", secret: "1" }] }));
+        assert.equal(error.code, "not-as-sent");
+      },
+    );
   }
 });
 
@@ -366,10 +411,14 @@ describe("the network", () => {
 
   test("gone for good: the deed says so, and is taken up again where it was left", async () => {
     const user = newUser();
-    await meddled("partner", (call) => (call === DATA ? "cut-before" : undefined), async (client, proxy) => {
-      const error = await faultOf(client.partner.backup(partnerBackup(user, "1")));
-      assert.deepEqual([error.kind, proxy.count(DATA)], ["transport", 4]);
-    });
+    await meddled(
+      "partner",
+      (call) => (call === DATA ? "cut-before" : undefined),
+      async (client, proxy) => {
+        const error = await faultOf(client.partner.backup(partnerBackup(user, "1")));
+        assert.deepEqual([error.kind, proxy.count(DATA)], ["transport", 4]);
+      },
+    );
     const client = sandbox.client("partner");
     const kept = await client.partner.backup(partnerBackup(user, "1"));
     assert.equal((await client.partner.listKeys({ user_identifier: user })).data.length, 1);
@@ -396,11 +445,15 @@ describe("a service in trouble", () => {
   });
 
   test("is left alone when it wants to be for long", async () => {
-    await meddled("partner", () => busy(503, "unavailable", "120"), async (client, proxy) => {
-      const error = await faultOf(client.partner.backup(partnerBackup(newUser(), "1")));
-      assert.deepEqual([error.status, error.code, error.retryAfterMs], [503, "unavailable", 120_000]);
-      assert.equal(proxy.seen.length, 1);
-    });
+    await meddled(
+      "partner",
+      () => busy(503, "unavailable", "120"),
+      async (client, proxy) => {
+        const error = await faultOf(client.partner.backup(partnerBackup(newUser(), "1")));
+        assert.deepEqual([error.status, error.code, error.retryAfterMs], [503, "unavailable", 120_000]);
+        assert.equal(proxy.seen.length, 1);
+      },
+    );
   });
 
   test("takes more calls than its rate, since the client waits", async () => {

@@ -20,7 +20,12 @@ test("a secret compares, does not print, and is wiped", () => {
   assert.ok(secret.equals(Secret.from(new TextEncoder().encode("abandon"))));
   assert.ok(!secret.equals(Secret.from("abandoN")));
   assert.ok(!secret.equals(Secret.from("abandon ")));
-  for (const shown of [inspect(secret), inspect({ secret }, { showHidden: true }), `${secret}`, JSON.stringify({ secret })]) {
+  for (const shown of [
+    inspect(secret),
+    inspect({ secret }, { showHidden: true }),
+    `${secret}`,
+    JSON.stringify({ secret }),
+  ]) {
     assert.match(shown, /Secret\(7 bytes\)/);
     assert.doesNotMatch(shown, /abandon|61 62/);
   }

@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,7 +69,8 @@ export class SandboxProcess {
   client(kind: Kind, options: Partial<ClientOptions> = {}): Client {
     const partner = kind === "partner" ? this.#partners.shift() : undefined;
     if (partner) this.#partners.push(partner);
-    return new Client({ baseUrl: this.base, credential: partner ?? this.key(kind), ...options });
+    const credential = partner ?? this.key(kind);
+    return new Client({ baseUrl: this.base, credential, fetch: patientFetch, ...options });
   }
 
   /** Partners' clients take turns with so many credentials: each has a rate of its own. */
@@ -82,6 +89,17 @@ export class SandboxProcess {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
+
+/** On a busy machine a sandbox is out of keys for longer than a client waits; that is no matter of these tests. */
+const patientFetch: typeof fetch = async (...given) => {
+  for (;;) {
+    const answer = await fetch(...given);
+    if (answer.status !== 503) return answer;
+    const { code } = (await answer.clone().json()) as { code: string };
+    if (code !== "pool-empty") return answer;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+};
 
 /** A server on a free port of this machine. */
 export async function listen(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<Listening> {
@@ -186,14 +204,18 @@ function forward(base: string, request: IncomingMessage, body: Buffer) {
   type Answer = { status: number; headers: Record<string, string>; body: Buffer };
   return new Promise<Answer>((resolve, reject) => {
     const { method, headers } = request;
-    const passed = httpRequest(base + request.url, { method, headers: { ...headers, connection: "close" } }, (answer) => {
-      const kept = ["content-type", "retry-after", "x-request-id", "idempotent-replay", "cache-control"];
-      const named = kept.flatMap((name) => (answer.headers[name] ? [[name, String(answer.headers[name])]] : []));
-      bodyOf(answer).then(
-        (body) => resolve({ status: answer.statusCode ?? 0, headers: Object.fromEntries(named), body }),
-        reject,
-      );
-    });
+    const passed = httpRequest(
+      base + request.url,
+      { method, headers: { ...headers, connection: "close" } },
+      (answer) => {
+        const kept = ["content-type", "retry-after", "x-request-id", "idempotent-replay", "cache-control"];
+        const named = kept.flatMap((name) => (answer.headers[name] ? [[name, String(answer.headers[name])]] : []));
+        bodyOf(answer).then(
+          (body) => resolve({ status: answer.statusCode ?? 0, headers: Object.fromEntries(named), body }),
+          reject,
+        );
+      },
+    );
     passed.on("error", reject);
     passed.end(body);
   });

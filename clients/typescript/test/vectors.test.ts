@@ -130,7 +130,10 @@ describe("jwe", () => {
     assert.ok((await openJwe(file, keys.rsa4096.private_key_pkcs8)).equals(secret));
     const der = fromPem(keys.rsa4096.private_key_pkcs8, "PRIVATE KEY");
     assert.ok(der && (await openJwe(file, der)).equals(secret));
-    assert.ok(der.some((byte) => byte !== 0), "the caller's key is the caller's to wipe");
+    assert.ok(
+      der.some((byte) => byte !== 0),
+      "the caller's key is the caller's to wipe",
+    );
     assert.equal((await faultOf(openJwe(file, keys.rsa4096.public_key_pem))).code, "private-key");
   });
 });
@@ -178,6 +181,9 @@ describe("webhooks", () => {
     const [one] = cases;
     assert.ok(one);
     const twice = { ...one.headers, "COINCOVER-SIGNATURE": one.headers["Coincover-Signature"] };
-    assert.equal((await faultOf(verifyWebhook({ body: one.body, headers: twice, secrets: one.secrets }))).code, "webhook-headers-form");
+    assert.equal(
+      (await faultOf(verifyWebhook({ body: one.body, headers: twice, secrets: one.secrets }))).code,
+      "webhook-headers-form",
+    );
   });
 });

@@ -15,7 +15,12 @@ export interface AttestationCase {
   accepted: boolean;
   reason?: string;
   claim: Claim;
-  asked: { sign_with: string[]; key_type: KeyType; key_environment?: "HOT" | "COLD"; facts: Partial<Record<Field, string>> };
+  asked: {
+    sign_with: string[];
+    key_type: KeyType;
+    key_environment?: "HOT" | "COLD";
+    facts: Partial<Record<Field, string>>;
+  };
   kid?: string;
   jwks?: Jwks;
   pins?: string[];
@@ -24,7 +29,10 @@ export interface AttestationCase {
 
 export interface Vectors {
   "keys.json": {
-    rsa4096: Record<"public_key" | "public_key_pem" | "public_key_base64" | "key_fingerprint" | "private_key_pkcs8", string>;
+    rsa4096: Record<
+      "public_key" | "public_key_pem" | "public_key_base64" | "key_fingerprint" | "private_key_pkcs8",
+      string
+    >;
     secp256k1: { public_key: string; key_fingerprint: string };
     ed25519: { public_key: string; key_fingerprint: string };
     signing_key: { jwk: Jwk; pem: string };
@@ -35,7 +43,14 @@ export interface Vectors {
   };
   "jwe.json": {
     header: string;
-    cases: Array<{ name: string; opens: boolean; reason?: string; compact: string; plaintext?: string; checksum?: string }>;
+    cases: Array<{
+      name: string;
+      opens: boolean;
+      reason?: string;
+      compact: string;
+      plaintext?: string;
+      checksum?: string;
+    }>;
   };
   "checksums.json": { cases: Array<{ name: string; plaintext: string; checksum: string }> };
   "webhooks.json": {
