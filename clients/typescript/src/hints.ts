@@ -15,10 +15,10 @@ const KEY_FORM =
   "give public_key as the service answered it: hexadecimal of the DER, one line without spaces; not PEM, not base64 " +
   "(from a PEM: take the base64 between the lines, decode it, write it as hexadecimal)";
 const CHECK_FAILED =
-  "one of four is wrong: the checksum (SHA-256 of the plaintext, before encryption, not of the ciphertext), " +
-  "the padding (RSA-OAEP with SHA-256 for the hash and for MGF1, empty label; many libraries take SHA-1 if not told), " +
-  "the key (another than public_key names), or the encoding (standard base64 of the 512 bytes). Each failed check counts " +
-  "against a budget";
+  "one of four is wrong: the checksum (SHA-256 of the plaintext, before encryption, not of the ciphertext), the " +
+  "padding (RSA-OAEP with SHA-256 for the hash and for MGF1, empty label; many libraries take SHA-1 if not told), " +
+  "the key (another than public_key names), or the encoding (standard base64 of the 512 bytes). Each failed check " +
+  "counts against a budget";
 
 const HINTS: Record<string, string> = {
   "check-failed": CHECK_FAILED,

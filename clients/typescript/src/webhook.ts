@@ -18,7 +18,7 @@ export type HeaderSource =
 /** What arrived, and how it is judged. */
 export interface WebhookInput {
   /** The body exactly as it came, before anything parsed it. */
-  body: Uint8Array | string;
+  body: Uint8Array | ArrayBuffer | string;
   headers: HeaderSource;
   /** The endpoint's secret, `whsec_` included; during a change of it, both. */
   secrets: string | readonly string[];
@@ -146,6 +146,7 @@ async function checkSignature(dialect: Signed, secrets: readonly string[], subtl
 function bodyOf(body: unknown): Bytes {
   if (typeof body === "string") return utf8(body);
   if (body instanceof Uint8Array) return body as Bytes;
+  if (body instanceof ArrayBuffer) return new Uint8Array(body);
   const hint =
     "take the raw body: express.raw({ type: '*/*' }), await request.arrayBuffer(), or what your framework has";
   throw refuse("body", "the body was parsed already, and what was signed cannot be told from that", hint);

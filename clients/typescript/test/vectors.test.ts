@@ -156,7 +156,7 @@ describe("webhooks", () => {
       const now = () => (one.now_s ?? now_s) * 1000;
       const sources = [headers, new Headers(headers), (name: string) => new Headers(headers).get(name)];
       for (const source of sources) {
-        for (const body of [one.body, utf8(one.body)]) {
+        for (const body of [one.body, utf8(one.body), utf8(one.body).buffer]) {
           const verified = verifyWebhook({ body, headers: source, secrets, toleranceS, now });
           if (one.accepted) assert.equal((await verified).type, "inquiry.approved");
           else {
