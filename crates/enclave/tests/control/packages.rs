@@ -100,6 +100,22 @@ pub const SCRIPTS: &[Script] = &[
             *parcel = parcel.clone().voted(&[&world.anna, &world.ben]);
         });
     }),
+    ("take more deliveries in another session, where nobody is checked", |world| {
+        let (anna, ben) = (&world.anna, &world.ben);
+        let lax =
+            AclDocument { check_requester: false, ..list(Env::Production, TENANT, "list-lax", &[anna, ben]) };
+        let signed = vec![world.owner.yes(&hash_of(&lax))];
+        expect!(amend(&mut world.client, &lax, None, Some(&world.roster), signed), Amended);
+        let key = new_key_of(&mut world.client, KeyType::Ed25519, TENANT, USER);
+        attach(&mut world.client, &world.owner, &world.roster, &lax, &[&key]);
+        let mut good = world.asked_of(&lax, &[], &[key]);
+        good.bundle.admissions.clear();
+        let good = good.voted(&[&world.anna, &world.ben]);
+        let mut elsewhere = good.clone();
+        elsewhere.bundle.ticket = open_person(&mut world.client, TENANT, "anna").ticket;
+        world.proof_fails(&elsewhere, "another session of the same person");
+        world.releases(&good, &[]);
+    }),
     ("leave out the check of a voter", |world| {
         let (anna, ben) = (&world.anna, &world.ben);
         let strict =
