@@ -82,6 +82,16 @@ pub const SCRIPTS: &[Script] = &[
         world.altered("one of another session", |_, parcel| {
             parcel.bundle.admissions.clone_from(&earlier.bundle.admissions);
         });
+        world.altered("a check that shows somebody else", |world, parcel| {
+            let session = open_person(&mut world.client, TENANT, "anna");
+            let event = world.provider.sign(&session.id, r#""person":{"name-first":"Eve"}"#);
+            let admitted = expect!(world.client.call(&admit_request(&session, &event)), Admitted);
+            assert!(admitted.identity_differs);
+            parcel.bundle.ticket.clone_from(&session.ticket);
+            parcel.bundle.intent.session_nonce = hex(&session.ticket().nonce);
+            parcel.bundle.admissions = admitted.admission.into_iter().collect();
+            *parcel = parcel.clone().voted(&[&world.anna, &world.ben]);
+        });
         world.altered("another inquiry", |world, parcel| {
             parcel.bundle.intent.verification_id = "inq_2".into();
             *parcel = parcel.clone().voted(&[&world.anna, &world.ben]);
@@ -249,6 +259,10 @@ pub const SCRIPTS: &[Script] = &[
         let good = swapped.clone();
         swapped.keys = vec![elsewhere];
         world.proof_fails(&swapped, "another key than was approved");
+        let another = new_key_of(&mut world.client, KeyType::Ed25519, TENANT, USER);
+        attach(&mut world.client, &world.owner, &world.roster, &world.list, &[&another]);
+        swapped.keys = vec![another];
+        world.proof_fails(&swapped, "another key of the same list");
         world.releases(&good, &[]);
         let parcel = world.asked(&[], &[]).voted(&[&world.anna, &world.ben]);
         world.proof_fails(&parcel, "nothing at all");
