@@ -216,6 +216,8 @@ impl Admin {
         let Invited { person, link, expires_at } =
             people::invite_owner(&self.0, &tenant, &invitee, entry).await?;
         let (id, expires_at) = (person.id.to_string(), expires_at.rfc3339());
+        // This command sends no mail, so the link is here.
+        let link = link.unwrap_or_default();
         Ok(Invitation { id, email: person.email, link, expires_at })
     }
 

@@ -59,7 +59,8 @@ pub async fn reonboard_person(app: &App, ctx: &Ctx, id: &str) -> Result<Invited,
     ctx.principal.permit_act(Act::Reonboard)?;
     let parsed: PersonId = id.parse().map_err(|_| Refusal::not_found())?;
     let invitation = new_invitation(app, &parsed, InvitationPurpose::Return, ctx.now)?;
-    let (row, entry, now) = (invitation.row.clone(), ctx.entry(app, "person.reonboarded"), ctx.now);
+    let (row, mail) = (invitation.row.clone(), invitation.mail.clone());
+    let (entry, now) = (ctx.entry(app, "person.reonboarded"), ctx.now);
     let own = ctx.principal.person.clone();
     let changed = change(app, ctx, id, move |tx, tenant, person| {
         if own.as_ref().is_some_and(|(own, _)| *own == person.id) {
@@ -74,10 +75,11 @@ pub async fn reonboard_person(app: &App, ctx: &Ctx, id: &str) -> Result<Invited,
         strip(tx, tenant, &person.id, now)?;
         people::of(tenant).set_state(tx, &person.id, PersonState::Invited, None)?;
         invitations::insert_or_replace(tx, &row)?;
+        store::notices::of(tenant).append(tx, &mail)?;
         let reason = Some(person.id.to_string());
         Ok(store::audit::of(tenant).append(tx, &AuditEntry { reason, ..entry.clone() })?)
     });
-    Ok(Invited { person: changed.await?, link: invitation.link, expires_at: invitation.row.expires_at })
+    Ok(invitation.of(changed.await?))
 }
 
 /// Does it to somebody, while nobody else changes the team: asked again whether who asks is an owner still.

@@ -3,18 +3,20 @@
 use domain::control::Act;
 use domain::ids::{PersonId, TenantId};
 use domain::limits::{INVITATION_LIFE, PEOPLE_PER_TENANT_MAX};
+use domain::notice::NoticeKind;
 use domain::person::{InvitationPurpose, PersonState, Role, parse_email, parse_name};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::Tx;
 use store::audit::AuditEntry;
 use store::invitations::{self, Invitation};
+use store::notices::Notice;
 use store::people::{self, Person};
 
 use super::change_person::{find_target, permit_owner};
 use super::{control, new_token};
 use crate::app::App;
-use crate::flows::{Ctx, Error};
+use crate::flows::{Ctx, Error, News, notify};
 
 /// Who is to be invited, as it was typed.
 pub struct Invitee<'a> {
@@ -31,8 +33,8 @@ pub struct Invitee<'a> {
 pub struct Invited {
     /// Who.
     pub person: Person,
-    /// What leads him in.
-    pub link: String,
+    /// What leads him in; none where it goes to him by mail, and so to nobody else.
+    pub link: Option<String>,
     /// Until when.
     pub expires_at: Timestamp,
 }
@@ -40,7 +42,15 @@ pub struct Invited {
 /// What is written of a new invitation, and the link to it.
 pub(super) struct NewInvitation {
     pub(super) row: Invitation,
-    pub(super) link: String,
+    pub(super) mail: Notice,
+    link: Option<String>,
+}
+
+impl NewInvitation {
+    /// The answer to who invited this person.
+    pub(super) fn of(self, person: Person) -> Invited {
+        Invited { person, link: self.link, expires_at: self.row.expires_at }
+    }
 }
 
 /// Invites somebody into the tenant of who asks.
@@ -71,7 +81,7 @@ pub async fn resend_invitation(app: &App, ctx: &Ctx, id: &str) -> Result<Invited
     let invitation = new_invitation(app, &id, InvitationPurpose::Return, ctx.now)?;
     let entry = AuditEntry { reason: Some(id.to_string()), ..ctx.entry(app, "person.invitation_resent") };
     let (tenant, actor) = (ctx.principal.tenant.clone(), ctx.principal.person.clone());
-    let row = invitation.row.clone();
+    let (row, mail) = (invitation.row.clone(), invitation.mail.clone());
     let written = app.db.write("resend_invitation", move |tx| {
         people::of(&tenant).lock_all(tx)?;
         permit_owner(tx, &tenant, actor.as_ref())?;
@@ -85,10 +95,11 @@ pub async fn resend_invitation(app: &App, ctx: &Ctx, id: &str) -> Result<Invited
         let purpose = invitations::find_of(tx, &id)?.map_or(InvitationPurpose::Return, |last| last.purpose);
         store::sessions::delete_all(tx, &id)?;
         invitations::insert_or_replace(tx, &Invitation { purpose, ..row.clone() })?;
+        store::notices::of(&tenant).append(tx, &mail)?;
         store::audit::of(&tenant).append(tx, &entry)?;
         Ok::<_, Error>(person)
     });
-    Ok(Invited { person: written.await?, expires_at: invitation.row.expires_at, link: invitation.link })
+    Ok(invitation.of(written.await?))
 }
 
 /// An invitation that is still to be written.
@@ -106,7 +117,20 @@ pub(super) fn new_invitation(
         created_at: now,
         expires_at: now + INVITATION_LIFE,
     };
-    Ok(NewInvitation { row, link: format!("{}/control/invitation?token={token}", control(app)?.origin) })
+    let path = format!("/control/invitation?token={token}");
+    let text = format!(
+        "You are invited to Control. Open the link, choose a password, and add what you will sign in with. Nobody else \
+         needs this link, and it ends {}.",
+        row.expires_at.rfc3339()
+    );
+    let news =
+        News { kind: NoticeKind::Invitation, title: "You are invited".to_owned(), text, link: path.clone() };
+    let mut mails = notify(app, now, std::slice::from_ref(id), &news)?;
+    // Whoever can look at the bell needs it no more.
+    let mail = mails.pop().map(|mail| Notice { read_at: Some(now), ..mail });
+    let mail = mail.ok_or_else(|| Error::fault("writing an invitation"))?;
+    let link = app.mailer.is_none().then_some(format!("{}{path}", control(app)?.origin));
+    Ok(NewInvitation { row, mail, link })
 }
 
 /// What is kept of an invitation's token.
@@ -144,7 +168,7 @@ async fn insert(
     permit: impl Fn(&mut Tx<'_>, &TenantId) -> Result<(), Error> + Send + Sync + 'static,
 ) -> Result<Invited, Error> {
     let invitation = new_invitation(app, &person.id, InvitationPurpose::Join, entry.time)?;
-    let (row, new) = (person.clone(), invitation.row.clone());
+    let (row, new, mail) = (person.clone(), invitation.row.clone(), invitation.mail.clone());
     let written = app.db.write("invite_person", move |tx| {
         let people = people::of(&tenant);
         people.lock_all(tx)?;
@@ -159,8 +183,9 @@ async fn insert(
             );
         }
         invitations::insert_or_replace(tx, &new)?;
+        store::notices::of(&tenant).append(tx, &mail)?;
         Ok::<_, Error>(store::audit::of(&tenant).append(tx, &entry)?)
     });
     written.await?;
-    Ok(Invited { person, link: invitation.link, expires_at: invitation.row.expires_at })
+    Ok(invitation.of(person))
 }

@@ -18,7 +18,7 @@ const PATH: &str = "/control/zone";
 
 /// The routes.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route(PATH, get(show).post(set))
+    Router::new().route("/control/zone", get(show).post(set))
 }
 
 async fn show(visitor: Visitor) -> Page {

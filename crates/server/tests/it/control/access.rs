@@ -38,6 +38,46 @@ pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
     ("POST", "/control/team/{person_id}/role", Some(Act::ChangeRole)),
     ("POST", "/control/team/{person_id}/reonboard", Some(Act::Reonboard)),
     ("POST", "/control/team/{person_id}/remove", Some(Act::RemovePerson)),
+    ("GET", "/control/backups", Some(Act::SeeBackups)),
+    ("GET", "/control/backups/{id}", Some(Act::SeeBackups)),
+    ("POST", "/control/backups/{id}/check", Some(Act::CheckBackup)),
+    ("POST", "/control/backups/{id}/delete", Some(Act::DeleteBackup)),
+    ("POST", "/control/backups/{id}/restore", Some(Act::DeleteBackup)),
+    ("GET", "/control/keys", Some(Act::SeeBackups)),
+    ("GET", "/control/keys/{id}", Some(Act::SeeBackups)),
+    ("GET", "/control/keys/{id}/public-key.txt", Some(Act::SeeBackups)),
+    ("POST", "/control/keys/{id}/rotate", Some(Act::RotateKey)),
+    ("GET", "/control/log", Some(Act::SeeLog)),
+    ("GET", "/control/log/verify", Some(Act::SeeLog)),
+    ("GET", "/control/log/export", Some(Act::SeeLog)),
+    ("GET", "/control/notices", None),
+    ("POST", "/control/notices/read", None),
+    ("GET", "/control/outbox", None),
+    ("GET", "/control/zone", None),
+    ("POST", "/control/zone", None),
+    ("GET", "/control/settings", Some(Act::SeeSettings)),
+    ("GET", "/control/settings/signing-keys", Some(Act::SeeSettings)),
+    ("GET", "/control/settings/limits", Some(Act::SeeSettings)),
+    ("GET", "/control/settings/reset", Some(Act::Rehearse)),
+    ("POST", "/control/settings/reset", Some(Act::Rehearse)),
+    ("GET", "/control/settings/credentials", Some(Act::SeeSettings)),
+    ("POST", "/control/settings/credentials", Some(Act::ManageCredentials)),
+    ("GET", "/control/settings/credentials/new", Some(Act::ManageCredentials)),
+    ("GET", "/control/settings/credentials/{id}/revoke", Some(Act::ManageCredentials)),
+    ("POST", "/control/settings/credentials/{id}/revoke", Some(Act::ManageCredentials)),
+    ("GET", "/control/settings/webhooks", Some(Act::SeeSettings)),
+    ("POST", "/control/settings/webhooks", Some(Act::ManageWebhooks)),
+    ("GET", "/control/settings/webhooks/new", Some(Act::ManageWebhooks)),
+    ("GET", "/control/settings/webhooks/{id}", Some(Act::SeeSettings)),
+    ("POST", "/control/settings/webhooks/{id}", Some(Act::ManageWebhooks)),
+    ("GET", "/control/settings/webhooks/{id}/edit", Some(Act::ManageWebhooks)),
+    ("POST", "/control/settings/webhooks/{id}/test", Some(Act::ManageWebhooks)),
+    ("POST", "/control/settings/webhooks/{id}/switch-on", Some(Act::ManageWebhooks)),
+    ("POST", "/control/settings/webhooks/{id}/switch-off", Some(Act::ManageWebhooks)),
+    ("GET", "/control/settings/webhooks/{id}/rotate-secret", Some(Act::ManageWebhooks)),
+    ("POST", "/control/settings/webhooks/{id}/rotate-secret", Some(Act::ManageWebhooks)),
+    ("POST", "/control/settings/webhooks/{id}/delete", Some(Act::ManageWebhooks)),
+    ("POST", "/control/settings/webhooks/{id}/deliveries/{delivery}/redeliver", Some(Act::ManageWebhooks)),
 ];
 
 const PEOPLE: [(&str, Role); 4] = [
@@ -79,7 +119,7 @@ async fn nobody_is_shown_the_way_in() {
     let mut nobody = app.stranger();
     for (method, path, act) in ROUTES {
         let answer = call(&mut nobody, method, path, "x").await;
-        let is_public = ["/control/sign-in", "/control/invitation"].contains(path);
+        let is_public = ["/control/sign-in", "/control/invitation", "/control/outbox"].contains(path);
         assert_eq!(answer.status == 303, !is_public, "{method} {path}: {}", answer.status);
         assert!(!is_public || act.is_none());
         if !is_public {

@@ -31,7 +31,7 @@ const EXPORT: &str = "/control/log/export";
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/control/log", get(list))
-        .route(EXPORT, get(export))
+        .route("/control/log/export", get(export))
         .route("/control/log/verify", get(verify))
 }
 

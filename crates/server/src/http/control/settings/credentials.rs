@@ -27,7 +27,7 @@ use crate::http::control::{Fields, Posted, Stop, Visitor};
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route(PATH, get(list).post(make))
+        .route("/control/settings/credentials", get(list).post(make))
         .route("/control/settings/credentials/new", get(new))
         .route("/control/settings/credentials/{id}/revoke", get(ask_revoke).post(revoke))
 }

@@ -26,9 +26,9 @@ use crate::flows::{self, Error};
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/control/settings", get(overview))
-        .route(view::SIGNING_KEYS, get(signing_keys))
-        .route(view::LIMITS, get(limits))
-        .route(view::RESET, get(show_reset).post(reset))
+        .route("/control/settings/signing-keys", get(signing_keys))
+        .route("/control/settings/limits", get(limits))
+        .route("/control/settings/reset", get(show_reset).post(reset))
         .merge(credentials::routes())
         .merge(webhooks::routes())
 }

@@ -27,7 +27,7 @@ use crate::http::control::{Fields, Posted, Stop, Visitor};
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route(PATH, get(list).post(make))
+        .route("/control/settings/webhooks", get(list).post(make))
         .route("/control/settings/webhooks/new", get(new))
         .route("/control/settings/webhooks/{id}", get(show).post(change))
         .route("/control/settings/webhooks/{id}/edit", get(edit))

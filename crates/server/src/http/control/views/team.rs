@@ -112,14 +112,18 @@ pub fn invite(visitor: &Visitor, typed: &Typed<'_>, refused: Option<&Refusal>) -
     page(&shell, "Invite somebody", &content)
 }
 
-/// Somebody was invited: the link.
+/// Somebody was invited: the link, where it does not go to him by mail.
 pub fn invited(visitor: &Visitor, invited: &Invited) -> Page {
     let shell = visitor.shell(Section::Team).under("/control/team", "Team");
     let advice =
         "Give it to this person alone, by a way that you trust: whoever opens it first sets the password.";
     let content = html! {
-        (parts::lead(&format!("{} can begin with this link.", invited.person.name)))
-        (parts::shown_once("Link of the invitation", &invited.link, advice))
+        @if let Some(link) = &invited.link {
+            (parts::lead(&format!("{} can begin with this link.", invited.person.name)))
+            (parts::shown_once("Link of the invitation", link, advice))
+        } @else {
+            (parts::lead(&format!("{} gets a link by mail, at {}.", invited.person.name, invited.person.email)))
+        }
         p { "It ends " (shell.time(invited.expires_at)) ". It can be sent again until it was used." }
         p { a href="/control/team" { "To the team" } }
     };
