@@ -138,6 +138,10 @@ ids! {
     BackupId
     /// One release of backups to a recipient.
     RecoveryId
+    /// An approval control list: who votes on releases, and by which rule.
+    AclId
+    /// A list that is to become another.
+    AclChangeId
     /// One event for a tenant's webhooks.
     EventId
     /// One audit entry.

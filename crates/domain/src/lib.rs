@@ -7,6 +7,7 @@
 mod words;
 
 pub mod access;
+pub mod approval;
 pub mod audit;
 pub mod backup;
 pub mod control;

@@ -343,3 +343,40 @@ pub const MAILS_AT_ONCE: i64 = 8;
 
 /// Characters of a notice's title, which is a mail's subject.
 pub const NOTICE_TITLE_CHARS_MAX: usize = 160;
+
+/// A vote in Control is open for this long, where a list says nothing else.
+pub const VOTE_WINDOW: Duration = Duration::from_hours(7 * 24);
+
+/// What passed waits for this long before the enclave packs it, where a list says nothing else: HOT and COLD. In a
+/// sandbox nothing waits.
+pub const RELEASE_DELAYS: [Duration; 2] = [Duration::from_hours(1), Duration::from_hours(24)];
+
+/// A person's check for a recovery, or for a vote, must have passed after this.
+pub const PERSON_CHECK_LIFE: Duration = Duration::from_hours(24);
+
+/// What passed and has waited is packed within this, or not at all.
+pub const PACKING_LIFE: Duration = Duration::from_hours(14 * 24);
+
+/// A package is kept for this long.
+pub const PACKAGE_LIFE: Duration = Duration::from_hours(7 * 24);
+
+/// A link to a package opens it for this long, once.
+pub const PACKAGE_LINK_LIFE: Duration = Duration::from_mins(15);
+
+/// An OpenPGP certificate that is handed in, bytes.
+pub const CERTIFICATE_BYTES_MAX: usize = 128 * 1024;
+
+/// Why somebody asks for a recovery, characters.
+pub const REASON_CHARS_MAX: usize = 500;
+
+/// Backups of one recovery of Control.
+pub const CONTROL_BACKUPS_MAX: usize = 400;
+
+/// Bytes of all of them as stored, files included: the archive of a package must hold them.
+pub const CONTROL_BYTES_MAX: i64 = 48 * 1024 * 1024;
+
+/// Keys of one recovery of Control, or of one attachment.
+pub const CONTROL_KEYS_MAX: usize = 100;
+
+/// A list's members.
+pub const ACL_MEMBERS_MAX: usize = 50;

@@ -102,6 +102,12 @@ row! {
     }
 }
 
+row! {
+    struct Named {
+        id: BackupId,
+    }
+}
+
 macro_rules! columns {
     () => {
         "id, user_id, key_id, kind, state, check_state, verification_id, session_id, item_key, ciphertext, \
@@ -149,6 +155,10 @@ static DELETE_UNCONFIRMED: Sql = sql!(
     "record = NULL, repeat_tag = NULL ",
     "WHERE tenant_id = $1 AND verification_id = $2 AND state = 'unconfirmed' ",
     "RETURNING id, key_id, kind, item_key"
+);
+static LIST_CONFIRMED_OF_KEY: Sql = sql!(
+    "backups.list_confirmed_of_key",
+    "SELECT id FROM backups WHERE tenant_id = $1 AND key_id = $2 AND state = 'confirmed' ORDER BY id"
 );
 static LIST_CONFIRMED_DATA: Sql = sql!(
     "backups.list_confirmed_data_of_user",
@@ -239,6 +249,12 @@ impl Backups<'_> {
         limit: i64,
     ) -> Result<Vec<BackupWithKey>, StoreError> {
         rx.list(&LIST_CONFIRMED_DATA, &[self.tenant, user, &limit])
+    }
+
+    /// The confirmed backups under a key, by id.
+    pub fn list_confirmed_of_key(self, rx: &mut Rx<'_>, key: &KeyId) -> Result<Vec<BackupId>, StoreError> {
+        let found: Vec<Named> = rx.list(&LIST_CONFIRMED_OF_KEY, &[self.tenant, key])?;
+        Ok(found.into_iter().map(|found| found.id).collect())
     }
 
     /// These backups with their keys, in this order, for another delivery of the same items. One that is not

@@ -12,7 +12,7 @@ use std::path::{Path as Folder, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use domain::ids::{BackupId, TenantId};
+use domain::ids::{BackupId, RecoveryId, TenantId};
 use domain::limits::{BUCKET_AT_ONCE, BUCKET_RETRIES_MAX, BUCKET_RETRY_TIME, FILE_DEADLINE};
 use domain::time::Timestamp;
 use futures_core::Stream;
@@ -227,6 +227,42 @@ impl Blobs {
         }
     }
 
+    /// Keeps a recovery's package, in the place of an earlier one. What has a recovery's name is never an orphan:
+    /// it goes with its recovery.
+    pub async fn put_package(
+        &self,
+        tenant: &TenantId,
+        recovery: &RecoveryId,
+        package: Vec<u8>,
+    ) -> Result<(), BlobError> {
+        let path = package_path(tenant, recovery);
+        let put = self.store.put(&path, PutPayload::from(package));
+        let put = tokio::time::timeout(FILE_DEADLINE, put).await.map_err(failed("keeping a package"))?;
+        put.map(drop).map_err(failed("keeping a package"))
+    }
+
+    /// A recovery's package; none when there is none.
+    pub async fn read_package(
+        &self,
+        tenant: &TenantId,
+        recovery: &RecoveryId,
+    ) -> Result<Option<Vec<u8>>, BlobError> {
+        const DOING: &str = "reading a package";
+        match self.store.get(&package_path(tenant, recovery)).await {
+            Ok(found) => Ok(Some(found.bytes().await.map_err(failed(DOING))?.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(cause) => Err(failed(DOING)(cause)),
+        }
+    }
+
+    /// Removes a recovery's package; one that is not there is removed already.
+    pub async fn remove_package(&self, tenant: &TenantId, recovery: &RecoveryId) -> Result<(), BlobError> {
+        match self.store.delete(&package_path(tenant, recovery)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(cause) => Err(failed("removing a package")(cause)),
+        }
+    }
+
     /// Every file of the service.
     pub fn list(&self) -> Listing {
         Listing { objects: self.store.list(None) }
@@ -309,6 +345,10 @@ async fn read_part(source: &Arc<File>, at: u64, length: u64) -> io::Result<PutPa
 
 fn path(tenant: &TenantId, backup: &BackupId) -> Path {
     Path::from_iter([tenant.as_str(), backup.as_str()])
+}
+
+fn package_path(tenant: &TenantId, recovery: &RecoveryId) -> Path {
+    Path::from_iter([tenant.as_str(), "recoveries", recovery.as_str()])
 }
 
 fn kept(path: &Path) -> Option<Kept> {

@@ -3,12 +3,13 @@
 use std::error::Error;
 
 use bytes::BytesMut;
+use domain::approval::{ChangeState, ControlState};
 use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::{Scope, TenantKind};
 use domain::idempotency::CallState;
 use domain::ids::{
-    BackupId, CredentialId, EntryId, EventId, KeyId, NoticeId, PasskeyId, PersonId, RecoveryId, SessionId,
-    TenantId, UserId, VerificationId, WebhookId,
+    AclChangeId, AclId, BackupId, CredentialId, EntryId, EventId, KeyId, NoticeId, PasskeyId, PersonId,
+    RecoveryId, SessionId, TenantId, UserId, VerificationId, WebhookId,
 };
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::notice::{MailState, NoticeKind};
@@ -218,11 +219,11 @@ macro_rules! texts {
 
 texts!(|text| text.parse().ok(), "is not an id":
     TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId WebhookId
-    PersonId PasskeyId SessionId NoticeId);
+    PersonId PasskeyId SessionId NoticeId AclId AclChangeId);
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
     RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter MailState NoticeKind
-    Role PersonState Stage Purpose InvitationPurpose);
+    Role PersonState Stage Purpose InvitationPurpose ControlState ChangeState);
 
 /// The scopes of a credential; one column of words joined by single spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Customer keys: assigned to one user of one tenant for good.
 
-use domain::ids::{KeyId, TenantId, UserId, VerificationId};
+use domain::ids::{AclId, KeyId, TenantId, UserId, VerificationId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::time::Timestamp;
 
@@ -52,6 +52,8 @@ row! {
         pub supersedes: Option<KeyId>,
         /// When it was assigned.
         pub assigned_at: Timestamp,
+        /// The list that guards it; a key that replaces another has that one's.
+        pub acl_id: Option<AclId>,
     }
 }
 
@@ -59,7 +61,7 @@ macro_rules! columns {
     () => {
         "id, user_id, key_type, key_environment, state, public_key, public_key_sha256, sealed, binding, \
          signature, signed_payload, signed_fields, kid, assignment_slot, customer_id, customer_name, package_id, \
-         package_name, verification_id, supersedes, assigned_at"
+         package_name, verification_id, supersedes, assigned_at, acl_id"
     };
 }
 
@@ -68,7 +70,7 @@ static INSERT: Sql = sql!(
     "INSERT INTO customer_keys (tenant_id, ",
     columns!(),
     ") VALUES ",
-    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ",
+    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ",
     "ON CONFLICT (tenant_id, user_id, assignment_slot) WHERE state = 'active' DO NOTHING"
 );
 static FIND: Sql =
@@ -103,6 +105,16 @@ static LIST_OF_USER: Sql = sql!(
     "SELECT ",
     columns!(),
     " FROM customer_keys WHERE tenant_id = $1 AND user_id = $2 ORDER BY id DESC LIMIT $3"
+);
+static LIST_OF_ACL: Sql = sql!(
+    "keys.list_of_acl",
+    "SELECT ",
+    columns!(),
+    " FROM customer_keys WHERE tenant_id = $1 AND acl_id = $2 ORDER BY id DESC LIMIT $3"
+);
+static SET_ACL: Sql = sql!(
+    "keys.set_acl",
+    "UPDATE customer_keys SET acl_id = $3 WHERE tenant_id = $1 AND id = $2 AND acl_id IS NULL"
 );
 static SET_STATE: Sql = sql!(
     "keys.set_state",
@@ -176,6 +188,21 @@ impl Keys<'_> {
         limit: i64,
     ) -> Result<Vec<CustomerKey>, StoreError> {
         rx.list(&LIST_OF_USER, &[self.tenant, user, &limit])
+    }
+
+    /// The keys that a list guards, newest first, whatever their state.
+    pub fn list_of_acl(
+        self,
+        rx: &mut Rx<'_>,
+        acl: &AclId,
+        limit: i64,
+    ) -> Result<Vec<CustomerKey>, StoreError> {
+        rx.list(&LIST_OF_ACL, &[self.tenant, acl, &limit])
+    }
+
+    /// Puts a key under a list, for good; false when it is under one.
+    pub fn set_acl(self, tx: &mut Tx<'_>, id: &KeyId, acl: &AclId) -> Result<bool, StoreError> {
+        Ok(tx.exec(&SET_ACL, &[self.tenant, id, acl])? == 1)
     }
 
     /// Moves a key from one state to another; false when it is not in the first.

@@ -27,6 +27,7 @@ migrations! {
     4 "keeping" "0004_keeping.sql",
     5 "issuers" "0005_issuers.sql",
     6 "people" "0006_people.sql",
+    7 "approvals" "0007_approvals.sql",
     8 "notices" "0008_notices.sql",
     9 "checkpoints" "0009_checkpoints.sql",
 }

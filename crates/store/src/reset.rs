@@ -1,6 +1,6 @@
 //! A tenant of a sandbox begins anew.
 
-use domain::ids::{BackupId, TenantId};
+use domain::ids::{BackupId, RecoveryId, TenantId};
 
 use crate::sql::Sql;
 use crate::{StoreError, Tx};
@@ -11,15 +11,30 @@ row! {
     }
 }
 
+row! {
+    struct Recovery {
+        id: RecoveryId,
+    }
+}
+
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 13] = [
+static FORGET: [Sql; 22] = [
     sql!("reset.notices", "DELETE FROM notices WHERE tenant_id = $1"),
     sql!("reset.webhook_deliveries", "DELETE FROM webhook_deliveries WHERE tenant_id = $1"),
     sql!("reset.events", "DELETE FROM events WHERE tenant_id = $1"),
     sql!("reset.idempotency", "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND state <> 'running'"),
     sql!("reset.recoveries", "DELETE FROM recoveries WHERE tenant_id = $1"),
+    sql!("reset.recovery_links", "DELETE FROM recovery_links WHERE tenant_id = $1"),
+    sql!("reset.control_votes", "DELETE FROM control_votes WHERE tenant_id = $1"),
+    sql!("reset.control_recovery_keys", "DELETE FROM control_recovery_keys WHERE tenant_id = $1"),
+    sql!("reset.control_recoveries", "DELETE FROM control_recoveries WHERE tenant_id = $1"),
     sql!("reset.backups", "DELETE FROM backups WHERE tenant_id = $1"),
     sql!("reset.customer_keys", "DELETE FROM customer_keys WHERE tenant_id = $1"),
+    sql!("reset.acl_votes", "DELETE FROM acl_votes WHERE tenant_id = $1"),
+    sql!("reset.acl_changes", "DELETE FROM acl_changes WHERE tenant_id = $1"),
+    sql!("reset.acl_versions", "DELETE FROM acl_versions WHERE tenant_id = $1"),
+    sql!("reset.acls", "DELETE FROM acls WHERE tenant_id = $1"),
+    sql!("reset.rosters", "DELETE FROM rosters WHERE tenant_id = $1"),
     sql!("reset.provider_events", "DELETE FROM provider_events WHERE tenant_id = $1"),
     sql!("reset.verifications", "DELETE FROM verifications WHERE tenant_id = $1"),
     sql!("reset.users", "DELETE FROM users WHERE tenant_id = $1"),
@@ -36,6 +51,15 @@ static LIST_FILES: Sql = sql!(
     "reset.list_files",
     "SELECT id FROM backups WHERE tenant_id = $1 AND kind = 'file' AND state <> 'deleted' ORDER BY id"
 );
+
+static LIST_PACKAGES: Sql =
+    sql!("reset.list_packages", "SELECT id FROM control_recoveries WHERE tenant_id = $1 ORDER BY id");
+
+/// The recoveries that may have a package; to be asked before [`forget`].
+pub fn list_packages(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<RecoveryId>, StoreError> {
+    let found: Vec<Recovery> = tx.list(&LIST_PACKAGES, &[tenant])?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
 
 /// Deletes what the tenant's users and calls have left, and his log. Credentials, webhooks and settings stay. Returned are the
 /// files that nothing points at any more.

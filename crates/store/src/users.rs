@@ -1,6 +1,6 @@
 //! The persons whose material is kept, by the name the tenant gives them.
 
-use domain::ids::{TenantId, UserId};
+use domain::ids::{PersonId, TenantId, UserId};
 use domain::time::Timestamp;
 
 use crate::sql::Sql;
@@ -19,11 +19,21 @@ row! {
     }
 }
 
+row! {
+    struct WhoItIs {
+        person_id: Option<PersonId>,
+    }
+}
+
 static INSERT: Sql = sql!(
     "users.insert",
     "INSERT INTO users (tenant_id, id, user_identifier, created_at) VALUES ($1, $2, $3, $4) ",
     "ON CONFLICT (tenant_id, user_identifier) DO NOTHING"
 );
+static SET_PERSON: Sql =
+    sql!("users.set_person", "UPDATE users SET person_id = $3 WHERE tenant_id = $1 AND id = $2");
+static FIND_PERSON: Sql =
+    sql!("users.find_person", "SELECT person_id FROM users WHERE tenant_id = $1 AND id = $2");
 static FIND: Sql =
     sql!("users.find", "SELECT id, user_identifier, created_at FROM users WHERE tenant_id = $1 AND id = $2");
 static FIND_BY_IDENTIFIER: Sql = sql!(
@@ -63,5 +73,18 @@ impl Users<'_> {
         args.extend(new.args());
         tx.exec(&INSERT, &args)?;
         tx.find_one(&FIND_BY_IDENTIFIER, &[self.tenant, &new.user_identifier])
+    }
+
+    /// The row by which a person of Control is checked: `new` if there was none, else the one that was there.
+    pub fn ensure_person(self, tx: &mut Tx<'_>, new: &User, person: &PersonId) -> Result<User, StoreError> {
+        let user = self.ensure(tx, new)?;
+        tx.exec_one(&SET_PERSON, &[self.tenant, &user.id, person])?;
+        Ok(user)
+    }
+
+    /// The person of Control who is checked as this user; none: it is a user of the tenant's.
+    pub fn find_person(self, rx: &mut Rx<'_>, id: &UserId) -> Result<Option<PersonId>, StoreError> {
+        let found: Option<WhoItIs> = rx.find(&FIND_PERSON, &[self.tenant, id])?;
+        Ok(found.and_then(|row| row.person_id))
     }
 }

@@ -136,6 +136,7 @@ pub(super) async fn bind_key(
         verification_id: filing.verification_id,
         supersedes: predecessor.map(|key| key.id.clone()),
         assigned_at: ctx.now,
+        acl_id: predecessor.and_then(|key| key.acl_id.clone()),
     })
 }
 

@@ -12,9 +12,10 @@ use domain::time::Timestamp;
 use store::audit::AuditEntry;
 use store::deletions::{self, Due};
 use store::listings::{self, ListedBackup};
-use store::{OfTenant, StoreError, Tx};
+use store::{OfTenant, StoreError, Tx, control_recoveries};
 
 use super::list_backups::find_listed;
+use super::rotate_key::recovery_running;
 use super::sweep_files::remove_or_leave;
 use super::{Ctx, Error, EventData, entry, event, tell};
 use crate::app::App;
@@ -27,9 +28,13 @@ pub async fn delete_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Timestamp, 
     ctx.permit_one_of(&[Deed::DeleteBackup, Deed::DeleteOwnBackup])?;
     let backup = find_listed(app, ctx, id).await?;
     let (tenant, now, id) = (ctx.principal.tenant.clone(), ctx.now, backup.id.clone());
+    let key = backup.key_id.clone();
     let entry = about(&backup, ctx.entry(app, "backup.deletion-requested"));
     app.db
         .write("delete_backup", move |tx| {
+            if control_recoveries::of(&tenant).find_running_of_key(tx, &key)?.is_some() {
+                return Err(recovery_running().into());
+            }
             if deletions::of(&tenant).set_pending(tx, &id, now + DELETION_DELAY, now)? {
                 store::audit::of(&tenant).append(tx, &entry)?;
                 return Ok(now + DELETION_DELAY);

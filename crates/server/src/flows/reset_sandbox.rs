@@ -1,6 +1,6 @@
-//! Lets a tenant of a sandbox begin anew: users, keys, verifications, backups, recoveries and deliveries go;
-//! credentials, webhooks and settings stay. A new log begins, and its first entry names the last checkpoint of the
-//! old.
+//! Lets a tenant of a sandbox begin anew: users, keys, verifications, backups, lists, recoveries and deliveries go;
+//! people, credentials, webhooks and settings stay. A new log begins, and its first entry names the last checkpoint of
+//! the old.
 
 use std::sync::Arc;
 
@@ -27,19 +27,23 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
     sequence_audit(app, &tenant, ctx.now).await?;
     let entry = ctx.entry(app, "sandbox.reset");
     let (owner, key, now) = (tenant.clone(), Arc::clone(&app.log_key), ctx.now);
-    let files = app
+    let (files, packages) = app
         .db
         .write("reset_sandbox", move |tx| {
             let last = seal_all(tx, &tenant, &key, now)?;
+            let packages = reset::list_packages(tx, &tenant)?;
             let files = reset::forget(tx, &tenant)?;
             let end = Checkpoint::line(last.size, &last.root);
             let entry = AuditEntry { reason: Some(end), ..entry.clone() };
             audit::of(&tenant).append(tx, &entry)?;
-            Ok::<_, StoreError>(files)
+            Ok::<_, StoreError>((files, packages))
         })
         .await?;
     for file in &files {
         remove_or_leave(app, &owner, file).await;
+    }
+    for recovery in &packages {
+        app.files.blobs.remove_package(&owner, recovery).await.map_err(Error::files_away)?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use store::audit::AuditEntry;
 use store::keys::{self, CustomerKey};
 use store::rotations::{self, Guarded, Wrapped};
 use store::users::{self, User};
-use store::{Rx, StoreError, Tx, backups, recoveries};
+use store::{Rx, StoreError, Tx, backups, control_recoveries, recoveries};
 
 use super::assign_key::{Asked, Filing, bind_key, key_data};
 use super::check_items::{checksum_place, find_active_locked, must_be_active};
@@ -93,17 +93,24 @@ async fn look(app: &App, ctx: &Ctx, id: &KeyId) -> Result<Found, Error> {
 
 /// Refuses while a recovery of one of the key's backups is under way.
 fn is_at_rest(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<(), Error> {
+    if control_recoveries::of(tenant).find_running_of_key(rx, &key.id)?.is_some() {
+        return Err(recovery_running().into());
+    }
     for recovery in recoveries::of(tenant).list_running_of_user(rx, &key.user_id)? {
         let ids: Vec<String> = serde_json::from_str(&recovery.items).unwrap_or_default();
         for id in ids.iter().filter_map(|id| id.parse().ok()) {
             if backups::of(tenant).find(rx, &id)?.is_some_and(|backup| backup.key_id == key.id) {
-                let text =
-                    "a recovery of a backup under this key is running; repeat the call when it has ended";
-                return Err(Refusal::new(Kind::Conflict, "recovery-running", text).into());
+                return Err(recovery_running().into());
             }
         }
     }
     Ok(())
+}
+
+/// A key that a recovery needs stays as it is, and so does what it guards.
+pub(super) fn recovery_running() -> Refusal {
+    let text = "a recovery of a backup under this key is running; repeat the call when it has ended";
+    Refusal::new(Kind::Conflict, "recovery-running", text)
 }
 
 fn has_fields(key: &CustomerKey, fields: &[Field]) -> Result<(), Refusal> {
@@ -318,7 +325,9 @@ impl Rotation {
         let is_hot = key.key_environment == KeyEnvironment::Hot;
         let becomes = if is_hot { KeyState::Superseded } else { KeyState::Superseding };
         keys::of(tenant).set_state(tx, old, KeyState::Active, becomes)?;
-        if !keys::of(tenant).insert(tx, &self.new)? {
+        // The list that guards the old key guards the new one, also if an Owner put it there meanwhile.
+        let filed = CustomerKey { acl_id: key.acl_id, ..self.new.clone() };
+        if !keys::of(tenant).insert(tx, &filed)? {
             return Err(Error::fault("taking the slot of a superseded key").into());
         }
         store::pool::take(tx, new, &self.owner)?;

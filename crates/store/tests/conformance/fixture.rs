@@ -85,6 +85,7 @@ pub fn key(number: u64, slot: Option<&str>) -> CustomerKey {
         verification_id: None,
         supersedes: None,
         assigned_at: at(3),
+        acl_id: None,
     }
 }
 

@@ -4,6 +4,7 @@
 mod support;
 
 mod accounts;
+mod approvals;
 mod backups;
 mod checkpoints;
 mod engine;
