@@ -11,6 +11,7 @@ use store::verifications::{self, Approval};
 use store::{OfTenant, StoreError};
 
 use super::Error;
+use super::approvals::advance_of_check;
 use super::move_inquiry::Step;
 use super::read_verification::Inquiry;
 use crate::app::App;
@@ -121,7 +122,7 @@ async fn apply(
     (now, request_id): (Timestamp, &str),
 ) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let step = step(inquiry, admitted, &raw.provider, now, request_id);
+        let step = step(inquiry.clone(), admitted, &raw.provider, now, request_id);
         let (owner, env, minter, judged) = (tenant.clone(), app.env, app.minter.clone(), raw.clone());
         let done = app.db.write("apply_event", move |tx| {
             if provider_events::insert_locked(tx, &judged)? == EventState::Applied {
@@ -134,7 +135,8 @@ async fn apply(
             Ok::<_, StoreError>(done)
         });
         if done.await? {
-            return Ok(());
+            let id = inquiry.verification.id;
+            return advance_of_check(app, &tenant, &id, now, request_id).await;
         }
         inquiry = find(app, &raw).await?.ok_or_else(Refusal::not_found)?.1;
     }

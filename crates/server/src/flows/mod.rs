@@ -3,6 +3,7 @@
 
 mod admit_call;
 mod apply_verification_event;
+pub mod approvals;
 mod assign_key;
 mod authenticate;
 mod authenticate_issuer_token;

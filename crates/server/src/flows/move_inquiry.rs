@@ -9,6 +9,7 @@ use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use store::audit::AuditEntry;
 use store::backups::{self, Changed};
+use store::users;
 use store::verifications::{self, Approval};
 use store::{StoreError, Tx};
 
@@ -53,6 +54,10 @@ impl Step {
         let verification = &self.inquiry.verification;
         let state = self.next.unwrap_or(verification.state);
         store::audit::of(tenant).append(tx, &self.entry(event_type, minter))?;
+        if users::of(tenant).find_person(tx, &self.inquiry.user.id)?.is_some() {
+            // Somebody of Control is no customer of the tenant's, and nothing is stored under his checks.
+            return Ok(true);
+        }
         let data = inquiry_data(&verification.id, &self.inquiry.user.user_identifier, state, self.now);
         tell(tx, tenant, env, &event(minter, self.now, event_type, data))?;
         let (settled, event_type) = match self.next {

@@ -27,6 +27,9 @@ use super::{Ctx, Error, EventData, event, record_refused, tell, told};
 use crate::app::App;
 use crate::edge::enclave::CallError;
 
+/// The member of a retail call that holds the certificate.
+const RETAIL_FIELD: &str = "gpg_public_key";
+
 /// What a retail tenant asks for.
 pub struct RecoverRetail {
     /// Whose backups.
@@ -100,18 +103,27 @@ async fn release(app: &App, ctx: &Ctx, inquiry: &Inquiry, certificate: &str) -> 
 
 /// The recipient that a certificate names, if it may receive and is the one bound at the start.
 async fn inspect(app: &App, inquiry: &Inquiry, certificate: &[u8]) -> Result<Recipient, Error> {
-    let recipient = match app.enclave.inspect(Inspect { certificate: certificate.to_vec() }).await {
-        Ok(recipient) => recipient,
-        Err(CallError::Refused(EnclaveRefusal::Recipient(fault))) => {
-            return Err(recipient_fault(fault).into());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let recipient = inspect_certificate(app, certificate, RETAIL_FIELD).await?;
     match &inquiry.verification.gpg_fingerprint {
         Some(bound) if *bound != recipient.openpgp_fpr => {
             Err(recipient_fault(RecipientFault::OtherFingerprint).into())
         }
         _ => Ok(recipient),
+    }
+}
+
+/// The recipient that a certificate names, if it may receive; else what is wrong with it, on this field.
+pub(super) async fn inspect_certificate(
+    app: &App,
+    certificate: &[u8],
+    field: &str,
+) -> Result<Recipient, Error> {
+    match app.enclave.inspect(Inspect { certificate: certificate.to_vec() }).await {
+        Ok(recipient) => Ok(recipient),
+        Err(CallError::Refused(EnclaveRefusal::Recipient(fault))) => {
+            Err(Refusal::field(field, recipient_text(fault)).into())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -344,7 +356,11 @@ fn used(same_key: bool) -> Refusal {
 }
 
 fn recipient_fault(fault: RecipientFault) -> Refusal {
-    let text = match fault {
+    Refusal::field(RETAIL_FIELD, recipient_text(fault))
+}
+
+const fn recipient_text(fault: RecipientFault) -> &'static str {
+    match fault {
         RecipientFault::Unreadable => "is not a readable OpenPGP public key block",
         RecipientFault::SecretKey => {
             "is a secret key: send the public key, and treat the secret one as exposed"
@@ -358,6 +374,5 @@ fn recipient_fault(fault: RecipientFault) -> Refusal {
         }
         RecipientFault::TooLarge => "is too large",
         RecipientFault::OtherFingerprint => "is not the key that this verification was bound to at its start",
-    };
-    Refusal::field("gpg_public_key", text)
+    }
 }

@@ -40,6 +40,9 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
     run(&mut jobs, Job::ForgetNamed);
+    run(&mut jobs, Job::PrepareRecoveries);
+    run(&mut jobs, Job::ExpirePackages);
+    run(&mut jobs, Job::ExpireChanges);
     jobs.spawn(deliver(Arc::clone(app), stop.clone()));
     jobs.spawn(send_mail::send(Arc::clone(app), stop.clone()));
     run(&mut jobs, Job::EndDeletions);
@@ -55,6 +58,9 @@ enum Job {
     AdmitEvents,
     CloseRecoveries,
     ForgetNamed,
+    PrepareRecoveries,
+    ExpirePackages,
+    ExpireChanges,
     EndDeletions,
     SweepBlobs(Sweep),
 }
@@ -68,6 +74,9 @@ impl Job {
             Self::AdmitEvents => "admit_events",
             Self::CloseRecoveries => "close_recoveries",
             Self::ForgetNamed => "forget_named",
+            Self::PrepareRecoveries => "prepare_recoveries",
+            Self::ExpirePackages => "expire_packages",
+            Self::ExpireChanges => "expire_changes",
             Self::EndDeletions => "end_deletions",
             Self::SweepBlobs(_) => "sweep_blobs",
         }
@@ -83,6 +92,11 @@ impl Job {
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
             Self::ForgetNamed => flows::forget_named(app, now).await,
+            Self::PrepareRecoveries => {
+                flows::approvals::advance_recoveries(app, now).await.map(|count| count > 0)
+            }
+            Self::ExpirePackages => flows::approvals::end_packages(app, now).await.map(|count| count > 0),
+            Self::ExpireChanges => flows::approvals::settle_changes(app, now).await.map(|count| count > 0),
             Self::EndDeletions => flows::end_deletions(app, now).await.map(|count| count > 0),
             Self::SweepBlobs(sweep) => sweep.round(app, now).await.map(|()| false),
         }

@@ -4,6 +4,7 @@
 //! form, a [`Posted`], asks whether his role does this, calls one flow, and shows a page or leads to one.
 
 mod account;
+mod acls;
 mod backups;
 mod cookie;
 mod fields;
@@ -13,6 +14,7 @@ mod log;
 pub mod look;
 mod notices;
 mod query;
+mod recoveries;
 mod settings;
 mod sign_in;
 mod stop;
@@ -58,6 +60,8 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(invitation::routes())
         .merge(account::routes())
         .merge(team::routes())
+        .merge(acls::routes())
+        .merge(recoveries::routes())
         .merge(look::routes())
         // So that a path that is none is answered as all of Control is.
         .route("/control/", any(nothing))

@@ -2,6 +2,8 @@
 
 mod access;
 mod account;
+mod acls;
+mod approvals;
 mod backups;
 mod guards;
 mod invitation;
@@ -10,6 +12,7 @@ mod log;
 mod mail;
 mod notices;
 mod passkeys;
+mod recoveries;
 mod settings;
 mod sign_in;
 mod team;

@@ -1,0 +1,145 @@
+//! Says who owns the tenant, and by which keys: what lists and attachments are signed under. The enclave believes
+//! the first version once, and each later one on the signature of an Owner of the one before.
+
+use boundary::approval::{Document as _, Owner, Roster};
+use boundary::message::Amend;
+use domain::audit::hex;
+use domain::control::Act;
+use domain::ids::PersonId;
+use domain::refusal::{Kind, Refusal};
+use domain::time::Timestamp;
+use store::passkeys::{self, Passkey};
+use store::people::Person;
+use store::rosters;
+use store::{Rx, StoreError};
+
+use super::super::{Ctx, Error};
+use super::{ToSign, ask_to_sign, ballot_of, control, hash_of, not_believed, owners, permitted, recorded};
+use crate::app::App;
+
+/// Whether the roster says what is so.
+#[derive(Clone, Debug)]
+pub enum RosterStands {
+    /// It does.
+    Holds(Roster),
+    /// It is to be signed: the version that would hold. None is in force, or the owners or their passkeys are not
+    /// what they were.
+    ToBeSigned(ToSign),
+}
+
+/// Where the roster stands, and what is to be signed where it does not hold.
+pub async fn draft_roster(app: &App, ctx: &Ctx) -> Result<RosterStands, Error> {
+    let person = permitted(ctx, Act::SignRoster)?;
+    let (newest, next) = look(app, ctx).await?;
+    match newest {
+        Some(newest) if newest.owners == next.owners => Ok(RosterStands::Holds(newest)),
+        _ => {
+            let (hash, mine) = (hash_of(app, &next), super::passkeys_of(app, &person).await?);
+            let options = ask_to_sign(control(app)?, &mine, &hash);
+            Ok(RosterStands::ToBeSigned(ToSign { document: next.to_canonical(), hash, options }))
+        }
+    }
+}
+
+/// Puts the next version in force, on the signature of an Owner of the one before, or, of the first, of its own.
+pub async fn found_roster(app: &App, ctx: &Ctx, document: &str, credential: &str) -> Result<Roster, Error> {
+    let founded = found(app, ctx, document, credential).await;
+    recorded(app, ctx, ctx.entry(app, "roster.refused"), founded).await
+}
+
+async fn found(app: &App, ctx: &Ctx, document: &str, credential: &str) -> Result<Roster, Error> {
+    let person = permitted(ctx, Act::SignRoster)?;
+    let (newest, next) = look(app, ctx).await?;
+    if next.to_canonical() != document {
+        let text =
+            "the owners or their passkeys have changed since the page was made; look again and sign anew";
+        return Err(Refusal::new(Kind::Conflict, "roster-changed", text).into());
+    }
+    let signers = newest.as_ref().unwrap_or(&next);
+    let keys = signers.owners.iter().find(|owner| owner.person_id == person.as_str());
+    let keys = keys.map(|owner| owner.keys.clone()).ok_or_else(not_an_owner)?;
+    let hash = hash_of(app, &next);
+    let ballot = ballot_of(app, &person, &keys, (&hash, true), credential).await?;
+    let amend = Amend {
+        document: document.as_bytes().to_vec(),
+        current: newest.as_ref().map(|roster| roster.to_canonical().into_bytes()),
+        roster: None,
+        ballots: vec![ballot],
+    };
+    app.enclave.amend(amend).await.map_err(not_believed)?;
+    let row =
+        rosters::Roster { version: next.version, document: document.to_owned(), hash, created_at: ctx.now };
+    let entry = store::audit::AuditEntry {
+        reason: Some(format!("version {}", next.version)),
+        ..ctx.entry(app, "roster.signed")
+    };
+    let tenant = ctx.principal.tenant.clone();
+    let written = app.db.write("found_roster", move |tx| {
+        if rosters::of(&tenant).insert(tx, &row)? {
+            store::audit::of(&tenant).append(tx, &entry)?;
+        }
+        Ok(())
+    });
+    written.await.map_err(|error: StoreError| Error::from(error))?;
+    Ok(next)
+}
+
+pub(super) fn not_an_owner() -> Refusal {
+    let text = "you are not among the owners who are on record: one of them signs the owners anew first";
+    Refusal::new(Kind::Forbidden, "not-on-roster", text)
+}
+
+/// The newest version, and the next, as the owners are by now.
+async fn look(app: &App, ctx: &Ctx) -> Result<(Option<Roster>, Roster), Error> {
+    let (tenant, rp_id, now) = (ctx.principal.tenant.clone(), control(app)?.passkeys.rp_id.clone(), ctx.now);
+    let found = app.db.read("find_roster", move |rx| {
+        let newest = rosters::of(&tenant).find_newest(rx)?;
+        let people = owners(rx, &tenant)?;
+        Ok::<_, StoreError>((newest, owners_with_keys(rx, &people, &rp_id, now)?))
+    });
+    let (newest, owners) = found.await?;
+    let newest = newest.map(|row| Roster::from_canonical(row.document.as_bytes()));
+    let newest = newest.map(|roster| roster.ok_or_else(|| Error::fault("reading a roster"))).transpose()?;
+    let next = Roster {
+        env: app.env,
+        tenant_id: ctx.principal.tenant.to_string(),
+        version: newest.as_ref().map_or(1, |roster| roster.version + 1),
+        prev_hash: newest.as_ref().map(|roster| hex(&hash_of(app, roster))),
+        owners,
+    };
+    Ok((newest, next))
+}
+
+/// Owners who can sign: those with a passkey that counts.
+fn owners_with_keys(
+    rx: &mut Rx<'_>,
+    people: &[Person],
+    rp_id: &str,
+    now: Timestamp,
+) -> Result<Vec<Owner>, StoreError> {
+    let mut owners = Vec::new();
+    for person in people {
+        let keys = super::signing_keys(&passkeys::list(rx, &person.id)?, rp_id, now);
+        if !keys.is_empty() {
+            owners.push(Owner { person_id: person.id.to_string(), name: person.name.clone(), keys });
+        }
+    }
+    owners.sort_by(|a, b| a.person_id.cmp(&b.person_id));
+    Ok(owners)
+}
+
+/// The roster in force and what this Owner signs with by it, for what he signs beside it.
+pub(super) async fn in_force(
+    app: &App,
+    ctx: &Ctx,
+    person: &PersonId,
+) -> Result<(Roster, Vec<boundary::approval::SigningKey>, Vec<Passkey>), Error> {
+    let (newest, _) = look(app, ctx).await?;
+    let roster = newest.ok_or_else(|| {
+        let text = "nobody has signed yet who owns this account: an Owner does so first, once";
+        Refusal::new(Kind::Conflict, "roster-missing", text)
+    })?;
+    let keys = roster.owners.iter().find(|owner| owner.person_id == person.as_str());
+    let keys = keys.map(|owner| owner.keys.clone()).ok_or_else(not_an_owner)?;
+    Ok((roster, keys, super::passkeys_of(app, person).await?))
+}

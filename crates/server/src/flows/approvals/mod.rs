@@ -1,0 +1,205 @@
+//! What people decide together: who owns the tenant, lists, keys under lists, and recoveries. What people sign is
+//! kept verbatim and shown to the enclave, which alone decides; what is refused here is refused early and politely.
+
+mod advance_recovery;
+mod attach_keys;
+mod build_intent;
+mod change_acl;
+mod download_recovery;
+mod found_roster;
+mod make_acl;
+mod prepare_recovery;
+mod read_acls;
+mod read_recoveries;
+mod request_recovery;
+mod settle_change;
+mod start_person_check;
+mod stop_recovery;
+mod vote;
+mod vote_on_change;
+
+pub use advance_recovery::{advance_recoveries, end_packages};
+pub use attach_keys::{Attaching, attach_keys, draft_attachment};
+pub use change_acl::change_acl;
+pub use download_recovery::{download_recovery, make_link};
+pub use found_roster::{RosterStands, draft_roster, found_roster};
+pub use make_acl::{Candidate, DraftAcl, DraftMember, draft_acl, list_candidates, make_acl};
+pub use read_acls::{ShownAcl, ShownChange, list_acls, read_acl, read_change};
+pub use read_recoveries::{RECOVERIES_SHOWN, ShownRecovery, ShownVote, list_recoveries, read_recovery};
+pub use request_recovery::{RequestRecovery, request_recovery};
+pub use settle_change::settle_changes;
+pub use stop_recovery::stop_recovery;
+pub use vote::{CastVote, vote};
+pub use vote_on_change::vote_on_change;
+
+pub(super) use advance_recovery::advance_of_check;
+
+use boundary::approval::{AclDocument, Document, SigningKey};
+use boundary::message::{Ballot, Refusal as EnclaveRefusal, Signature};
+use domain::audit::hex;
+use domain::control::Act;
+use domain::ids::{PersonId, TenantId};
+use domain::notice::NoticeKind;
+use domain::refusal::{Kind, Refusal};
+use domain::time::Timestamp;
+use store::acls::Acl;
+use store::audit::AuditEntry;
+use store::notices::Notice;
+use store::passkeys::{self, Passkey};
+use store::{Rx, StoreError};
+
+use super::{Ctx, Error, News, notify, record_refused};
+use crate::app::App;
+use crate::control::Control;
+use crate::edge::assertion::{self, is_signed_by};
+use crate::edge::enclave::CallError;
+
+/// The code of the enclave's no to what people signed.
+const NOT_BELIEVED: &str = "approval-refused";
+
+/// Something that a person signs with a passkey: what it is, its hash, and what the browser is asked.
+#[derive(Clone, Debug)]
+pub struct ToSign {
+    /// The document, exactly.
+    pub document: String,
+    /// Its hash: the passkey's challenge.
+    pub hash: [u8; 32],
+    /// The options for the browser, JSON.
+    pub options: String,
+}
+
+/// Who is signed in, if his role may do this.
+fn permitted(ctx: &Ctx, act: Act) -> Result<PersonId, Error> {
+    ctx.principal.permit_act(act)?;
+    let person = ctx.principal.person.as_ref().map(|(person, _)| person.clone());
+    person.ok_or_else(|| Error::fault("finding out who is signed in"))
+}
+
+fn control(app: &App) -> Result<&Control, Error> {
+    app.control.as_ref().ok_or_else(|| Refusal::no_such_path().into())
+}
+
+/// What a person signs with by now: his passkeys that were not revoked and count.
+fn signing_keys(passkeys: &[Passkey], rp_id: &str, now: Timestamp) -> Vec<SigningKey> {
+    let counting = passkeys.iter().filter(|passkey| passkey.counts_from <= now);
+    let keys = counting.map(|passkey| SigningKey {
+        kind: boundary::approval::KeyKind::WebAuthn,
+        public_key: hex(&passkey.point),
+        rp_id: Some(rp_id.to_owned()),
+    });
+    keys.collect()
+}
+
+/// What the browser is asked for a signature over that hash, by one of this person's passkeys.
+fn ask_to_sign(control: &Control, passkeys: &[Passkey], hash: &[u8; 32]) -> String {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let known = passkeys
+        .iter()
+        .map(|passkey| serde_json::json!({ "type": "public-key", "id": encode(&passkey.credential_id) }));
+    serde_json::json!({ "publicKey": {
+        "challenge": encode(hash),
+        "rpId": control.passkeys.rp_id,
+        "allowCredentials": known.collect::<Vec<_>>(),
+        "userVerification": "required",
+        "timeout": 300_000,
+    }})
+    .to_string()
+}
+
+/// A person's passkeys by now.
+async fn passkeys_of(app: &App, person: &PersonId) -> Result<Vec<Passkey>, Error> {
+    let person = person.clone();
+    let found = app.db.read("list_passkeys", move |rx| passkeys::list(rx, &person)).await;
+    found.map_err(|error: StoreError| error.into())
+}
+
+/// The ballot that a browser's answer is, if a passkey of this person made it that is not revoked, and that stands
+/// among `keys`: what the list, or the roster, says he signs with.
+async fn ballot_of(
+    app: &App,
+    person: &PersonId,
+    keys: &[SigningKey],
+    (hash, approve): (&[u8; 32], bool),
+    credential: &str,
+) -> Result<Ballot, Error> {
+    let answer = assertion::read(credential).ok_or_else(|| not_signed("no passkey signed this"))?;
+    let known = passkeys_of(app, person).await?;
+    let used = known.iter().find(|passkey| passkey.credential_id == answer.credential_id);
+    let used = used.ok_or_else(|| not_signed("this passkey is not one of yours, or it was revoked"))?;
+    let point = hex(&used.point);
+    let its_own: Vec<_> = keys.iter().filter(|key| key.public_key == point).cloned().collect();
+    if its_own.is_empty() {
+        let text = "this passkey is not yet among those you sign with: use one that you had when the list was made, \
+                    or have the list changed to take the new one";
+        return Err(not_signed(text).into());
+    }
+    let signature = Signature::WebAuthn(answer.assertion);
+    let ballot = Ballot { person_id: person.to_string(), approve, signature };
+    if is_signed_by(&its_own, &control(app)?.origin, hash, &ballot) {
+        return Ok(ballot);
+    }
+    Err(not_signed("the signature is not one over what the page shows").into())
+}
+
+fn not_signed(text: &str) -> Refusal {
+    Refusal::new(Kind::Forbidden, "not-signed", text)
+}
+
+/// The document of a list, which was read when it was kept.
+fn document_of(acl: &Acl) -> Result<AclDocument, Error> {
+    AclDocument::from_canonical(acl.document.as_bytes()).ok_or_else(|| Error::fault("reading a list"))
+}
+
+fn hash_of(app: &App, document: &impl Document) -> [u8; 32] {
+    app.sha256(&document.preimage())
+}
+
+/// The enclave's no to a document that people signed.
+fn not_believed(error: CallError) -> Error {
+    match error {
+        CallError::Refused(EnclaveRefusal::ProofFailed | EnclaveRefusal::SealBroken) => {
+            let text =
+                "the enclave does not accept what was signed; the operator finds the reason in its log";
+            Error::Refused(Refusal::new(Kind::Forbidden, NOT_BELIEVED, text))
+        }
+        CallError::Refused(EnclaveRefusal::AlreadyBound) => {
+            let text = "one of these keys is under another list, for good";
+            Error::Refused(Refusal::new(Kind::Conflict, "key-guarded", text))
+        }
+        error => error.into(),
+    }
+}
+
+/// Writes down that it was refused, and hands the refusal on; what broke is handed on as it is.
+async fn recorded<T>(app: &App, ctx: &Ctx, entry: AuditEntry, done: Result<T, Error>) -> Result<T, Error> {
+    if let Err(Error::Refused(refusal)) = &done {
+        record_refused(app, ctx, entry, refusal.code).await?;
+    }
+    done
+}
+
+/// The notices that tell these people.
+fn news(
+    app: &App,
+    now: Timestamp,
+    people: &[PersonId],
+    (kind, title, text, link): (NoticeKind, &str, &str, &str),
+) -> Result<Vec<Notice>, Error> {
+    let news = News { kind, title: title.to_owned(), text: text.to_owned(), link: link.to_owned() };
+    notify(app, now, people, &news)
+}
+
+/// People of a list who sign in still, for notices.
+fn people_of(document: &AclDocument) -> Vec<PersonId> {
+    document.members.iter().filter_map(|member| member.person_id.parse().ok()).collect()
+}
+
+/// Who owns the tenant by now.
+fn owners(rx: &mut Rx<'_>, tenant: &TenantId) -> Result<Vec<store::people::Person>, StoreError> {
+    let people = store::people::of(tenant).list(rx)?;
+    let is_owner = |person: &store::people::Person| {
+        person.role == domain::person::Role::Owner && person.state == domain::person::PersonState::Active
+    };
+    Ok(people.into_iter().filter(is_owner).collect())
+}

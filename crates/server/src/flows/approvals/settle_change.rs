@@ -1,0 +1,180 @@
+//! Does what the votes on a change come to: the enclave takes the version that passed, at once or after the list's
+//! delay where it weakens the list; what did not pass ends. Also the job that comes back to what waits.
+
+use boundary::acl::{Outcome, outcome};
+use boundary::approval::{AclDocument, Document as _, weakens};
+use boundary::message::{Amend, Ballot};
+use boundary::wire::Wire as _;
+use domain::approval::ChangeState;
+use domain::audit::ActorType;
+use domain::ids::{AclChangeId, TenantId};
+use domain::notice::NoticeKind;
+use domain::refusal::Refusal;
+use domain::time::Timestamp;
+use store::acl_changes::{self, Change, Vote};
+use store::acls::{self, Acl, Version};
+use store::audit::AuditEntry;
+use store::{OfTenant, StoreError};
+
+use super::super::{Error, entry, event, tell};
+use super::change_acl::change_path;
+use super::make_acl::acl_data;
+use super::{NOT_BELIEVED, document_of, news, not_believed, people_of};
+use crate::app::App;
+
+/// How many changes are looked at in one round.
+const ROUND_MAX: i64 = 200;
+
+/// Comes back to every change that is open or waits; says how many moved.
+pub async fn settle_changes(app: &App, now: Timestamp) -> Result<usize, Error> {
+    let open = app.db.read("list_changes", move |rx| acl_changes::list_open(rx, ROUND_MAX));
+    let open: Vec<OfTenant<Change>> = open.await.map_err(|error: StoreError| Error::from(error))?;
+    let mut moved = 0;
+    for OfTenant { tenant_id, row } in open {
+        match settle_change(app, &tenant_id, &row.id, now, "service").await {
+            Ok(becomes) => moved += usize::from(becomes != row.state),
+            // One that waits for the enclave keeps no other one waiting.
+            Err(Error::Refused(refusal)) => tracing::debug!(change_id = %row.id, %refusal, "a change waits"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(moved)
+}
+
+/// Does what follows from the votes by now, and says where the change stands.
+pub(super) async fn settle_change(
+    app: &App,
+    tenant: &TenantId,
+    id: &AclChangeId,
+    now: Timestamp,
+    request_id: &str,
+) -> Result<ChangeState, Error> {
+    let (owner, name) = (tenant.clone(), id.clone());
+    let found = app.db.read("find_change", move |rx| {
+        let Some(change) = acl_changes::of(&owner).find(rx, &name)? else { return Ok(None) };
+        let votes = acl_changes::of(&owner).list_votes(rx, &name)?;
+        let acl = acls::of(&owner).find(rx, &change.acl_id)?;
+        Ok::<_, StoreError>(acl.map(|acl| (change, votes, acl)))
+    });
+    let (change, votes, acl) = found.await?.ok_or_else(Refusal::not_found)?;
+    let step = match (change.state, stands(&change, &votes, &acl, now)?) {
+        (ChangeState::Open, Outcome::Approved) => match take(app, &change, &votes, &acl).await {
+            Ok(at) if waits(&change, &acl)? && at > now => (ChangeState::Waiting, Some(at)),
+            Ok(_) => (ChangeState::Applied, Some(now)),
+            // What the enclave does not believe will never be the list; what only waits for it is tried again.
+            Err(Error::Refused(refusal)) if refusal.code == NOT_BELIEVED => (ChangeState::Declined, None),
+            Err(error) => return Err(error),
+        },
+        (ChangeState::Open, Outcome::Declined) => (ChangeState::Declined, None),
+        (ChangeState::Open, Outcome::Expired) => (ChangeState::Expired, None),
+        (ChangeState::Waiting, _) if change.effective_at.is_some_and(|at| at <= now) => {
+            (ChangeState::Applied, change.effective_at)
+        }
+        (state, _) => return Ok(state),
+    };
+    write(app, tenant, &change, &acl, step, (now, request_id)).await
+}
+
+/// Whether the list's delay goes before the change, as the enclave reckons: only where it weakens the list. Its clock
+/// and ours are not one, so that an instant alone does not tell.
+fn waits(change: &Change, acl: &Acl) -> Result<bool, Error> {
+    let current = document_of(acl)?;
+    let next = document(change)?;
+    Ok(current.delay_hot_s.max(current.delay_cold_s) > 0 && weakens(&current, &next))
+}
+
+fn document(change: &Change) -> Result<AclDocument, Error> {
+    AclDocument::from_canonical(change.document.as_bytes()).ok_or_else(|| Error::fault("reading a change"))
+}
+
+/// Where the votes stand by the rule of the list as it is.
+fn stands(change: &Change, votes: &[Vote], acl: &Acl, now: Timestamp) -> Result<Outcome, Error> {
+    let document = document_of(acl)?;
+    let cast = document.members.iter().map(|member| {
+        votes.iter().find(|vote| vote.person_id.as_str() == member.person_id).map(|vote| vote.approve)
+    });
+    let cast: Vec<_> = cast.collect();
+    let stands = outcome(document.rule, &document.seats(), &cast, None, false);
+    let is_late = stands == Outcome::Open && now >= change.window_ends_at;
+    Ok(if is_late { Outcome::Expired } else { stands })
+}
+
+/// Has the enclave take it; the same again answers the same.
+async fn take(app: &App, change: &Change, votes: &[Vote], acl: &Acl) -> Result<Timestamp, Error> {
+    let ballots = votes.iter().map(|vote| Ballot::take(&mut vote.ballot.as_slice()));
+    let amend = Amend {
+        document: change.document.clone().into_bytes(),
+        current: Some(acl.document.clone().into_bytes()),
+        roster: None,
+        ballots: ballots.collect::<Result<_, _>>().map_err(|_| Error::fault("reading a ballot"))?,
+    };
+    let amended = app.enclave.amend(amend).await.map_err(not_believed)?;
+    Ok(Timestamp::from_ms(amended.effective_at_ms))
+}
+
+async fn write(
+    app: &App,
+    tenant: &TenantId,
+    change: &Change,
+    acl: &Acl,
+    (becomes, effective_at): (ChangeState, Option<Timestamp>),
+    (now, request_id): (Timestamp, &str),
+) -> Result<ChangeState, Error> {
+    let about = entry(&app.minter, now, (ActorType::Service, "service"), action(becomes), request_id);
+    let reason = format!("list {} change {}", acl.id, change.id);
+    let about = AuditEntry { reason: Some(reason), ..about };
+    let event = event(&app.minter, now, "acl.changed", acl_data(&acl.id, change.version));
+    let next = document(change)?;
+    let mut people = people_of(&document_of(acl)?);
+    people.extend(people_of(&next));
+    people.sort();
+    people.dedup();
+    let title = format!("{}: {}", acl.name, title(becomes));
+    let text = "Look at the list as it is now, and at who voted.";
+    let notices =
+        news(app, now, &people, (NoticeKind::ListChanged, &title, text, &change_path(&acl.id, &change.id)))?;
+    let (owner, env, change, name) = (tenant.clone(), app.env, change.clone(), next.name);
+    let version = Version {
+        acl_id: acl.id.clone(),
+        version: change.version,
+        document: change.document.clone(),
+        hash: change.hash,
+        created_at: now,
+    };
+    let moved = app.db.write("settle_change", move |tx| {
+        let step = (change.state, becomes);
+        if !acl_changes::of(&owner).set_state(tx, &change.id, step, effective_at, now)? {
+            return Ok(false);
+        }
+        if becomes == ChangeState::Applied {
+            acls::of(&owner).set_version(tx, &name, &version)?;
+            tell(tx, &owner, env, &event)?;
+        }
+        store::audit::of(&owner).append(tx, &about)?;
+        notices.iter().try_for_each(|notice| store::notices::of(&owner).append(tx, notice))?;
+        Ok::<_, StoreError>(true)
+    });
+    // Whoever was first has written it; where it stands now, the next look says.
+    moved.await?;
+    Ok(becomes)
+}
+
+const fn action(state: ChangeState) -> &'static str {
+    match state {
+        ChangeState::Open => "acl.change-proposed",
+        ChangeState::Waiting => "acl.change-approved",
+        ChangeState::Applied => "acl.changed",
+        ChangeState::Declined => "acl.change-declined",
+        ChangeState::Expired => "acl.change-expired",
+    }
+}
+
+const fn title(state: ChangeState) -> &'static str {
+    match state {
+        ChangeState::Open => "a change is voted on",
+        ChangeState::Waiting => "a change has passed and takes effect later",
+        ChangeState::Applied => "the list has changed",
+        ChangeState::Declined => "a change was declined",
+        ChangeState::Expired => "a change did not pass in time",
+    }
+}

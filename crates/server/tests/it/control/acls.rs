@@ -1,0 +1,196 @@
+//! `/control/acls`: lists are made by an owner's signature and changed by their members' votes.
+
+use super::approvals::{EVERYBODY, Stage, attach, list_form, options_for, pairs, sign, sign_page, vote};
+use testkit::{App, Person};
+
+#[tokio::test]
+async fn a_list_that_cannot_pass_is_not_made() {
+    let app = App::start().await;
+    let mut owner = app.person("owner").await;
+    let page = owner.open("/control/acls/owners").await;
+    sign_page(&mut owner, &page, "/control/acls/owners").await;
+    for (seats, more, told) in [
+        (&EVERYBODY[..], &[("number", "4")][..], "that can never pass"),
+        (&EVERYBODY[..1], &[("number", "1")][..], "nobody releases to himself alone"),
+        (&EVERYBODY[..0], &[][..], "nobody releases to himself alone"),
+        (&EVERYBODY[..], &[("rule", "percentage"), ("number", "101")][..], "that can never pass"),
+        (&EVERYBODY[..], &[("name", "")][..], "must be 1 to 127 characters"),
+        (&EVERYBODY[..], &[("window_days", "31")][..], "must be 1 to 30 days"),
+        (&EVERYBODY[..], &[("delay_hot_hours", "721")][..], "must be 0 to 720 hours"),
+    ] {
+        let fields = list_form(&mut owner, seats, more).await;
+        let answer = owner.post("/control/acls/new", &pairs(&fields)).await;
+        assert_eq!(answer.status, 400, "{told}: {}", answer.text());
+        assert!(answer.text().contains(told), "{told}: {}", answer.text());
+    }
+    let entries = app.partner().audit("&action=acl.refused").await;
+    assert_eq!(entries.len(), 7, "each is in the log");
+    assert!(owner.open("/control/acls").await.text().contains("No list yet"));
+}
+
+#[tokio::test]
+async fn only_owners_make_lists_and_only_over_what_they_signed() {
+    let app = App::start().await;
+    let (mut owner, mut member) = (app.person("owner").await, app.person("member-1").await);
+    assert_eq!(member.get("/control/acls/new").await.status, 403);
+    // Nobody has signed who the owners are.
+    let fields = list_form(&mut owner, &EVERYBODY, &[]).await;
+    let answer = owner.post("/control/acls/new", &pairs(&fields)).await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/control/acls/owners"));
+    let page = owner.open("/control/acls/owners").await;
+    sign_page(&mut owner, &page, "/control/acls/owners").await;
+    assert!(owner.open("/control/acls/owners").await.text().contains("This is version 1."));
+    let page = owner.post("/control/acls/new", &pairs(&fields)).await.text();
+    let document = super::approvals::hidden(&page, "document");
+    let credential = sign(&owner, &testkit::options_of(&page));
+    for (document, credential) in [
+        (document.replace("\"value\":2", "\"value\":1"), credential.clone()),
+        (document.clone(), sign(&member, &testkit::options_of(&page))),
+        (document.clone(), String::new()),
+    ] {
+        let answer =
+            owner.post("/control/acls", &[("document", &document), ("credential", &credential)]).await;
+        assert!([403, 409].contains(&answer.status), "{}", answer.text());
+    }
+    let by_member =
+        member.post("/control/acls", &[("document", &document), ("credential", &credential)]).await;
+    assert_eq!(by_member.status, 403);
+    let made = owner.post("/control/acls", &[("document", &document), ("credential", &credential)]).await;
+    assert_eq!(made.status, 303, "{}", made.text());
+}
+
+#[tokio::test]
+async fn the_form_says_which_votes_would_pass() {
+    let app = App::start().await;
+    let mut owner = app.person("owner").await;
+    let seats = [EVERYBODY[0], ("(member-1@", "must"), ("(member-2@", "veto")];
+    let fields = list_form(&mut owner, &seats, &[("action", "try")]).await;
+    let people: Vec<String> =
+        fields.iter().filter_map(|(name, _)| name.strip_prefix("seat-").map(str::to_owned)).collect();
+    for (votes, told) in [
+        (["yes", "yes", "none"], "it passes"),
+        (["yes", "none", "yes"], "it is still open"),
+        (["yes", "yes", "no"], "it is declined"),
+        (["none", "none", "none"], "it is still open"),
+    ] {
+        let mut fields = fields.clone();
+        for (person, vote) in people.iter().zip(votes) {
+            fields.push((format!("vote-{person}"), vote.to_owned()));
+        }
+        let page = owner.post("/control/acls/new", &pairs(&fields)).await.text();
+        assert!(page.contains(told), "{votes:?}: {told}: {page}");
+    }
+    assert!(app.partner().audit("&action=acl.made").await.is_empty(), "nothing was saved");
+}
+
+/// Proposes the list with these seats: where the change is.
+async fn propose(stage: &mut Stage, seats: &[(&str, &str)], more: &[(&str, &str)]) -> testkit::Answer {
+    let fields = list_form(&mut stage.owner, seats, more).await;
+    let path = format!("/control/acls/{}/change", stage.acl);
+    stage.first.open(&path).await;
+    stage.first.post(&path, &pairs(&fields)).await
+}
+
+#[tokio::test]
+async fn a_change_is_voted_on_by_all_and_whoever_is_taken_off_votes_no_more() {
+    let mut stage = Stage::new().await;
+    let proposed = propose(&mut stage, &EVERYBODY[..2], &[]).await;
+    assert_eq!(proposed.status, 303, "{}", proposed.text());
+    let path = proposed.header("location").to_owned();
+    // One at a time, and no recovery meanwhile.
+    assert_eq!(propose(&mut stage, &EVERYBODY[..2], &[("name", "Other")]).await.status, 409);
+    stage.refused("acl.change-refused", "change-open").await;
+    let fields: Vec<(String, String)> =
+        stage.asked().iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let answer = stage.first.post("/control/recoveries", &pairs(&fields)).await;
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    stage.refused("recovery.refused", "change-open").await;
+    // Whoever is to be taken off votes too; and each once.
+    let page = stage.second.open(&path).await.text();
+    let yes = options_for(&page, "yes");
+    assert_eq!(vote(&mut stage.second, &path, "no").await.status, 303);
+    let again = sign(&stage.second, &yes);
+    assert_eq!(stage.second.post(&path, &[("approve", "yes"), ("credential", &again)]).await.status, 409);
+    stage.refused("acl.vote-refused", "already-voted").await;
+    assert_eq!(vote(&mut stage.owner, &path, "yes").await.status, 303);
+    assert_eq!(vote(&mut stage.first, &path, "yes").await.status, 303);
+    assert!(stage.first.open(&path).await.text().contains("The list is this now."));
+    assert_eq!(stage.logged("acl.changed").await.len(), 1);
+    // He is off: he neither asks nor votes, in the same second.
+    let answer = stage.second.post("/control/recoveries", &pairs(&fields)).await;
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    stage.refused("recovery.refused", "removed-from-acl").await;
+    let running = stage.ask_and_prove().await;
+    let page = stage.first.open(&running).await.text();
+    let credential = sign(&stage.second, &options_for(&page, "yes"));
+    let fields = [("approve", "yes"), ("credential", credential.as_str())];
+    assert_eq!(stage.second.post(&format!("{running}/vote"), &fields).await.status, 403);
+    stage.refused("recovery.vote-refused", "not-on-acl").await;
+    // And while it runs, the list stays as it is.
+    assert_eq!(propose(&mut stage, &EVERYBODY, &[]).await.status, 409);
+    stage.refused("acl.change-refused", "recovery-running").await;
+    vote(&mut stage.owner, &running, "yes").await;
+    vote(&mut stage.first, &running, "yes").await;
+    assert!(stage.first.open(&running).await.text().contains("It is ready"), "under the list as it is now");
+}
+
+#[tokio::test]
+async fn a_change_that_too_few_want_does_not_become_the_list() {
+    let mut stage = Stage::new().await;
+    let path = propose(&mut stage, &EVERYBODY, &[("number", "3")]).await.header("location").to_owned();
+    vote(&mut stage.owner, &path, "no").await;
+    vote(&mut stage.second, &path, "no").await;
+    assert!(stage.first.open(&path).await.text().contains("Declined"));
+    let path = propose(&mut stage, &EVERYBODY, &[("number", "3")]).await.header("location").to_owned();
+    stage.app.clock.advance(std::time::Duration::from_hours(7 * 24));
+    stage.first.sign_in().await;
+    let mut page = String::new();
+    for _ in 0..100 {
+        page = stage.first.open(&path).await.text();
+        if page.contains("Expired") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(page.contains("Not enough said yes in time"), "{page}");
+    assert!(stage.logged("acl.changed").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_weaker_list_waits_its_delay_and_a_stricter_one_does_not() {
+    let mut stage = Stage::with(&EVERYBODY, &[("delay_hot_hours", "1")]).await;
+    let stricter = [("number", "3"), ("delay_hot_hours", "1")];
+    let path = propose(&mut stage, &EVERYBODY, &stricter).await.header("location").to_owned();
+    vote(&mut stage.owner, &path, "yes").await;
+    vote(&mut stage.first, &path, "yes").await;
+    assert!(stage.first.open(&path).await.text().contains("The list is this now."));
+    let weaker = [("number", "2"), ("delay_hot_hours", "1")];
+    let path = propose(&mut stage, &EVERYBODY, &weaker).await.header("location").to_owned();
+    for person in [&mut stage.owner, &mut stage.first, &mut stage.second] {
+        vote(person, &path, "yes").await;
+    }
+    let page = stage.first.open(&path).await.text();
+    assert!(page.contains("Passed, takes effect later"), "{page}");
+}
+
+#[tokio::test]
+async fn a_key_goes_under_one_list_by_an_owners_signature() {
+    let mut stage = Stage::new().await;
+    let other = super::approvals::make_list(&mut stage.owner, &EVERYBODY, &[("name", "Other")]).await;
+    let path = format!("/control/acls/{other}/attach");
+    let answer = stage.owner.post(&path, &[("keys", &stage.key.key_id)]).await;
+    assert_eq!(answer.status, 409, "{}", answer.text());
+    stage.refused("acl.attachment-refused", "key-guarded").await;
+    let answer = stage.owner.post(&path, &[("keys", "no id")]).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    let second: &mut Person = &mut stage.second;
+    assert_eq!(second.post(&path, &[("keys", &stage.key.key_id)]).await.status, 403);
+    // Signed for one key, sent for another list.
+    let key = stage.app.partner().assigned("user-2", "customer-2").await;
+    let page = stage.owner.post(&path, &[("keys", &key.key_id)]).await;
+    let elsewhere = format!("/control/acls/{}/attached", stage.acl);
+    assert_eq!(sign_page(&mut stage.owner, &page, &elsewhere).await.status, 409);
+    attach(&mut stage.owner, &other, &key.key_id).await;
+    attach(&mut stage.owner, &other, &key.key_id).await;
+    assert_eq!(stage.logged("key.attached").await.len(), 2, "each key once");
+}
