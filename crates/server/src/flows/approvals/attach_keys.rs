@@ -53,6 +53,7 @@ pub async fn attach_keys(
     document: &str,
     credential: &str,
 ) -> Result<usize, Error> {
+    permitted(ctx, Act::AttachKeys)?;
     let acl = find_acl(app, ctx, acl).await?;
     let attached = attach(app, ctx, &acl, document, credential).await;
     recorded(app, ctx, ctx.entry(app, "acl.attachment-refused"), attached).await

@@ -140,6 +140,7 @@ async fn vote(
     Path((acl, change)): Path<(String, String)>,
     Posted(visitor, fields): Posted,
 ) -> Result<Redirect, Stop> {
+    visitor.permit(Act::Vote)?;
     let (approve, credential) = (approves(&fields)?, fields.raw("credential"));
     approvals::vote_on_change(&app, &visitor.ctx(), (&acl, &change), approve, credential).await?;
     Ok(Redirect::to(&format!("/control/acls/{acl}/changes/{change}")))

@@ -108,6 +108,7 @@ async fn vote(
     Path(id): Path<String>,
     Posted(visitor, fields): Posted,
 ) -> Result<Redirect, Stop> {
+    visitor.permit(Act::Vote)?;
     let (approve, credential) = (approves(&fields)?, fields.raw("credential").to_owned());
     approvals::vote(&app, &visitor.ctx(), &id, &CastVote::Passkey { approve, credential }).await?;
     Ok(Redirect::to(&format!("/control/recoveries/{id}")))
@@ -118,6 +119,7 @@ async fn ballot(
     Path(id): Path<String>,
     Posted(visitor, fields): Posted,
 ) -> Result<Redirect, Stop> {
+    visitor.permit(Act::Vote)?;
     let cast = CastVote::File(fields.text("ballot").to_owned());
     approvals::vote(&app, &visitor.ctx(), &id, &cast).await?;
     Ok(Redirect::to(&format!("/control/recoveries/{id}")))
@@ -128,6 +130,7 @@ async fn stop(
     Path(id): Path<String>,
     Posted(visitor, fields): Posted,
 ) -> Result<Redirect, Stop> {
+    visitor.permit(Act::Vote)?;
     approvals::stop_recovery(&app, &visitor.ctx(), &id, fields.raw("credential")).await?;
     Ok(Redirect::to(&format!("/control/recoveries/{id}")))
 }
@@ -137,21 +140,24 @@ async fn link(
     Path(id): Path<String>,
     Posted(visitor, _): Posted,
 ) -> Result<Response, Stop> {
+    visitor.permit(Act::DownloadRecovery)?;
     let token = approvals::make_link(&app, &visitor.ctx(), &id).await?;
     Ok(view::link(&visitor, &id, &token).into_response())
 }
 
 #[derive(Deserialize)]
 struct Token {
+    #[serde(default)]
     token: String,
 }
 
 async fn package(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Query(Token { token }): Query<Token>,
     visitor: Visitor,
+    Query(Token { token }): Query<Token>,
 ) -> Result<Response, Stop> {
+    visitor.permit(Act::DownloadRecovery)?;
     let download = approvals::download_recovery(&app, &visitor.ctx(), &id, &token).await?;
     let name = format!("attachment; filename=\"recovery-{}.tar.gpg\"", download.id);
     let headers = [(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_DISPOSITION, name)];
