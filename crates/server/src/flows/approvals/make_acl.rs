@@ -186,6 +186,14 @@ impl DraftAcl {
         if name == 0 || name > IDENTIFIER_CHARS_MAX / 2 || self.name.chars().any(char::is_control) {
             fault("name", "must be 1 to 127 characters in one line".to_owned());
         }
+        let is_number = match self.rule {
+            Rule::Majority => true,
+            Rule::Percentage(percent) => (1..=100).contains(&percent),
+            Rule::Exact(count) => count > 0,
+        };
+        if !is_number {
+            fault("number", "must be a number of members, or 1 to 100 in a hundred".to_owned());
+        }
         if !(2..=ACL_MEMBERS_MAX).contains(&self.members.len()) {
             let text = "must be two at least: nobody releases to himself alone";
             fault("members", text.to_owned());

@@ -13,7 +13,9 @@ async fn a_list_that_cannot_pass_is_not_made() {
         (&EVERYBODY[..], &[("number", "4")][..], "that can never pass"),
         (&EVERYBODY[..1], &[("number", "1")][..], "nobody releases to himself alone"),
         (&EVERYBODY[..0], &[][..], "nobody releases to himself alone"),
-        (&EVERYBODY[..], &[("rule", "percentage"), ("number", "101")][..], "that can never pass"),
+        (&EVERYBODY[..], &[("rule", "percentage"), ("number", "101")][..], "or 1 to 100 in a hundred"),
+        (&EVERYBODY[..], &[("number", "0")][..], "must be a number of members"),
+        (&EVERYBODY[..], &[("number", "")][..], "must be a number of members"),
         (&EVERYBODY[..], &[("name", "")][..], "must be 1 to 127 characters"),
         (&EVERYBODY[..], &[("window_days", "31")][..], "must be 1 to 30 days"),
         (&EVERYBODY[..], &[("delay_hot_hours", "721")][..], "must be 0 to 720 hours"),
@@ -24,7 +26,7 @@ async fn a_list_that_cannot_pass_is_not_made() {
         assert!(answer.text().contains(told), "{told}: {}", answer.text());
     }
     let entries = app.partner().audit("&action=acl.refused").await;
-    assert_eq!(entries.len(), 7, "each is in the log");
+    assert_eq!(entries.len(), 9, "each is in the log");
     assert!(owner.open("/control/acls").await.text().contains("No list yet"));
 }
 

@@ -415,3 +415,16 @@ async fn a_vote_is_signed_away_from_any_network_and_handed_in_as_a_file() {
     vote(&mut stage.first, &path, "yes").await;
     assert!(stage.first.open(&path).await.text().contains("It is ready"));
 }
+
+#[tokio::test]
+async fn a_persons_check_is_no_event_of_the_tenants_and_the_recovery_is() {
+    let mut stage = Stage::new().await;
+    let path = stage.ask_and_prove().await;
+    vote(&mut stage.first, &path, "yes").await;
+    vote(&mut stage.second, &path, "yes").await;
+    let told = |of: &str| stage.app.place.rows(&format!("events WHERE type LIKE '{of}'"));
+    assert_eq!(told("inquiry.%"), 0, "he is no customer");
+    for event in ["recovery.requested", "recovery.approved", "recovery.released", "acl.changed"] {
+        assert_eq!(told(event), 1, "{event}");
+    }
+}

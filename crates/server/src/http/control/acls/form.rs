@@ -37,11 +37,11 @@ impl Filled {
 
     /// What was sent.
     pub fn read(fields: &Fields, candidates: &[Candidate]) -> Self {
-        // A number that is none can never pass, and the form says so.
+        // None, and what is no number, is refused by the rule for numbers.
         let number = fields.text("number").parse().unwrap_or(0);
         let rule = match fields.text("rule") {
             "percentage" => Rule::Percentage(number),
-            "exact" => Rule::Exact(if number == 0 { u32::MAX } else { number }),
+            "exact" => Rule::Exact(number),
             _ => Rule::Majority,
         };
         let count = |name: &str| fields.text(name).parse().unwrap_or(-1);
@@ -148,7 +148,7 @@ fn inputs(
         (parts::field(&Field::text("name", "Name").holding(&draft.name).faulting(fault("name"))))
         (parts::radio(&Field::text("rule", "Who has to say yes").holding(&filled.rule).faulting(fault("rule")), &rules))
         (parts::field(&Field::text("number", "How many, or how many in a hundred").of_kind("number").holding(&filled.number)
-            .hinting("Not needed for more than half.").optional()))
+            .hinting("Not needed for more than half.").optional().faulting(fault("number"))))
         h2 #members { "Members" }
         @if let Some(fault) = fault("members") { (parts::told(Tone::Bad, &html! { p { "The members " (fault) "." } })) }
         @for candidate in candidates { (member(candidate, filled)) }
