@@ -20,8 +20,6 @@ pub enum Section {
     Backups,
     /// What it is encrypted to.
     Keys,
-    /// Identity checks that an officer decides.
-    Reviews,
     /// The audit log.
     Log,
     /// The people.
@@ -36,12 +34,11 @@ pub enum Section {
 
 impl Section {
     /// Those of the navigation, in its order.
-    pub const LISTED: [Self; 8] = [
+    pub const LISTED: [Self; 7] = [
         Self::Recoveries,
         Self::Lists,
         Self::Backups,
         Self::Keys,
-        Self::Reviews,
         Self::Log,
         Self::Team,
         Self::Settings,
@@ -54,7 +51,6 @@ impl Section {
             Self::Lists => "Lists",
             Self::Backups => "Backups",
             Self::Keys => "Keys",
-            Self::Reviews => "Reviews",
             Self::Log => "Log",
             Self::Team => "Team",
             Self::Settings => "Settings",
@@ -70,7 +66,6 @@ impl Section {
             Self::Lists => "/control/acls",
             Self::Backups => "/control/backups",
             Self::Keys => "/control/keys",
-            Self::Reviews => "/control/reviews",
             Self::Log => "/control/log",
             Self::Team => "/control/team",
             Self::Settings => "/control/settings",
