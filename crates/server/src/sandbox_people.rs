@@ -5,8 +5,11 @@
 
 use api::sandbox::{Passkey as ShownPasskey, Person as ShownPerson};
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use boundary::message::Assertion;
 use domain::ids::{Order, PasskeyId, PersonId};
 use domain::person::{PersonState, Role};
 use store::StoreError;
@@ -16,6 +19,7 @@ use store::seal::Place;
 use store::tenants::Tenant;
 
 use crate::app::App;
+use crate::control::Control;
 use crate::edge::passkeys::data_of;
 use crate::edge::passwords::hash_of_strong;
 use crate::edge::totp::base32;
@@ -129,6 +133,33 @@ fn kit(app: &App, tenant: &Tenant, (word, name, role): (&str, &'static str, Role
     Ok(Kit { credential_id: derive("credential id"), email, name, role, password, totp, scalar, point })
 }
 
+/// A tenant's ready-made owner signs that hash with his passkey: its point, and what it answers. So a sandbox begins
+/// with its owners on record, and nobody need know of it to rehearse.
+pub fn sign_as_owner(
+    app: &App,
+    tenant: &Tenant,
+    control: &Control,
+    hash: &[u8; 32],
+) -> Result<([u8; 65], Assertion), Error> {
+    let owner = kit(app, tenant, PEOPLE[0])?;
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &owner.pkcs8());
+    let key = key.map_err(|_| Error::fault("reading a sandbox's passkey"))?;
+    let client_data_json = serde_json::json!({
+        "type": "webauthn.get", "challenge": URL_SAFE_NO_PAD.encode(hash), "origin": control.origin,
+        "crossOrigin": false,
+    });
+    let client_data_json = client_data_json.to_string().into_bytes();
+    // Whose page it is; that somebody was there, verified; a counter that stays at nought.
+    let rp_id = app.sha256(control.passkeys.rp_id.as_bytes());
+    let authenticator_data = [&rp_id[..], &[0x05, 0, 0, 0, 0]].concat();
+    let signed = [&authenticator_data[..], &app.sha256(&client_data_json)].concat();
+    #[expect(clippy::disallowed_methods, reason = "the library signs with its own chance")]
+    let signature = key.sign(&SystemRandom::new(), &signed);
+    let signature =
+        signature.map_err(|_| Error::fault("signing with a sandbox's passkey"))?.as_ref().to_vec();
+    Ok((owner.point, Assertion { authenticator_data, client_data_json, signature }))
+}
+
 /// A private key of P-256 and its point. A number that is no private key is passed over, which nobody will see.
 fn key_pair(derive: impl Fn(&str) -> [u8; 32]) -> Result<([u8; 32], [u8; 65]), Error> {
     for round in 0..8 {
@@ -142,9 +173,12 @@ fn key_pair(derive: impl Fn(&str) -> [u8; 32]) -> Result<([u8; 32], [u8; 65]), E
 }
 
 impl Kit {
+    fn pkcs8(&self) -> Vec<u8> {
+        [&PKCS8_HEAD[..], &self.scalar, &PKCS8_MIDDLE, &self.point].concat()
+    }
+
     fn shown(&self, app: &App, id: &PersonId) -> ShownPerson {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let pkcs8 = [&PKCS8_HEAD[..], &self.scalar, &PKCS8_MIDDLE, &self.point].concat();
         let rp_id = app.control.as_ref().map_or_else(String::new, |control| control.passkeys.rp_id.clone());
         ShownPerson {
             email: self.email.clone(),
@@ -154,7 +188,7 @@ impl Kit {
             passkey: ShownPasskey {
                 credential_id: encode(&self.credential_id),
                 user_handle: encode(&id.bytes()),
-                private_key_pkcs8: encode(&pkcs8),
+                private_key_pkcs8: encode(&self.pkcs8()),
                 rp_id,
                 sign_count: 0,
             },

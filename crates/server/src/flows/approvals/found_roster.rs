@@ -2,7 +2,7 @@
 //! the first version once, and each later one on the signature of an Owner of the one before.
 
 use boundary::approval::{Document as _, Owner, Roster};
-use boundary::message::Amend;
+use boundary::message::{Amend, Ballot, Signature};
 use domain::audit::hex;
 use domain::control::Act;
 use domain::ids::PersonId;
@@ -11,11 +11,13 @@ use domain::time::Timestamp;
 use store::passkeys::{self, Passkey};
 use store::people::Person;
 use store::rosters;
+use store::tenants::Tenant;
 use store::{Rx, StoreError};
 
 use super::super::{Ctx, Error};
 use super::{ToSign, ask_to_sign, ballot_of, control, hash_of, not_believed, owners, permitted, recorded};
 use crate::app::App;
+use crate::sandbox_people::sign_as_owner;
 
 /// Whether the roster says what is so.
 #[derive(Clone, Debug)]
@@ -60,15 +62,28 @@ async fn found(app: &App, ctx: &Ctx, document: &str, credential: &str) -> Result
     let keys = keys.map(|owner| owner.keys.clone()).ok_or_else(not_an_owner)?;
     let hash = hash_of(app, &next);
     let ballot = ballot_of(app, &person, &keys, (&hash, true), credential).await?;
+    put_in_force(app, ctx, newest.as_ref(), &next, ballot).await?;
+    Ok(next)
+}
+
+/// Has the enclave take the version, and keeps it.
+async fn put_in_force(
+    app: &App,
+    ctx: &Ctx,
+    current: Option<&Roster>,
+    next: &Roster,
+    ballot: Ballot,
+) -> Result<(), Error> {
+    let document = next.to_canonical();
     let amend = Amend {
-        document: document.as_bytes().to_vec(),
-        current: newest.as_ref().map(|roster| roster.to_canonical().into_bytes()),
+        document: document.clone().into_bytes(),
+        current: current.map(|roster| roster.to_canonical().into_bytes()),
         roster: None,
         ballots: vec![ballot],
     };
     app.enclave.amend(amend).await.map_err(not_believed)?;
-    let row =
-        rosters::Roster { version: next.version, document: document.to_owned(), hash, created_at: ctx.now };
+    let (version, hash) = (next.version, hash_of(app, next));
+    let row = rosters::Roster { version, document, hash, created_at: ctx.now };
     let entry = store::audit::AuditEntry {
         reason: Some(format!("version {}", next.version)),
         ..ctx.entry(app, "roster.signed")
@@ -80,8 +95,25 @@ async fn found(app: &App, ctx: &Ctx, document: &str, credential: &str) -> Result
         }
         Ok(())
     });
-    written.await.map_err(|error: StoreError| Error::from(error))?;
-    Ok(next)
+    written.await.map_err(|error: StoreError| error.into())
+}
+
+/// In a sandbox the owners are on record from the start: what nobody has signed yet, the ready-made owner signs.
+async fn ready_made(app: &App, ctx: &Ctx, next: &Roster) -> Result<bool, Error> {
+    if app.sandbox.is_none() {
+        return Ok(false);
+    }
+    let id = ctx.principal.tenant.clone();
+    let tenant = app.db.read("find_tenant", move |rx| store::tenants::find(rx, &id)).await;
+    let tenant: Option<Tenant> = tenant.map_err(|error: StoreError| Error::from(error))?;
+    let Some(tenant) = tenant else { return Ok(false) };
+    let (point, assertion) = sign_as_owner(app, &tenant, control(app)?, &hash_of(app, next))?;
+    let point = hex(&point);
+    let signs = |owner: &&Owner| owner.keys.iter().any(|key| key.public_key == point);
+    let Some(owner) = next.owners.iter().find(signs) else { return Ok(false) };
+    let (person_id, signature) = (owner.person_id.clone(), Signature::WebAuthn(assertion));
+    put_in_force(app, ctx, None, next, Ballot { person_id, approve: true, signature }).await?;
+    Ok(true)
 }
 
 pub(super) fn not_an_owner() -> Refusal {
@@ -91,6 +123,14 @@ pub(super) fn not_an_owner() -> Refusal {
 
 /// The newest version, and the next, as the owners are by now.
 async fn look(app: &App, ctx: &Ctx) -> Result<(Option<Roster>, Roster), Error> {
+    let (newest, next) = look_up(app, ctx).await?;
+    if newest.is_none() && ready_made(app, ctx, &next).await? {
+        return look_up(app, ctx).await;
+    }
+    Ok((newest, next))
+}
+
+async fn look_up(app: &App, ctx: &Ctx) -> Result<(Option<Roster>, Roster), Error> {
     let (tenant, rp_id, now) = (ctx.principal.tenant.clone(), control(app)?.passkeys.rp_id.clone(), ctx.now);
     let found = app.db.read("find_roster", move |rx| {
         let newest = rosters::of(&tenant).find_newest(rx)?;

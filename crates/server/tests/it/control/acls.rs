@@ -7,8 +7,6 @@ use testkit::{App, Person};
 async fn a_list_that_cannot_pass_is_not_made() {
     let app = App::start().await;
     let mut owner = app.person("owner").await;
-    let page = owner.open("/control/acls/owners").await;
-    sign_page(&mut owner, &page, "/control/acls/owners").await;
     for (seats, more, told) in [
         (&EVERYBODY[..], &[("number", "4")][..], "that can never pass"),
         (&EVERYBODY[..1], &[("number", "1")][..], "nobody releases to himself alone"),
@@ -20,7 +18,7 @@ async fn a_list_that_cannot_pass_is_not_made() {
         (&EVERYBODY[..], &[("window_days", "31")][..], "must be 1 to 30 days"),
         (&EVERYBODY[..], &[("delay_hot_hours", "721")][..], "must be 0 to 720 hours"),
     ] {
-        let fields = list_form(&mut owner, seats, more).await;
+        let fields = list_form(&owner, seats, more).await;
         let answer = owner.post("/control/acls/new", &pairs(&fields)).await;
         assert_eq!(answer.status, 400, "{told}: {}", answer.text());
         assert!(answer.text().contains(told), "{told}: {}", answer.text());
@@ -35,13 +33,7 @@ async fn only_owners_make_lists_and_only_over_what_they_signed() {
     let app = App::start().await;
     let (mut owner, mut member) = (app.person("owner").await, app.person("member-1").await);
     assert_eq!(member.get("/control/acls/new").await.status, 403);
-    // Nobody has signed who the owners are.
-    let fields = list_form(&mut owner, &EVERYBODY, &[]).await;
-    let answer = owner.post("/control/acls/new", &pairs(&fields)).await;
-    assert_eq!((answer.status, answer.header("location")), (303, "/control/acls/owners"));
-    let page = owner.open("/control/acls/owners").await;
-    sign_page(&mut owner, &page, "/control/acls/owners").await;
-    assert!(owner.open("/control/acls/owners").await.text().contains("This is version 1."));
+    let fields = list_form(&owner, &EVERYBODY, &[]).await;
     let page = owner.post("/control/acls/new", &pairs(&fields)).await.text();
     let document = super::approvals::hidden(&page, "document");
     let credential = sign(&owner, &testkit::options_of(&page));
@@ -66,7 +58,7 @@ async fn the_form_says_which_votes_would_pass() {
     let app = App::start().await;
     let mut owner = app.person("owner").await;
     let seats = [EVERYBODY[0], ("(member-1@", "must"), ("(member-2@", "veto")];
-    let fields = list_form(&mut owner, &seats, &[("action", "try")]).await;
+    let fields = list_form(&owner, &seats, &[("action", "try")]).await;
     let people: Vec<String> =
         fields.iter().filter_map(|(name, _)| name.strip_prefix("seat-").map(str::to_owned)).collect();
     for (votes, told) in [
@@ -87,7 +79,7 @@ async fn the_form_says_which_votes_would_pass() {
 
 /// Proposes the list with these seats: where the change is.
 async fn propose(stage: &mut Stage, seats: &[(&str, &str)], more: &[(&str, &str)]) -> testkit::Answer {
-    let fields = list_form(&mut stage.owner, seats, more).await;
+    let fields = list_form(&stage.owner, seats, more).await;
     let path = format!("/control/acls/{}/change", stage.acl);
     stage.first.open(&path).await;
     stage.first.post(&path, &pairs(&fields)).await
@@ -195,4 +187,26 @@ async fn a_key_goes_under_one_list_by_an_owners_signature() {
     attach(&mut stage.owner, &other, &key.key_id).await;
     attach(&mut stage.owner, &other, &key.key_id).await;
     assert_eq!(stage.logged("key.attached").await.len(), 2, "each key once");
+}
+
+#[tokio::test]
+async fn a_new_owner_signs_once_an_owner_on_record_has_signed_for_him() {
+    let app = App::start().await;
+    let mut owner = app.person("owner").await;
+    let page = owner.open("/control/acls/owners").await.text();
+    assert!(page.contains("This is version 1."), "ready-made: {page}");
+    app.place.run("UPDATE people SET role = 'owner' WHERE email LIKE 'member-1@%'");
+    let mut other = app.person("member-1").await;
+    // He is not on record, and cannot put himself there.
+    let fields = list_form(&other, &EVERYBODY, &[]).await;
+    let answer = other.post("/control/acls/new", &pairs(&fields)).await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/control/acls/owners"));
+    let page = other.open("/control/acls/owners").await;
+    assert_eq!(sign_page(&mut other, &page, "/control/acls/owners").await.status, 403);
+    let entries = app.partner().audit("&action=roster.refused").await;
+    assert_eq!(entries[0]["reason"], "not-on-roster");
+    let page = owner.open("/control/acls/owners").await;
+    assert_eq!(sign_page(&mut owner, &page, "/control/acls/owners").await.status, 303);
+    assert!(other.open("/control/acls/owners").await.text().contains("This is version 2."));
+    super::approvals::make_list(&mut other, &EVERYBODY, &[]).await;
 }

@@ -19,14 +19,15 @@ pub struct Stage {
 /// The value of a hidden field.
 pub fn hidden(page: &str, name: &str) -> String {
     let begins = format!("name=\"{name}\" value=\"");
-    let from = page.find(&begins).unwrap_or_else(|| panic!("no field {name}: {page}")) + begins.len();
+    let from = page.find(&begins).unwrap_or_else(|| unreachable!("no field {name}: {page}")) + begins.len();
     let text = &page[from..from + page[from..].find('"').unwrap()];
     text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 /// The options of the passkey form that says yes, or no.
 pub fn options_for(page: &str, word: &str) -> Value {
-    let at = page.find(&format!("name=\"approve\" value=\"{word}\"")).unwrap_or_else(|| panic!("{page}"));
+    let at =
+        page.find(&format!("name=\"approve\" value=\"{word}\"")).unwrap_or_else(|| unreachable!("{page}"));
     let form = page[..at].rfind("<form").unwrap();
     options_of(&page[form..])
 }
@@ -45,7 +46,7 @@ pub async fn sign_page(person: &mut Person, page: &Answer, action: &str) -> Answ
 
 /// The person's id on a page that has a seat for each.
 fn seat_of(page: &str, name: &str) -> String {
-    let at = page.find(name).unwrap_or_else(|| panic!("{name}: {page}"));
+    let at = page.find(name).unwrap_or_else(|| unreachable!("{name}: {page}"));
     let label = page[..at].rfind("for=\"seat-").unwrap() + 10;
     page[label..label + 36].to_owned()
 }
@@ -107,8 +108,6 @@ impl Stage {
         let backup = stored["backup_id"].as_str().unwrap().to_owned();
         let mut owner = app.person("owner").await;
         let (first, second) = (app.person("member-1").await, app.person("member-2").await);
-        let page = owner.open("/control/acls/owners").await;
-        assert_eq!(sign_page(&mut owner, &page, "/control/acls/owners").await.status, 303);
         let acl = make_list(&mut owner, seats, more).await;
         attach(&mut owner, &acl, &key.key_id).await;
         Self { app, owner, first, second, key, backup, plaintext, acl }
@@ -139,7 +138,7 @@ impl Stage {
 
     /// Plays the check that a page leads to.
     pub async fn play(&self, page: &str, action: &str) {
-        let at = page.find("/identity/").unwrap_or_else(|| panic!("no check: {page}"));
+        let at = page.find("/identity/").unwrap_or_else(|| unreachable!("no check: {page}"));
         let path = page[at..].split('"').next().unwrap();
         let form = self.app.anonymous().get(path).await.text();
         let mut fields = form_urlencoded::Serializer::new(String::new());
@@ -173,7 +172,7 @@ fn value_of(page: &str, field: &str) -> String {
 
 /// Makes a list, and gives its id.
 pub async fn make_list(owner: &mut Person, seats: &[(&str, &str)], more: &[(&str, &str)]) -> String {
-    let fields = list_form(owner, seats, more).await;
+    let fields = list_form(&*owner, seats, more).await;
     let page = owner.post("/control/acls/new", &pairs(&fields)).await;
     let made = sign_page(owner, &page, "/control/acls").await;
     assert_eq!(made.status, 303, "{}", made.text());
