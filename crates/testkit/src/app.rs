@@ -314,7 +314,9 @@ impl App {
     /// Starts it again, as another process would.
     pub async fn start_service(&mut self) -> Result<(), StartError> {
         let clock = Box::new(self.clock.clone());
-        let service = Service::start_with(self.settings.clone(), clock, self.ceremonies.clone()).await?;
+        // On the heap: whatever starts a service in a test would otherwise be as large as it.
+        let starting = Service::start_with(self.settings.clone(), clock, self.ceremonies.clone());
+        let service = Box::pin(starting).await?;
         if self.settings.environment == Env::Sandbox {
             self.tenants = service.sandbox_tenants().await?;
         }

@@ -80,7 +80,7 @@ pub use manage_credentials::{
     NewCredential, create_credential, end_credential, insert_credential, list_credentials,
     notify_of_credential, read_credential, revoke_credential,
 };
-pub use notify::{News, notify, notify_owners};
+pub use notify::{News, notify};
 pub use play_customer::{PlayCustomer, Played, find_played, play_customer};
 pub use read_checkpoint::read_checkpoint;
 pub use read_notices::{count_unread, list_kept_mails, list_notices, mark_notices};

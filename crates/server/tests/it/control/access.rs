@@ -114,7 +114,11 @@ const PEOPLE: [(&str, Role); 4] = [
 async fn call(person: &mut Person, method: &str, path: &str, id: &str) -> Answer {
     let path: Vec<_> = path.split('/').map(|part| if part.starts_with('{') { id } else { part }).collect();
     let path = path.join("/");
-    if method == "GET" { person.open(&path).await } else { person.post(&path, &[("confirmed", "yes"), ("approve", "yes")]).await }
+    if method == "GET" {
+        person.open(&path).await
+    } else {
+        person.post(&path, &[("confirmed", "yes"), ("approve", "yes")]).await
+    }
 }
 
 #[tokio::test]

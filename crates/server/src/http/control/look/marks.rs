@@ -39,8 +39,6 @@ pub enum Mark {
     Cross,
     /// Ended, expired, switched off.
     Bar,
-    /// Begun; nothing in it yet.
-    Ring,
     /// Partly there.
     Half,
     /// All there, not decided.
@@ -61,7 +59,6 @@ pub(super) fn draw(mark: Mark) -> Markup {
                 Mark::Tick => path.line d="m4 12.5 5.5 5.5L20 6.5" {},
                 Mark::Cross => path.line d="m5 5 14 14M19 5 5 19" {},
                 Mark::Bar => path.line d="M4 12h16" {},
-                Mark::Ring => circle.line cx="12" cy="12" r="8.5" {},
                 Mark::Half => {
                     circle.line cx="12" cy="12" r="8.5" {}
                     path.fill d="M12 6a6 6 0 0 1 0 12z" {}

@@ -7,7 +7,6 @@ mod clock;
 mod forms;
 mod marks;
 pub mod parts;
-mod problem;
 #[cfg(test)]
 pub mod samples;
 mod shell;
@@ -23,7 +22,6 @@ use axum::response::{IntoResponse, Response};
 use maud::Markup;
 
 pub use clock::{Clock, Zone};
-pub use problem::{problem, sentence};
 pub use shell::{Section, Shell, bare, page};
 pub use statics::routes;
 

@@ -58,7 +58,6 @@ fn states() -> Markup {
     html! {
         p { (parts::state(Tone::Good, Mark::Tick, "Confirmed")) }
         p { (parts::state(Tone::Open, Mark::Half, "Preparing")) }
-        p { (parts::state(Tone::Open, Mark::Ring, "Requested")) }
         p { (parts::state(Tone::Open, Mark::Dot, "All have voted")) }
         p { (parts::state(Tone::Waiting, Mark::Hourglass, "Waits out its delay")) }
         p { (parts::state(Tone::Waiting, Mark::Diamond, "In review")) }

@@ -34,15 +34,8 @@ pub enum Section {
 
 impl Section {
     /// Those of the navigation, in its order.
-    pub const LISTED: [Self; 7] = [
-        Self::Recoveries,
-        Self::Lists,
-        Self::Backups,
-        Self::Keys,
-        Self::Log,
-        Self::Team,
-        Self::Settings,
-    ];
+    pub const LISTED: [Self; 7] =
+        [Self::Recoveries, Self::Lists, Self::Backups, Self::Keys, Self::Log, Self::Team, Self::Settings];
 
     /// As a reader calls it.
     pub const fn name(self) -> &'static str {

@@ -22,9 +22,18 @@ use crate::http::error::Failure;
 pub fn home(visitor: &Visitor) -> Page {
     let content = html! {
         (parts::lead(&format!("You are signed in as {}.", visitor.person.name)))
-        ul {
-            @if visitor.may(Act::SeeTeam) { li { a href="/control/team" { "The people of " (visitor.tenant.name) } } }
-            li { a href="/control/account" { "Your account, passkeys and sessions" } }
+        dl {
+            dt { a href="/control/notices" { "Notices" } }
+            dd { @match visitor.unread { 0 => "Nothing new.", 1 => "One that you have not read.", n => { (n) " that you have not read." } } }
+            dt { a href="/control/recoveries" { "Recoveries" } }
+            dd { "What was asked for, what waits for a vote, and what is ready." }
+            dt { a href="/control/acls" { "Lists" } }
+            dd { "Who decides about which keys, and by which rule." }
+            dt { a href="/control/backups" { "Backups" } " and " a href="/control/keys" { "keys" } }
+            dd { "What is stored, for whom, and what guards it." }
+            @if visitor.may(Act::SeeTeam) { dt { a href="/control/team" { "Team" } } dd { "The people of " (visitor.tenant.name) "." } }
+            dt { a href="/control/account" { "Your account" } }
+            dd { "Password, passkeys, sessions." }
         }
     };
     page(&visitor.shell(Section::Account), "Welcome", &content)
