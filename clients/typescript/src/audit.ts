@@ -3,7 +3,7 @@
 import type { CallOptions, Caller } from "./call.js";
 import { HoldfastError } from "./error.js";
 import type { Operations } from "./generated/operations.js";
-import type { AuditEntry, AuditPage } from "./generated/types.js";
+import type { AuditCheckpoint, AuditEntry, AuditPage } from "./generated/types.js";
 import type { Limit } from "./limit.js";
 
 /** Which entries; all, when nothing is set. */
@@ -20,6 +20,14 @@ export class Audit {
   /** One page, oldest first; `cursor` is the page before's `next_cursor`. */
   async page(filter: Operations["list"]["query"] = {}, options?: CallOptions): Promise<AuditPage> {
     return await this.#caller.call("list", { query: filter }, options);
+  }
+
+  /**
+   * The newest signed checkpoint, which covers every act that was answered before. Keep its `note`: with an export it
+   * is what `holdfast audit verify` checks, and a rewritten log contradicts it.
+   */
+  async checkpoint(options?: CallOptions): Promise<AuditCheckpoint> {
+    return await this.#caller.call("checkpoint", {}, options, { headers: { accept: "application/json" } });
   }
 
   /** All entries, page by page. */

@@ -62,6 +62,7 @@ const METHODS: Record<string, (client: Client) => Promise<unknown>> = {
   delete_own_backup: (c) => c.institution.deleteBackup(BACKUP_ID),
   restore_own_backup: (c) => c.institution.restoreBackup(BACKUP_ID),
   list: (c) => c.audit.page(),
+  checkpoint: (c) => c.audit.checkpoint(),
   export: (c) => c.audit.export().next(),
   create_credential: (c) => c.credentials.create({ name: "n", scopes: ["audit"] }),
   list_credentials: (c) => c.credentials.list(),

@@ -3,6 +3,7 @@
 import type {
   AssignKeyRequest,
   AssignKeyResponse,
+  AuditCheckpoint,
   AuditPage,
   BackupPage,
   BackupShown,
@@ -75,6 +76,13 @@ export interface Operations {
     query: { customer_id?: string; package_id?: string; key_id?: string; backup_id?: string; action?: string; from?: string; to?: string; limit?: number; cursor?: string; };
     body: undefined;
     answer: AuditPage;
+  };
+  /** The newest signed checkpoint of the log, which covers every act that was answered before. */
+  checkpoint: {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: AuditCheckpoint;
   };
   /** The whole log as JSON lines: the entries of `GET /v1/audit`, one a line, ascending, all that were answered before. */
   export: {
@@ -419,6 +427,7 @@ export const OPERATIONS = {
   jwks: ["GET", "/.well-known/jwks.json", false],
   pem: ["GET", "/.well-known/verification-key.pem", false],
   list: ["GET", "/v1/audit", false],
+  checkpoint: ["GET", "/v1/audit/checkpoint", false],
   export: ["GET", "/v1/audit/export", false],
   read_issuer: ["GET", "/v1/auth/issuer", false],
   set_issuer: ["PUT", "/v1/auth/issuer", false],

@@ -47,13 +47,25 @@ export interface Attempt {
   /** When it began, RFC 3339. */ time: string;
 }
 
+/** A log's size and root, signed. */
+export interface AuditCheckpoint {
+  /** The key that it is checked with, as C2SP signed-note spells it. Keep the first one, or ask the operator: whoever can forge a checkpoint can name another key with it. */
+  key: string;
+  /** When it was made, RFC 3339. This is not signed. */ made_at: string;
+  /** The whole of it as C2SP signed-note: what `text/plain` is. Keep it: it proves what the log was. */
+  note: string;
+  /** Which log. */ origin: string;
+  /** The root of the RFC 6962 tree over them, standard base64. */ root: string;
+  /** How many entries it covers: those up to this `seq`. */ size: number;
+}
+
 /** One act. */
 export interface AuditEntry {
   /** What, such as `key.assigned`. */ action: string;
-  /** Who: a credential's id, the `sub` of a token of the tenant's own issuer, a provider's name, or `service`. */
+  /** Who: a credential's id, the `sub` of a token of the tenant's own issuer, a person's id, a provider's name, or `service`. */
   actor: string;
-  /** `api_key`, `user_credentials`, `identity_provider`, `service`, or `operator`: who administers the installation. */
-  actor_type: "api_key" | "user_credentials" | "operator" | "identity_provider" | "service";
+  /** `api_key`, `user_credentials`, `person` (who signed in to Control), `identity_provider`, `service`, or `operator`: who administers the installation. */
+  actor_type: "api_key" | "user_credentials" | "person" | "operator" | "identity_provider" | "service";
   /** The backup concerned. */ backup_id: string | null;
   /** The organisation concerned. */ customer_id: string | null;
   /** The key concerned. */ key_id: string | null;
@@ -271,7 +283,7 @@ export interface KeyAct {
   /** What, as the audit log names it, such as `key.assigned`. */ action: string;
   /** Who. */ actor: string;
   /** What the actor is. */
-  actor_type: "api_key" | "user_credentials" | "operator" | "identity_provider" | "service";
+  actor_type: "api_key" | "user_credentials" | "person" | "operator" | "identity_provider" | "service";
   /** When, RFC 3339. */ time: string;
 }
 
@@ -366,6 +378,8 @@ export interface PlayForm {
 /** Everything that is needed is there. */
 export interface Readiness {
   /** `sandbox` or `production`. */ environment: "production" | "sandbox";
+  /** `ready`, or `away`: files can be neither stored nor checked, and all else goes on. As of ten seconds ago at most. */
+  files: "ready" | "away";
   /** Always `ready`. */ status: "ready";
 }
 
