@@ -15,12 +15,15 @@ use rand_core::OsRng;
 use zeroize::Zeroizing;
 
 use crate::encrypt::checksum;
+use crate::package::{PackedFile, files_of};
 use crate::secret::Secret;
 
 /// What the key says about its holder: nothing.
 const USER_ID: &str = "recovery";
 /// No item is larger: a message that unpacks to more is not the service's.
 const PLAINTEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// No package of a recovery that people decided on is larger.
+const PACKAGE_BYTES_MAX: u64 = boundary::message::PACKAGE_BYTES_MAX as u64;
 
 /// Why an OpenPGP step failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,12 +154,33 @@ impl RecipientKey {
         }
     }
 
+    /// Opens the package of a recovery that people decided on: a binary message, as it is downloaded. `name` is what
+    /// errors call it.
+    pub fn open_package(&self, message: &[u8], name: &str) -> Result<Vec<PackedFile>, OpenPgpFault> {
+        let package = |what| OpenPgpFault::Package { name: name.to_owned(), what };
+        let parsed = Message::from_bytes(message).map_err(|_| package("not an OpenPGP message"))?;
+        let sizes = (message.len(), PACKAGE_BYTES_MAX);
+        let archive = self.open_parsed(parsed, sizes, &|| name.to_owned())?;
+        files_of(archive.expose()).ok_or_else(|| package("not an archive of files"))
+    }
+
     fn open_message(&self, armoured: &[u8], name: &dyn Fn() -> String) -> Result<Secret, OpenPgpFault> {
+        let fault = || OpenPgpFault::Package { name: name(), what: "not an armoured OpenPGP message" };
+        let (message, _) = Message::from_armor(armoured).map_err(|_| fault())?;
+        self.open_parsed(message, (armoured.len(), PLAINTEXT_BYTES_MAX), name)
+    }
+
+    /// What is in a message; `sizes` are its expected and its largest one, in bytes.
+    fn open_parsed(
+        &self,
+        message: Message<'_>,
+        sizes: (usize, u64),
+        name: &dyn Fn() -> String,
+    ) -> Result<Secret, OpenPgpFault> {
+        let (expected, largest) = sizes;
         let package = |what| OpenPgpFault::Package { name: name(), what };
         let open =
             |error: &dyn std::fmt::Display| OpenPgpFault::Open { name: name(), why: error.to_string() };
-        let (message, _) =
-            Message::from_armor(armoured).map_err(|_| package("not an armoured OpenPGP message"))?;
         if !message.is_encrypted() {
             return Err(package("not encrypted"));
         }
@@ -165,14 +189,10 @@ impl RecipientKey {
             message = message.decompress().map_err(|error| open(&error))?;
         }
         // Reserved at once: a buffer that grows leaves copies behind.
-        let mut plaintext = Zeroizing::new(Vec::with_capacity(armoured.len()));
-        message
-            .by_ref()
-            .take(PLAINTEXT_BYTES_MAX + 1)
-            .read_to_end(&mut plaintext)
-            .map_err(|error| open(&error))?;
-        if plaintext.len() as u64 > PLAINTEXT_BYTES_MAX {
-            return Err(package("larger than any item"));
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(expected));
+        message.by_ref().take(largest + 1).read_to_end(&mut plaintext).map_err(|error| open(&error))?;
+        if plaintext.len() as u64 > largest {
+            return Err(package("larger than any that the service makes"));
         }
         Ok(Secret::from(plaintext))
     }
@@ -257,5 +277,28 @@ mod tests {
         let bare = item(&plain, "abandon");
         let fault = OpenPgpFault::Package { name: "mnemonic".into(), what: "not encrypted" };
         assert_eq!(device.open(&bare), Err(fault));
+    }
+    #[test]
+    fn a_package_is_a_binary_message_of_an_archive() {
+        let (device, other) = (RecipientKey::generate().unwrap(), RecipientKey::generate().unwrap());
+        let sealed = |plaintext: Vec<u8>| {
+            let (certificate, _) = SignedPublicKey::from_string(device.public_block()).unwrap();
+            let builder = MessageBuilder::from_bytes("", plaintext);
+            let mut builder = builder.seipd_v1(OsRng, SymmetricKeyAlgorithm::AES256);
+            builder.encrypt_to_key(OsRng, &certificate.public_subkeys[0]).unwrap();
+            builder.to_vec(OsRng).unwrap()
+        };
+        let empty = sealed(vec![0; 1024]);
+        assert_eq!(device.open_package(&empty, "r"), Ok(Vec::new()));
+        assert!(matches!(other.open_package(&empty, "r"), Err(OpenPgpFault::Open { .. })));
+        let bare = MessageBuilder::from_bytes("", vec![0; 1024]).to_vec(OsRng).unwrap();
+        for (message, what) in [
+            (sealed(b"abandon".to_vec()), "not an archive of files"),
+            (b"abandon".to_vec(), "not an OpenPGP message"),
+            (bare, "not encrypted"),
+        ] {
+            let fault = OpenPgpFault::Package { name: "r".into(), what };
+            assert_eq!(device.open_package(&message, "r"), Err(fault));
+        }
     }
 }

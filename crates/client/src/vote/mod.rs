@@ -9,7 +9,7 @@ mod words;
 use api::vote::{BallotFile, VOTE_FILE_VERSION, VoteRequest};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use boundary::approval::{
     AclDocument, Document as _, KeyKind, Member, reject_preimage, short_code, vote_message,
 };
@@ -91,6 +91,11 @@ impl Ask {
     /// The hash that is signed, lower-case hexadecimal.
     pub fn hash(&self) -> String {
         hex(&self.hash)
+    }
+
+    /// What a page asks a passkey to sign for a yes to this and to nothing else: the challenge, base64url.
+    pub fn challenge(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.hash)
     }
 
     /// What a key of the offline tool, or an OpenPGP key, signs for a yes or a no.
