@@ -37,6 +37,8 @@ use crate::traces::Traces;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 /// How many RSA keys must be in stock before the sandbox calls itself ready.
 const READY_RSA: u64 = 2;
+/// And before a tour begins: each of its stories takes one.
+const READY_RSA_FOR_TOUR: u64 = 3;
 /// How often the stock is looked at until then.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// A log larger than this is put aside at the next start.
@@ -49,8 +51,8 @@ const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Args {
-    /// Plays two stories through the API and shows every call: a wallet user loses his phone and gets his
-    /// secrets back; a partner assigns a key and stores under it.
+    /// Plays three stories over HTTP and shows every call: a wallet user loses his phone and gets his secrets
+    /// back; a partner assigns a key and stores under it; an institution's people vote on a recovery.
     #[arg(long)]
     pub tour: bool,
     /// Ends when ready, or after the tour; the exit code says whether all went well.
@@ -185,7 +187,8 @@ async fn start(args: &Args, page: Page, folders: &Folders) -> Result<Running, Fa
         // COLD keys can wait; it is tried again as long as the sandbox runs.
         tracing::error!("{failure}");
     }
-    wait_for_keys(&service, &progress).await?;
+    let wanted = if args.tour { READY_RSA_FOR_TOUR } else { READY_RSA };
+    wait_for_keys(&service, wanted, &progress).await?;
     drop(progress);
     let credentials = credentials_of(folders, &service).await?;
     if let Some(path) = &args.credentials {
@@ -274,7 +277,7 @@ fn choose_address(asked: Option<SocketAddr>, page: Page) -> Result<SocketAddr, F
 }
 
 /// Until enough RSA keys are in stock: the first callers must not meet an empty pool.
-async fn wait_for_keys(service: &Service, progress: &Progress) -> Result<(), Failure> {
+async fn wait_for_keys(service: &Service, wanted: u64, progress: &Progress) -> Result<(), Failure> {
     loop {
         let pool = service.pool().await.doing(|| "cannot count the keys in stock")?;
         let ready: u64 = pool
@@ -282,10 +285,10 @@ async fn wait_for_keys(service: &Service, progress: &Progress) -> Result<(), Fai
             .filter(|depth| depth.environment == "HOT" && depth.key_type == "rsa4096")
             .map(|depth| depth.ready)
             .sum();
-        if ready >= READY_RSA {
+        if ready >= wanted {
             return Ok(());
         }
-        progress.say("the enclave makes the first keys", &format!("{ready} of {READY_RSA}"));
+        progress.say("the enclave makes the first keys", &format!("{ready} of {wanted}"));
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

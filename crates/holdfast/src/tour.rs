@@ -1,6 +1,9 @@
-//! The tour: two stories over real HTTP, with every call and every answer.
+//! The tour: three stories over real HTTP, with every call and every answer.
 
+mod browser;
+mod control;
 mod exchange;
+mod html;
 mod partner;
 mod retail;
 mod search;
@@ -17,9 +20,9 @@ use crate::sandbox::full_key_of;
 /// What the user of the stories wants to keep: never a real wallet's words.
 const MNEMONIC: &str = "lunar orchard velvet copper thunder maple gentle harbour pixel walnut ribbon summit";
 
-/// Plays both stories; the first step that fails ends the tour.
+/// Plays the stories; the first step that fails ends the tour.
 pub async fn run(page: Page, credentials: &Credentials) -> Result<(), Failure> {
-    let stage = Stage::new(page, retail::STEPS + partner::STEPS);
+    let stage = Stage::new(page, retail::STEPS + partner::STEPS + control::STEPS);
     // A name of its own for each tour, so that every tour begins at the beginning.
     let user = format!("ada-{}", random_hex(3)?);
     let played = play(&stage, credentials, &user).await;
@@ -41,5 +44,7 @@ async fn play(stage: &Stage, credentials: &Credentials, user: &str) -> Result<()
     let wallet = stage.client(base, key_of("retail")?)?;
     retail::play(stage, &wallet, user, credentials.data_dir.as_ref()).await?;
     let partner = stage.client(base, key_of("partner")?)?;
-    partner::play(stage, &partner, user).await
+    partner::play(stage, &partner, user).await?;
+    let institution = stage.client(base, key_of("institution")?)?;
+    control::play(stage, &institution, credentials).await
 }

@@ -90,22 +90,80 @@ fn wait_until_gone(data_dir: &Path) {
 fn the_tour_goes_well_and_leaves_nothing_running() {
     let folder = tempfile::tempdir().expect("a folder");
     let data_dir = folder.path().join("sandbox");
-    let Output { status, stdout, stderr } =
-        command(&data_dir, &["--tour", "--once"]).output().expect("the program runs");
+    let credentials = folder.path().join("credentials.json");
+    let flags = ["--tour", "--once", "--credentials", &credentials.display().to_string()];
+    let Output { status, stdout, stderr } = command(&data_dir, &flags).output().expect("the program runs");
     let (stdout, stderr) = (text(&stdout), text(&stderr));
     assert!(status.success(), "{status}\n{stdout}\n{stderr}");
-    for words in ["Story one", "Story two", "byte for byte", "The tour is over"] {
-        assert!(stdout.contains(words), "{words:?} is missing in\n{stdout}");
+    // Where a line ends is not what is told.
+    let told = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in TOLD {
+        assert!(told.contains(words), "{words:?} is missing in\n{stdout}");
     }
+    assert!(told.contains("Signed by Olivia's passkey"), "{stdout}");
+    assert_eq!(told.matches("byte for byte").count(), 2, "{stdout}");
+    tells_no_secret(&stdout, &credentials);
     assert!(!stdout.contains('\x1b'), "colours where no terminal is");
     assert_eq!(processes_on(&data_dir), Vec::<String>::new());
 
     // Again on the same folder: the stories begin at their beginning.
     let again = command(&data_dir, &["--tour", "--once", "--json"]).output().expect("the program runs");
-    assert!(again.status.success(), "{}", text(&again.stdout));
-    let last = text(&again.stdout).lines().rev().find(|line| line.contains("tour-ended")).map(str::to_owned);
-    let last: serde_json::Value = serde_json::from_str(&last.expect("an ended tour")).expect("JSON");
-    assert_eq!(last["ok"], true);
+    let told = text(&again.stdout);
+    assert!(again.status.success(), "{told}");
+    let events = told.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let events: Vec<_> = events.collect();
+    let last = events.iter().find(|event| event["event"] == "tour-ended").expect("an ended tour");
+    let steps = events.iter().filter(|event| event["event"] == "step").count();
+    assert_eq!((&last["ok"], &last["steps"], steps), (&true.into(), &STEPS.into(), STEPS));
+    assert!(told.contains("It was signed before"), "the owners are signed for once: {told}");
+    // The credentials are one event, which a program asked for; the tour is what follows it.
+    let ready = events.iter().position(|event| event["event"] == "ready").expect("a sandbox");
+    let tour: Vec<&str> = told.lines().skip(ready + 1).collect();
+    tells_no_secret(&tour.join("\n"), &credentials);
+}
+
+/// How many steps the three stories have.
+const STEPS: usize = 24;
+
+/// What the tour must say.
+const TOLD: [&str; 12] = [
+    "Story one",
+    "Story two",
+    "Story three",
+    "[1/24]",
+    "[24/24]",
+    "Passed: the votes can take effect now.",
+    "The same code, so it is the same request",
+    "It is ready: whoever asked can download it.",
+    "the manifest names the request that was voted on",
+    "This link was used: each opens once.",
+    "recovery.download-refused person refused link-spent",
+    "The tour is over: 24 steps, all as they should be.",
+];
+
+/// What people sign in with, and what a browser alone holds, is not told.
+fn tells_no_secret(told: &str, credentials: &Path) {
+    let written: client::api::sandbox::Credentials =
+        serde_json::from_slice(&fs::read(credentials).expect("a file")).expect("the contract's shape");
+    let people: Vec<_> = written.tenants.iter().flat_map(|tenant| &tenant.control).collect();
+    assert_eq!(people.len(), 15);
+    for person in people {
+        for secret in [&person.password, &person.totp_secret, &person.passkey.private_key_pkcs8] {
+            assert!(!told.contains(secret.as_str()), "{} of {}", secret, person.email);
+        }
+    }
+    let plain = told.replace(' ', "");
+    for (name, stands) in [
+        ("\"password\":", "\"(hidden)\""),
+        ("\"csrf\":", "\"(hidden)\""),
+        ("\"credential\":", "\"(signedbythepasskey)\""),
+        ("package?token=", "(hidden)"),
+        ("cookie:holdfast=", "(hidden)"),
+    ] {
+        let shown: Vec<_> = plain.split(name).skip(1).collect();
+        assert!(!shown.is_empty() || name.starts_with("cookie"), "{name} is nowhere in\n{told}");
+        assert!(shown.iter().all(|after| after.starts_with(stands)), "{name} in\n{told}");
+    }
 }
 
 #[test]

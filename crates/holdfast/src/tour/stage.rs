@@ -33,9 +33,14 @@ impl Stage {
     pub fn client(&self, base_url: &str, api_key: &str) -> Result<Client, Failure> {
         let (page, read_before) = (self.page, Arc::clone(&self.read_before));
         Client::builder(base_url, api_key)
-            .observer(move |exchange| show(page, &read_before, exchange))
+            .observer(move |exchange| show(page, Some(&read_before), exchange))
             .build()
             .doing(|| "cannot make a client")
+    }
+
+    /// Shows what a browser sent and got; of a page only the outline is known, so none is the same as before.
+    pub fn exchanged(&self, exchange: &Exchange<'_>) {
+        show(self.page, None, exchange);
     }
 
     /// Begins a story.
@@ -102,7 +107,7 @@ impl Stage {
     }
 }
 
-fn show(page: Page, read_before: &ReadBefore, exchange: &Exchange<'_>) {
+fn show(page: Page, read_before: Option<&ReadBefore>, exchange: &Exchange<'_>) {
     if page.is_json() {
         page.event(
             "exchange",
@@ -126,11 +131,11 @@ fn show(page: Page, read_before: &ReadBefore, exchange: &Exchange<'_>) {
     }
     let status = exchange.status.to_string();
     let status = if exchange.status < 400 { page.green(&status) } else { page.red(&status) };
-    let is_known = exchange.method == "GET" && {
+    let is_known = read_before.filter(|_| exchange.method == "GET").is_some_and(|read_before| {
         let mut read_before = read_before.lock().unwrap_or_else(PoisonError::into_inner);
         let body = exchange.response_body.to_owned();
         read_before.insert(exchange.path.to_owned(), body).is_some_and(|body| body == exchange.response_body)
-    };
+    });
     let lines =
         if is_known { vec!["(the same as before)".to_owned()] } else { body_lines(exchange.response_body) };
     let mut lines = lines.into_iter();

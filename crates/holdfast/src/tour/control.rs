@@ -1,0 +1,108 @@
+//! The third story: an institution gets back what it stored, because its people decided so.
+
+mod decision;
+mod list;
+
+use client::api::institution::{NewKeyRequest, StoreOwnRequest};
+use client::api::sandbox::{Credentials, Person};
+use client::{Client, Field, Secret};
+
+use super::browser::Browser;
+use super::stage::Stage;
+use crate::edge::random_hex;
+use crate::failure::{Doing as _, Failure};
+
+/// How many steps the story has.
+pub const STEPS: usize = 1 + list::STEPS + decision::STEPS;
+
+/// What the people decide on.
+struct Kept {
+    key_id: String,
+    backup_id: String,
+    share: Secret,
+}
+
+/// The browsers of those who decide.
+struct People<'a> {
+    /// Makes the list, and votes.
+    owner: Browser<'a>,
+    /// Asks.
+    asking: Browser<'a>,
+    /// Votes.
+    voting: Browser<'a>,
+}
+
+/// Plays the story.
+pub async fn play(stage: &Stage, institution: &Client, credentials: &Credentials) -> Result<(), Failure> {
+    stage.story(
+        "Story three: three people decide together",
+        "An institution keeps a share of its treasury key with Holdfast. Nobody gets it back alone: not whoever asks, \
+         not an administrator, not the API in front of the enclave. Here are an owner, Olivia, and two members, Mara and \
+         Milo, each with a browser and a passkey (of software here, from the credentials of this sandbox).",
+    );
+    let tenant = credentials.tenants.iter().find(|tenant| tenant.kind == "institution");
+    let mut people = people(stage, credentials, tenant.map_or(&[], |tenant| &tenant.control))?;
+    stage.on_device(&[
+        ("Olivia, owner", people.owner.email().to_owned()),
+        ("Mara, member", people.asking.email().to_owned()),
+        ("Milo, member", people.voting.email().to_owned()),
+    ]);
+    // A list of its own for each tour: a key is under one list for good.
+    let name = format!("treasury-{}", random_hex(3)?);
+    let kept = keep(stage, institution, &name).await?;
+    list::make(stage, &mut people, &name, &kept).await?;
+    decision::decide(stage, &mut people, &kept, institution).await
+}
+
+fn people<'a>(
+    stage: &'a Stage,
+    credentials: &'a Credentials,
+    control: &'a [Person],
+) -> Result<People<'a>, Failure> {
+    let mut owners = control.iter().filter(|person| person.role == "owner");
+    let mut members = control.iter().filter(|person| person.role == "member");
+    let (Some(owner), Some(asking), Some(voting)) = (owners.next(), members.next(), members.next()) else {
+        return Err(Failure::new(
+            "the sandbox's institution no longer has an owner and two members; start it with --fresh",
+        ));
+    };
+    let browser = |person| Browser::of(stage, credentials, person);
+    Ok(People { owner: browser(owner)?, asking: browser(asking)?, voting: browser(voting)? })
+}
+
+/// A key, and a backup under it.
+async fn keep(stage: &Stage, institution: &Client, name: &str) -> Result<Kept, Failure> {
+    stage.step(
+        "Store the share, by a program",
+        "The institution's own program asks for a key, checks the enclave's signature, encrypts and stores, as the \
+         wallets before it did. What it stores stays between it and the enclave; here only its checksum is shown.",
+    );
+    let request = NewKeyRequest {
+        user_identifier: name.to_owned(),
+        key_type: "rsa4096".to_owned(),
+        key_environment: None,
+        organisation: None,
+        package: None,
+        sign_with: Some(
+            [Field::KeyId, Field::KeyFingerprint].map(|field| field.as_str().to_owned()).to_vec(),
+        ),
+    };
+    let answer = institution.new_key(&request).await.doing(|| "no key was made")?;
+    let key = institution.attest_new(&request, &answer).await.doing(|| "the key is not to be trusted")?;
+    let share = Secret::from(format!("treasury-share-1-of-2:{}", random_hex(32)?).as_str());
+    let sealed = client::encrypt::encrypt(&key, &share).doing(|| "the share was not encrypted")?;
+    stage.on_device(&[
+        ("share", format!("{} bytes", share.expose().len())),
+        ("SHA-256", sealed.checksum.clone()),
+    ]);
+    let request = StoreOwnRequest {
+        public_key: key.public_key().to_owned(),
+        checksum: Some(sealed.checksum),
+        data: sealed.data,
+        padding_type: None,
+        metadata: None,
+    };
+    let stored = institution.store_own_data(&request).await.doing(|| "the share was not stored")?;
+    stage.proved("Stored, and no API key opens it again: for an institution there is no call that recovers.");
+    Ok(Kept { key_id: answer.key_id, backup_id: stored.backup_id, share })
+}
