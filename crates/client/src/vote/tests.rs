@@ -71,6 +71,8 @@ fn a_vote_is_over_exactly_what_was_read() {
         assert!(public.verify(&ask.message(approve), &signature).is_ok());
         assert!(public.verify(&ask.message(!approve), &signature).is_err());
     }
+    let challenge = URL_SAFE_NO_PAD.decode(ask.challenge()).unwrap();
+    assert_eq!(hex(&challenge), ask.hash(), "a passkey signs the hash itself");
     let other = VotingKey::generate().unwrap();
     assert_eq!(ask.sign(&other, true), Err(VoteFault::NotAMember("Board".into())));
     assert_eq!(ask.signed_by_openpgp(b"x", true), Err(VoteFault::NotAMember("Board".into())));
