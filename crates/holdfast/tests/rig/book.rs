@@ -33,8 +33,8 @@ pub struct User {
 pub struct Interrupted {
     pub verification: String,
     pub device: RecipientKey,
-    /// How many items had been acknowledged when it was asked for.
-    pub due: usize,
+    /// The items that had been acknowledged when it was asked for: a repeat answers with those, and no later ones.
+    pub due: Vec<String>,
 }
 
 impl User {
@@ -52,6 +52,11 @@ impl User {
 
     pub fn acknowledged(&self) -> usize {
         self.items.iter().filter(|item| item.backup_id.is_some()).count()
+    }
+
+    pub fn names_acknowledged(&self) -> Vec<String> {
+        let acknowledged = self.items.iter().filter(|item| item.backup_id.is_some());
+        acknowledged.map(|item| item.name.clone()).collect()
     }
 
     /// Files the answer of a store under the items it is about.

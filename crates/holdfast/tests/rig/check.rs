@@ -17,14 +17,14 @@ use crate::rig::stock::in_stock;
 pub async fn finish_recovery(client: &Client, user: &mut User) -> Result<Vec<Act>, Error> {
     let Some(Interrupted { verification, device, due }) = &user.interrupted else { return Ok(Vec::new()) };
     let recovered = client.recover_all(&user.name, verification, device).await?;
-    compare(user, &recovered, *due);
+    compare(user, &recovered, due);
     let acts =
         vec![("recovery.requested", verification.clone()), ("recovery.released", verification.clone())];
     user.interrupted = None;
     Ok(acts)
 }
 
-fn compare(user: &User, recovered: &Recovered, due: usize) {
+fn compare(user: &User, recovered: &Recovered, due: &[String]) {
     let name = &user.name;
     assert!(recovered.failed.is_empty(), "{name}: not recovered: {:?}", recovered.failed);
     let mut seen = HashSet::new();
@@ -36,9 +36,7 @@ fn compare(user: &User, recovered: &Recovered, due: usize) {
         let id = item.backup_id.as_ref().unwrap_or(&found.backup_id);
         assert_eq!(*id, found.backup_id, "{name}: {} has another id", found.name);
     }
-    let acknowledged = user.items[..due].iter().filter(|item| item.backup_id.is_some());
-    let lost: Vec<_> =
-        acknowledged.filter(|item| !seen.contains(&item.name)).map(|item| &item.name).collect();
+    let lost: Vec<_> = due.iter().filter(|name| !seen.contains(*name)).collect();
     assert!(lost.is_empty(), "{name}: acknowledged and lost: {lost:?}");
 }
 
@@ -76,7 +74,7 @@ pub async fn recover_user(client: &Client, user: &mut User) -> Result<Vec<Act>, 
     let verification = client.start_verification_with(&request, "approve_inquiry").await?.verification_id;
     let device = RecipientKey::generate()?;
     let mut acts = vec![("verification.started", verification.clone())];
-    user.interrupted = Some(Interrupted { verification, device, due: user.items.len() });
+    user.interrupted = Some(Interrupted { verification, device, due: user.names_acknowledged() });
     acts.extend(finish_recovery(client, user).await?);
     Ok(acts)
 }

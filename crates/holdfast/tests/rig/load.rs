@@ -174,7 +174,7 @@ impl Caller {
         let verification =
             self.client.start_verification_with(&request, "approve_inquiry").await?.verification_id;
         let device = RecipientKey::generate()?;
-        let due = user.items.len();
+        let due = user.names_acknowledged();
         user.interrupted = Some(Interrupted { verification, device, due });
         self.tally.recoveries += 1;
         let acts = crate::rig::check::finish_recovery(&self.client, user).await?;

@@ -36,7 +36,7 @@ async fn sign_for_owners(stage: &Stage, owner: &mut Browser<'_>) -> Result<(), F
     );
     let page = owner.open(OWNERS).await?;
     if page.hidden("document").is_err() {
-        stage.proved("It was signed before (by an earlier tour, say), and nothing has changed since.");
+        stage.proved("A sandbox's owners are on record from its start, and nothing has changed since.");
         return Ok(());
     }
     let signed = owner.sign_page(&page, OWNERS).await?;
