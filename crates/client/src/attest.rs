@@ -3,7 +3,6 @@
 //! Signature first, then meaning: no member of a payload is looked at before the bytes it stands in are known
 //! to be the enclave's. What passes is an [`AttestedKey`], and there is no other way to make one.
 
-use api::institution::{NewKeyRequest, NewKeyResponse};
 use api::jwks::{Jwk, Jwks};
 use api::partner::{AssignKeyRequest, AssignKeyResponse};
 use api::retail::{GenerateKeyRequest, GenerateKeyResponse};
@@ -215,17 +214,6 @@ impl<'a> Claim<'a> {
             kid: Some(&answer.kid),
         }
     }
-
-    /// From the answer to `POST /v1/keys`.
-    pub fn of_new(answer: &'a NewKeyResponse) -> Self {
-        Self {
-            public_key: &answer.public_key,
-            signature: &answer.signature,
-            signed_payload: answer.signed_payload.as_deref(),
-            signed_fields: answer.signed_fields.as_deref(),
-            kid: Some(&answer.kid),
-        }
-    }
 }
 
 impl<'a> Asked<'a> {
@@ -248,21 +236,6 @@ impl<'a> Asked<'a> {
                 key_id: Some(&answer.key_id),
                 external_customer_id: Some(&request.organisation.customer_id),
                 external_package_id: Some(&request.package.package_id),
-                ..Facts::default()
-            },
-        }
-    }
-
-    /// From a call of `POST /v1/keys`: the key's id must be the answered one, the organisation and the package,
-    /// where they were named, those asked for.
-    pub fn of_new(request: &'a NewKeyRequest, answer: &'a NewKeyResponse) -> Self {
-        Self {
-            sign_with: request.sign_with.as_deref().unwrap_or_default(),
-            key_type: Some(&request.key_type),
-            facts: Facts {
-                key_id: Some(&answer.key_id),
-                external_customer_id: request.organisation.as_ref().map(|named| named.customer_id.as_str()),
-                external_package_id: request.package.as_ref().map(|named| named.package_id.as_str()),
                 ..Facts::default()
             },
         }

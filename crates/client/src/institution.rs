@@ -1,16 +1,57 @@
 //! Institutional wallets: one method per call.
 
 use api::institution::{NewKeyRequest, NewKeyResponse, StoreOwnRequest, StoreOwnResponse};
+use boundary::statement::Facts;
 
+use crate::attest::{Asked, AttestedKey, Claim};
 use crate::call::{Call, Client};
 use crate::error::Error;
 use crate::retry::Repeatable;
+
+impl<'a> Claim<'a> {
+    /// From the answer to `POST /v1/keys`.
+    pub fn of_new(answer: &'a NewKeyResponse) -> Self {
+        Self {
+            public_key: &answer.public_key,
+            signature: &answer.signature,
+            signed_payload: answer.signed_payload.as_deref(),
+            signed_fields: answer.signed_fields.as_deref(),
+            kid: Some(&answer.kid),
+        }
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// From a call of `POST /v1/keys`: the key's id must be the answered one, the organisation and the package,
+    /// where they were named, those asked for.
+    pub fn of_new(request: &'a NewKeyRequest, answer: &'a NewKeyResponse) -> Self {
+        Self {
+            sign_with: request.sign_with.as_deref().unwrap_or_default(),
+            key_type: Some(&request.key_type),
+            facts: Facts {
+                key_id: Some(&answer.key_id),
+                external_customer_id: request.organisation.as_ref().map(|named| named.customer_id.as_str()),
+                external_package_id: request.package.as_ref().map(|named| named.package_id.as_str()),
+                ..Facts::default()
+            },
+        }
+    }
+}
 
 impl Client {
     /// Makes a key for a user of the institution's own. [`Client::attest_new`] must pass before anything is
     /// encrypted to it.
     pub async fn new_key(&self, request: &NewKeyRequest) -> Result<NewKeyResponse, Error> {
         self.call(Call::post("v1/keys", request, Repeatable::No)).await
+    }
+
+    /// Checks the answer to `POST /v1/keys`.
+    pub async fn attest_new(
+        &self,
+        request: &NewKeyRequest,
+        answer: &NewKeyResponse,
+    ) -> Result<AttestedKey, Error> {
+        self.attest(&Claim::of_new(answer), &Asked::of_new(request, answer)).await
     }
 
     /// Stores one ciphertext. Repeated by itself when the connection fails: the service knows a repeat.
@@ -23,7 +64,7 @@ impl Client {
 mod tests {
     use api::jwks::Jwks;
     use api::partner::{AssignmentMetadata, Organisation};
-    use boundary::statement::{Facts, Field, payload};
+    use boundary::statement::{Field, payload};
 
     use super::*;
     use crate::attest::AttestationFault;
@@ -36,7 +77,7 @@ mod tests {
         let names = fields.map(|field| field.as_str().to_owned()).to_vec();
         let public_key = "7a".repeat(32);
         let facts = Facts { key_id: Some("k-1"), external_customer_id: Some("desk-1"), ..Facts::default() };
-        let signed = payload(&public_key, &fields, &facts).unwrap();
+        let text = payload(&public_key, &fields, &facts).unwrap();
         let request = NewKeyRequest {
             user_identifier: "u".into(),
             key_type: "ed25519".into(),
@@ -48,8 +89,8 @@ mod tests {
         let answer = NewKeyResponse {
             key_id: "k-1".into(),
             public_key,
-            signature: signer.sign(&signed),
-            signed_payload: Some(signed),
+            signature: signer.sign(&text),
+            signed_payload: Some(text),
             signed_fields: Some(names),
             customer_id: Some("desk-1".into()),
             package_id: None,

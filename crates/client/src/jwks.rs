@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::institution::{NewKeyRequest, NewKeyResponse};
 use api::jwks::Jwks;
 use api::partner::{AssignKeyRequest, AssignKeyResponse};
 use api::retail::{GenerateKeyRequest, GenerateKeyResponse};
@@ -69,15 +68,6 @@ impl Client {
         answer: &AssignKeyResponse,
     ) -> Result<AttestedKey, Error> {
         self.attest(&Claim::of_assigned(answer), &Asked::of_assigned(request, answer)).await
-    }
-
-    /// Checks the answer to `POST /v1/keys`.
-    pub async fn attest_new(
-        &self,
-        request: &NewKeyRequest,
-        answer: &NewKeyResponse,
-    ) -> Result<AttestedKey, Error> {
-        self.attest(&Claim::of_new(answer), &Asked::of_new(request, answer)).await
     }
 }
 
