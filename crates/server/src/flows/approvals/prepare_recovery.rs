@@ -114,7 +114,7 @@ pub(super) async fn pack(
 
 /// All that proves it: the list, the ballots that count, the checks, the certificate.
 fn proof(shown: &ShownRecovery, items: Vec<ReleaseItem>, keys: Vec<Vec<u8>>) -> Result<Package, Error> {
-    let counted = shown.votes.iter().filter(|cast| cast.check.holds() || !cast.vote.approve);
+    let counted = shown.votes.iter().filter(|cast| cast.counts());
     let ballots = counted.clone().map(|cast| Ballot::take(&mut cast.vote.ballot.as_slice()));
     let ballots = ballots.collect::<Result<_, _>>().map_err(|_| Error::fault("reading a ballot"))?;
     let own = shown.admission.iter().cloned();

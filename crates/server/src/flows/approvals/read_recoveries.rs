@@ -9,6 +9,7 @@ use boundary::json::Value as Json;
 use domain::approval::{Facts, PersonCheck};
 use domain::control::Act;
 use domain::ids::{BackupId, PersonId, RecoveryId, TenantId, VerificationId};
+use domain::person::PersonState;
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
@@ -41,6 +42,8 @@ pub struct ShownRecovery {
     pub check: PersonCheck,
     /// The enclave's word on that check.
     pub admission: Option<Vec<u8>>,
+    /// Whether that check waits for an officer: whoever stood for it may be another person.
+    pub is_in_review: bool,
     /// Whoever asked, by name.
     pub asked_by: String,
     /// When it cannot be packed any more.
@@ -56,15 +59,24 @@ pub struct ShownVote {
     pub check: PersonCheck,
     /// The enclave's word on that check.
     pub admission: Option<Vec<u8>>,
+    /// Whether he was taken out of the team since.
+    pub is_removed: bool,
+}
+
+impl ShownVote {
+    /// Whether it counts. Whoever says no need not prove who he is; and a no stands when he has gone, so that taking
+    /// people out never brings a release nearer.
+    pub fn counts(&self) -> bool {
+        !self.vote.approve || (self.check.holds() && !self.is_removed)
+    }
 }
 
 impl ShownRecovery {
     /// What each member says, as far as it counts.
     pub fn counted(&self) -> Vec<Option<bool>> {
         let of = |person: &str| {
-            let vote = self.votes.iter().find(|shown| shown.vote.person_id.as_str() == person)?;
-            // Whoever says no need not prove who he is.
-            (vote.check.holds() || !vote.vote.approve).then_some(vote.vote.approve)
+            let cast = self.votes.iter().find(|shown| shown.vote.person_id.as_str() == person)?;
+            cast.counts().then_some(cast.vote.approve)
         };
         self.list.members.iter().map(|member| of(&member.person_id)).collect()
     }
@@ -189,17 +201,32 @@ fn show(rx: &mut Rx<'_>, tenant: &TenantId, recovery: ControlRecovery) -> Result
         list.members.iter().map(|member| (&*member.person_id, &*member.name)).collect();
     let mut votes = Vec::new();
     for vote in control_votes::of(tenant).list(rx, &recovery.id)? {
-        let (check, admission) = check_of(rx, tenant, vote.verification_id.as_ref(), vote.check_ends_at)?;
-        votes.push(ShownVote { vote, check, admission });
+        let (check, found) = check_of(rx, tenant, vote.verification_id.as_ref(), vote.check_ends_at)?;
+        let admission = found.and_then(|found| found.admission);
+        let voter = store::people::of(tenant).find(rx, &vote.person_id)?;
+        let is_removed = voter.is_none_or(|person| person.state == PersonState::Removed);
+        votes.push(ShownVote { vote, check, admission, is_removed });
     }
-    let (check, admission) = check_of(rx, tenant, recovery.verification_id.as_ref(), recovery.check_ends_at)?;
+    let (check, found) = check_of(rx, tenant, recovery.verification_id.as_ref(), recovery.check_ends_at)?;
+    let is_in_review = found.as_ref().is_some_and(|found| found.state == InquiryState::NeedsReview);
+    let admission = found.and_then(|found| found.admission);
     let asked_by = name_of(rx, tenant, &recovery.asked_by, &names)?;
     let mut backups = Vec::new();
     for id in backup_ids(&recovery) {
         backups.extend(listings::of(tenant).find_backup(rx, &id)?);
     }
     let intent_ends_at = Timestamp::from_ms(intent.expires_at_ms);
-    Ok(ShownRecovery { recovery, list, votes, backups, check, admission, asked_by, intent_ends_at })
+    Ok(ShownRecovery {
+        recovery,
+        list,
+        votes,
+        backups,
+        check,
+        admission,
+        is_in_review,
+        asked_by,
+        intent_ends_at,
+    })
 }
 
 fn name_of(
@@ -220,7 +247,7 @@ fn check_of(
     tenant: &TenantId,
     id: Option<&VerificationId>,
     ends_at: Option<Timestamp>,
-) -> Result<(PersonCheck, Option<Vec<u8>>), StoreError> {
+) -> Result<(PersonCheck, Option<Verification>), StoreError> {
     let (Some(id), Some(ends_at)) = (id, ends_at) else { return Ok((PersonCheck::NotDemanded, None)) };
     let found: Option<Verification> = verifications::of(tenant).find(rx, id)?;
     let Some(found) = found else { return Ok((PersonCheck::Failed, None)) };
@@ -234,7 +261,7 @@ fn check_of(
         | InquiryState::Completed
         | InquiryState::NeedsReview => PersonCheck::Waiting(ends_at),
     };
-    Ok((check, found.admission))
+    Ok((check, Some(found)))
 }
 
 /// The backups of a recovery.

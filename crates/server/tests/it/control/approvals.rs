@@ -138,17 +138,13 @@ impl Stage {
 
     /// Plays the check that a page leads to.
     pub async fn play(&self, page: &str, action: &str) {
+        self.play_as(page, action, None).await;
+    }
+
+    /// The same, by somebody of another first name.
+    pub async fn play_as(&self, page: &str, action: &str, first_name: Option<&str>) {
         let at = page.find("/identity/").unwrap_or_else(|| unreachable!("no check: {page}"));
-        let path = page[at..].split('"').next().unwrap();
-        let form = self.app.anonymous().get(path).await.text();
-        let mut fields = form_urlencoded::Serializer::new(String::new());
-        for name in ["first_name", "last_name", "birthdate"] {
-            fields.append_pair(name, &value_of(&form, name));
-        }
-        let body = fields.append_pair("action", action).finish();
-        let call = self.app.anonymous().call(&Method::POST, path).header("sec-fetch-site", "same-origin");
-        let answer = call.raw("application/x-www-form-urlencoded", body).send().await;
-        assert!([200, 303].contains(&answer.status), "{}", answer.text());
+        play_at(&self.app, page[at..].split('"').next().unwrap(), action, first_name).await;
     }
 
     /// The entries of the partner's log of this action: result and reason.
@@ -163,6 +159,20 @@ impl Stage {
         let last = self.logged(action).await.pop();
         assert_eq!(last, Some(("refused".to_owned(), reason.to_owned())), "{action}");
     }
+}
+
+/// Plays the check at this path, as somebody of this first name or as whom the page proposes.
+pub async fn play_at(app: &App, path: &str, action: &str, first_name: Option<&str>) {
+    let form = app.anonymous().get(path).await.text();
+    let mut fields = form_urlencoded::Serializer::new(String::new());
+    for name in ["first_name", "last_name", "birthdate"] {
+        let other = first_name.filter(|_| name == "first_name").map(str::to_owned);
+        fields.append_pair(name, &other.unwrap_or_else(|| value_of(&form, name)));
+    }
+    let body = fields.append_pair("action", action).finish();
+    let call = app.anonymous().call(&Method::POST, path).header("sec-fetch-site", "same-origin");
+    let answer = call.raw("application/x-www-form-urlencoded", body).send().await;
+    assert!([200, 303].contains(&answer.status), "{}", answer.text());
 }
 
 fn value_of(page: &str, field: &str) -> String {

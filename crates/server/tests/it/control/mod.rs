@@ -5,6 +5,7 @@ mod account;
 mod acls;
 mod approvals;
 mod backups;
+mod bad_days;
 mod guards;
 mod invitation;
 mod keys;

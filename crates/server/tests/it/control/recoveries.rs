@@ -122,7 +122,7 @@ async fn no_vote_takes_effect_before_the_check_and_a_check_that_does_not_come_le
 }
 
 /// Looks at a page until the jobs have come by.
-async fn wait_for(stage: &Stage, path: &str, word: &str) -> String {
+pub async fn wait_for(stage: &Stage, path: &str, word: &str) -> String {
     for _ in 0..100 {
         let page = stage.first.get(path).await.text();
         if page.contains(word) {

@@ -94,7 +94,7 @@ pub(super) fn show(visitor: &Visitor, shown: &ShownRecovery, to_sign: Option<&[T
         (parts::facts(&facts(&shell, shown)))
         (guarded(shown))
         @if let (true, Some(check)) = (is_mine, &recovery.verification_id) {
-            @if matches!(shown.check, PersonCheck::Waiting(_)) && recovery.state == ControlState::Requested {
+            @if matches!(shown.check, PersonCheck::Waiting(_)) && !shown.is_in_review && recovery.state == ControlState::Requested {
                 p { a href=(format!("/identity/{check}")) { "Prove who you are" } ": until then no vote takes effect." }
             }
         }
@@ -203,6 +203,7 @@ fn votes(visitor: &Visitor, shell: &Shell, shown: &ShownRecovery) -> Markup {
 fn check_of_vote(visitor: &Visitor, cast: &crate::flows::approvals::ShownVote) -> Markup {
     html! {
         @match (cast.check, &cast.vote.verification_id) {
+            _ if cast.is_removed => ", which counts no more: he was taken out of the team",
             (PersonCheck::Waiting(until), Some(_)) if visitor.now >= until => ", which lapsed: the check did not end in time",
             (PersonCheck::Waiting(_), Some(check)) => {
                 ", which counts once the check has passed"
@@ -222,6 +223,10 @@ fn next(shown: &ShownRecovery) -> String {
             let yes = shown.counted().iter().filter(|vote| **vote == Some(true)).count();
             let needed = threshold(shown.list.rule, shown.list.members.len());
             let check = match shown.check {
+                PersonCheck::Waiting(_) if shown.is_in_review => {
+                    " Whoever stood for the identity check may not be who asked: an officer looks at it, and until then \
+                     no vote takes effect."
+                }
                 PersonCheck::Waiting(_) => " Whoever asked has still to prove who he is.",
                 _ => "",
             };
