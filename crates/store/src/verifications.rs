@@ -98,6 +98,13 @@ static LIST_ADMISSIONS: Sql = sql!(
     "WHERE tenant_id = $1 AND user_id = $2 AND state = 'APPROVED' ORDER BY approved_at DESC, id LIMIT $3"
 );
 
+static FIND_LATEST_OF_USER: Sql = sql!(
+    "verifications.find_latest_of_user",
+    "SELECT ",
+    columns!(),
+    " FROM verifications WHERE tenant_id = $1 AND user_id = $2 ORDER BY created_at DESC, id DESC LIMIT 1"
+);
+
 /// An inquiry by the provider's name alone, with its tenant: a provider's event knows no tenant.
 pub fn find_any(rx: &mut Rx<'_>, id: &VerificationId) -> Result<Option<OfTenant<Verification>>, StoreError> {
     rx.find(&FIND_ANY, &[id])
@@ -191,5 +198,14 @@ impl Verifications<'_> {
         limit: i64,
     ) -> Result<Vec<Verification>, StoreError> {
         rx.list(&LIST_ADMISSIONS, &[self.tenant, user, &limit])
+    }
+
+    /// A user's newest inquiry, whatever its state.
+    pub fn find_latest_of_user(
+        self,
+        rx: &mut Rx<'_>,
+        user: &UserId,
+    ) -> Result<Option<Verification>, StoreError> {
+        rx.find(&FIND_LATEST_OF_USER, &[self.tenant, user])
     }
 }

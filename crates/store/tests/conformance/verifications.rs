@@ -13,6 +13,7 @@ crate::on_both_engines! {
     an_inquiry_is_found_as_it_was_inserted,
     an_inquiry_moves_from_where_it_is_and_once,
     an_approval_keeps_its_admission,
+    the_latest_inquiry_of_a_user_is_his_newest,
     a_window_is_closed_once_and_only_of_an_approval,
     the_overdue_are_those_nobody_finished,
     an_event_is_kept_once,
@@ -84,6 +85,21 @@ async fn an_approval_keeps_its_admission(bench: &Bench) {
     let list = read(&db, |rx| verifications::of(&id(1)).list_approved_of_user(rx, &id(1), 5)).await;
     assert!(list == [approved]);
     assert!(read(&db, |rx| verifications::of(&id(2)).list_approved_of_user(rx, &id(1), 5)).await.is_empty());
+}
+
+async fn the_latest_inquiry_of_a_user_is_his_newest(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    for (name, created_at) in [("inq_1", at(40)), ("inq_3", at(60)), ("inq_2", at(50))] {
+        let row = Verification { created_at, ..verification(name) };
+        write(&db, move |tx| verifications::of(&id(1)).insert(tx, &row)).await;
+    }
+    let latest = |tenant: u64, user: u64| {
+        move |rx: &mut store::Rx<'_>| verifications::of(&id(tenant)).find_latest_of_user(rx, &id(user))
+    };
+    assert!(read(&db, latest(1, 1)).await.is_some_and(|latest| latest.id == inquiry("inq_3")));
+    assert!(read(&db, latest(1, 2)).await.is_none(), "another user's");
+    assert!(read(&db, latest(2, 1)).await.is_none(), "another tenant's");
 }
 
 async fn a_window_is_closed_once_and_only_of_an_approval(bench: &Bench) {

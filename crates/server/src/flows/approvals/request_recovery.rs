@@ -26,7 +26,7 @@ use super::super::{Ctx, Error, event, tell};
 use super::build_intent::{Asked, build_intent};
 use super::change_acl::change_open;
 use super::read_recoveries::control_data;
-use super::start_person_check::{Begun, begin_check, ends_at, open_session, start_baseline};
+use super::start_person_check::{Begun, begin_check, ends_at, open_session, play_baseline};
 use super::{document_of, hash_of, news, people_of, permitted};
 use crate::app::App;
 
@@ -96,8 +96,8 @@ async fn ask(
         return Err(Refusal::field("certificate", text).into());
     }
     let recipient = inspect_certificate(app, &certificate, "certificate").await?;
-    if list.check_requester && app.sandbox.is_some() {
-        start_baseline(app, ctx, person).await?;
+    if list.check_requester {
+        play_baseline(app, ctx, person).await?;
     }
     let opened = open_session(app, &ctx.principal.tenant, person).await?;
     let ticket = opened.ticket.clone();

@@ -2,6 +2,7 @@
 //! identifier of the API can name, in a session that the enclave opens under a tag of its own domain.
 
 use boundary::message::Open;
+use domain::control::Act;
 use domain::ids::{PersonId, TenantId, UserId, VerificationId};
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
@@ -14,6 +15,7 @@ use store::{StoreError, Tx};
 use super::super::read_verification::Inquiry;
 use super::super::simulate_verification::{Play, play_provider};
 use super::super::{Ctx, Error};
+use super::permitted;
 use crate::app::App;
 
 /// How many approved checks are looked for; one is enough.
@@ -102,38 +104,79 @@ impl Begun {
     }
 }
 
-/// A person's first check: his baseline, with which the enclave compares every later one. In a sandbox it is played
-/// at once. None: he has one.
-pub async fn start_baseline(
-    app: &App,
-    ctx: &Ctx,
-    person: &PersonId,
-) -> Result<Option<VerificationId>, Error> {
-    if has_baseline(app, &ctx.principal.tenant, person).await? {
-        return Ok(None);
-    }
-    let opened = open_session(app, &ctx.principal.tenant, person).await?;
-    let begun = begin_check(app, ctx, person, opened).await?;
-    let (tenant, check) = (ctx.principal.tenant.clone(), begun.clone());
-    let written = app.db.write("start_person_check", move |tx| check.write(tx, &tenant));
-    written.await.map_err(|error: StoreError| Error::from(error))?;
-    if let Some(sandbox) = &app.sandbox {
-        let inquiry = find_inquiry(app, &ctx.principal.tenant, begun.id()).await?;
-        let play =
-            Play { tenant: &ctx.principal.tenant, inquiry: &inquiry, action: Action::Approve, person: None };
-        play_provider(app, sandbox, play, ctx.now, &ctx.request_id).await?;
-    }
-    Ok(Some(begun.id().clone()))
+/// Where the check stands that a person ends his invitation with: his baseline, with which the enclave compares
+/// every later one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// He has not begun one.
+    Missing,
+    /// It is begun, and is still his to finish.
+    Begun(VerificationId),
+    /// It is finished, and somebody looks at it.
+    Judged,
+    /// It ended without an approval.
+    Failed,
+    /// He has one, since then.
+    Stands(Timestamp),
 }
 
-async fn has_baseline(app: &App, tenant: &TenantId, person: &PersonId) -> Result<bool, Error> {
+/// Where the baseline of whoever is signed in stands.
+pub async fn read_baseline(app: &App, ctx: &Ctx) -> Result<Baseline, Error> {
+    let person = permitted(ctx, Act::RequestRecovery)?;
+    find_baseline(app, &ctx.principal.tenant, &person).await
+}
+
+/// Begins the baseline of whoever is signed in, or goes on with the one that he has begun. None: there is nothing
+/// for him to do.
+pub async fn begin_baseline(app: &App, ctx: &Ctx) -> Result<Option<VerificationId>, Error> {
+    let person = permitted(ctx, Act::RequestRecovery)?;
+    match find_baseline(app, &ctx.principal.tenant, &person).await? {
+        Baseline::Begun(id) => Ok(Some(id)),
+        Baseline::Missing | Baseline::Failed => begin_alone(app, ctx, &person).await.map(Some),
+        Baseline::Judged | Baseline::Stands(_) => Ok(None),
+    }
+}
+
+/// In a sandbox: the baseline of a person who has none, played at once.
+pub(super) async fn play_baseline(app: &App, ctx: &Ctx, person: &PersonId) -> Result<(), Error> {
+    let Some(sandbox) = &app.sandbox else { return Ok(()) };
+    let tenant = &ctx.principal.tenant;
+    if matches!(find_baseline(app, tenant, person).await?, Baseline::Stands(_)) {
+        return Ok(());
+    }
+    let id = begin_alone(app, ctx, person).await?;
+    let inquiry = find_inquiry(app, tenant, &id).await?;
+    let play = Play { tenant, inquiry: &inquiry, action: Action::Approve, person: None };
+    play_provider(app, sandbox, play, ctx.now, &ctx.request_id).await
+}
+
+/// Begins a check that is for no recovery and no vote.
+async fn begin_alone(app: &App, ctx: &Ctx, person: &PersonId) -> Result<VerificationId, Error> {
+    let opened = open_session(app, &ctx.principal.tenant, person).await?;
+    let begun = begin_check(app, ctx, person, opened).await?;
+    let (tenant, id) = (ctx.principal.tenant.clone(), begun.id().clone());
+    let written = app.db.write("start_person_check", move |tx| begun.write(tx, &tenant));
+    written.await.map_err(|error: StoreError| Error::from(error))?;
+    Ok(id)
+}
+
+async fn find_baseline(app: &App, tenant: &TenantId, person: &PersonId) -> Result<Baseline, Error> {
     let (tenant, name) = (tenant.clone(), user_identifier(person));
     let found = app.db.read("find_baseline", move |rx| {
-        let Some(user) = users::of(&tenant).find_by_identifier(rx, &name)? else { return Ok(false) };
-        let approved = verifications::of(&tenant).list_approved_of_user(rx, &user.id, ONE)?;
-        Ok::<_, StoreError>(!approved.is_empty())
+        let Some(user) = users::of(&tenant).find_by_identifier(rx, &name)? else { return Ok((None, None)) };
+        let approved = verifications::of(&tenant).list_approved_of_user(rx, &user.id, ONE)?.pop();
+        Ok::<_, StoreError>((approved, verifications::of(&tenant).find_latest_of_user(rx, &user.id)?))
     });
-    found.await.map_err(Into::into)
+    let (approved, latest) = found.await.map_err(|error: StoreError| Error::from(error))?;
+    if let Some(approved) = approved {
+        return Ok(Baseline::Stands(approved.approved_at.unwrap_or(approved.updated_at)));
+    }
+    Ok(latest.map_or(Baseline::Missing, |latest| match latest.state {
+        InquiryState::Created | InquiryState::Pending => Baseline::Begun(latest.id),
+        InquiryState::Completed | InquiryState::NeedsReview => Baseline::Judged,
+        InquiryState::Failed | InquiryState::Declined | InquiryState::Expired => Baseline::Failed,
+        InquiryState::Approved => Baseline::Stands(latest.updated_at),
+    }))
 }
 
 async fn find_inquiry(app: &App, tenant: &TenantId, id: &VerificationId) -> Result<Inquiry, Error> {

@@ -17,7 +17,7 @@ use store::control_votes::{self, Vote};
 use super::super::{Ctx, Error};
 use super::advance_recovery::advance;
 use super::read_recoveries::{ShownRecovery, find_recovery};
-use super::start_person_check::{Begun, begin_check, ends_at, open_session, start_baseline};
+use super::start_person_check::{Begun, begin_check, ends_at, open_session, play_baseline};
 use super::vote_on_change::{voted, word};
 use super::{ballot_of, control, not_signed, permitted, recorded};
 use crate::app::App;
@@ -65,9 +65,7 @@ async fn keep(
     takes_votes(&shown.recovery, ctx)?;
     let ballot = read_ballot(app, &person, &shown.list.members[at].keys, &shown.recovery, cast).await?;
     let check = if shown.list.check_voters && ballot.approve {
-        if app.sandbox.is_some() {
-            start_baseline(app, ctx, &person).await?;
-        }
+        play_baseline(app, ctx, &person).await?;
         let opened = open_session(app, &ctx.principal.tenant, &person).await?;
         Some(begin_check(app, ctx, &person, opened).await?)
     } else {

@@ -17,6 +17,7 @@ use super::views::refused;
 use super::{Posted, Stop, Visitor, cookie};
 use crate::app::App;
 use crate::flows::Error;
+use crate::flows::approvals::{self, Baseline};
 use crate::flows::people::{self, Begun};
 use crate::http::path_id::PathId;
 
@@ -27,6 +28,7 @@ const FACTORS: &str = "/control/account/factors";
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/control/account", get(show))
+        .route("/control/account/check", post(begin_check))
         .route("/control/account/password", post(change_password))
         .route("/control/account/factors", get(show_factors).post(add_factor))
         .route("/control/account/passkeys/{passkey_id}/remove", post(remove_passkey))
@@ -43,7 +45,26 @@ async fn show(
     visitor.permit(Act::KeepOwnAccount)?;
     let account = people::read_account(&app, &visitor.found).await?;
     let done = query.get("done").map(String::as_str);
-    Ok(view::account(&visitor, &account, done, None).into_response())
+    let baseline = baseline(&app, &visitor).await?;
+    Ok(view::account(&visitor, &account, baseline.as_ref(), done, None).into_response())
+}
+
+/// Where the identity check of whoever is to have one stands.
+async fn baseline(app: &App, visitor: &Visitor) -> Result<Option<Baseline>, Error> {
+    if !visitor.may(Act::RequestRecovery) {
+        return Ok(None);
+    }
+    approvals::read_baseline(app, &visitor.ctx()).await.map(Some)
+}
+
+/// Leads to the page of the check, which in a sandbox is ours; a provider's own is reached by what he sends.
+async fn begin_check(State(app): State<Arc<App>>, Posted(visitor, _): Posted) -> Result<Redirect, Stop> {
+    visitor.permit(Act::RequestRecovery)?;
+    let begun = approvals::begin_baseline(&app, &visitor.ctx()).await?;
+    Ok(match begun {
+        Some(id) if app.sandbox.is_some() => Redirect::to(&format!("/identity/{id}")),
+        _ => Redirect::to(HERE),
+    })
 }
 
 async fn change_password(
@@ -126,7 +147,9 @@ async fn changed_account(
         Err(error) => {
             let refusal = said_in_form(error)?;
             let account = people::read_account(app, &visitor.found).await?;
-            Ok(refused(view::account(visitor, &account, None, Some(&refusal)), &refusal))
+            let baseline = baseline(app, visitor).await?;
+            let page = view::account(visitor, &account, baseline.as_ref(), None, Some(&refusal));
+            Ok(refused(page, &refusal))
         }
     }
 }

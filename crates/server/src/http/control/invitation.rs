@@ -66,7 +66,8 @@ async fn onboard(
     let (found, arrival) = (&unfinished.found, &unfinished.arrival);
     match people::finish_onboarding(&app, found, new_factor(&fields), arrival).await {
         Ok(joined) => {
-            let page = view::joined(app.sandbox.is_some(), found, &joined.codes).into_response();
+            let page = view::joined(app.sandbox.is_some(), found, &joined.begun.session.csrf, &joined.codes)
+                .into_response();
             Ok(cookie::with_token(page, &joined.begun.token, people::control(&app)?))
         }
         Err(error) => {

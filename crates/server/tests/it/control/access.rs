@@ -23,6 +23,7 @@ pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
     ("GET", "/control/onboarding", None),
     ("POST", "/control/onboarding", None),
     ("GET", "/control/account", Some(Act::KeepOwnAccount)),
+    ("POST", "/control/account/check", Some(Act::RequestRecovery)),
     ("POST", "/control/account/password", Some(Act::KeepOwnAccount)),
     ("GET", "/control/account/factors", Some(Act::KeepOwnAccount)),
     ("POST", "/control/account/factors", Some(Act::KeepOwnAccount)),

@@ -8,6 +8,7 @@ mod backups;
 mod bad_days;
 mod guards;
 mod invitation;
+mod joining_check;
 mod keys;
 mod log;
 mod mail;

@@ -8,10 +8,17 @@ use super::super::look::parts::{self, Column, Field, Notice};
 use super::super::look::{Page, Section, Shell, page};
 use super::invitation::{code_list, new_password};
 use super::{fault_of, set_up, why};
+use crate::flows::approvals::Baseline;
 use crate::flows::people::{Account, Setup};
 
 /// The account's page. `done` is the word of what was just done.
-pub fn account(visitor: &Visitor, account: &Account, done: Option<&str>, refused: Option<&Refusal>) -> Page {
+pub fn account(
+    visitor: &Visitor,
+    account: &Account,
+    baseline: Option<&Baseline>,
+    done: Option<&str>,
+    refused: Option<&Refusal>,
+) -> Page {
     let mut shell = visitor.shell(Section::Account);
     if let Some(text) = done.and_then(said_done) {
         shell = shell.saying(Notice::good(text));
@@ -23,6 +30,7 @@ pub fn account(visitor: &Visitor, account: &Account, done: Option<&str>, refused
             ("Email", html! { (visitor.person.email) }),
             ("Role", html! { (shell.role) }),
         ]))
+        @if let Some(baseline) = baseline { (identity(&shell, baseline)) }
         (passkeys(&shell, account))
         (app_codes(&shell, account))
         (recovery_codes_left(&shell, account))
@@ -64,6 +72,26 @@ fn said_done(word: &str) -> Option<&'static str> {
         "session" => "That session is over.",
         _ => return None,
     })
+}
+
+/// Where the check of who he is stands, and what he can do about it.
+fn identity(shell: &Shell, baseline: &Baseline) -> Markup {
+    let deed = |label: &str| shell.form("/control/account/check", &parts::button(label));
+    html! {
+        section {
+            h2 #identity { "Who you are" }
+            @match baseline {
+                Baseline::Missing => {
+                    p { "You have not proved it yet. Each check that a recovery asks of you is compared with the first." }
+                    (deed("Prove who you are"))
+                },
+                Baseline::Begun(_) => { p { "The check is begun, and not finished." } (deed("Go on with it")) },
+                Baseline::Judged => p { "You have done your part; the check is looked at." },
+                Baseline::Failed => { p { "The check ended, and did not show it." } (deed("Start it again")) },
+                Baseline::Stands(at) => p { "You proved it " (shell.time(*at)) ". Each later check is compared with that." },
+            }
+        }
+    }
 }
 
 fn passkeys(shell: &Shell, account: &Account) -> Markup {

@@ -1,5 +1,6 @@
 //! The way in: an invitation, a factor, and what is kept for the day it is lost.
 
+use domain::control::Act;
 use domain::person::{InvitationPurpose, Role};
 use domain::refusal::Refusal;
 use maud::{Markup, html};
@@ -65,12 +66,25 @@ pub fn onboarding(is_sandbox: bool, found: &Found, setup: &Setup, refused: Optio
     bare("Your second factor", is_sandbox, &content)
 }
 
-/// He is in: his recovery codes.
-pub fn joined(is_sandbox: bool, found: &Found, codes: &[String]) -> Page {
+/// He is in: his recovery codes; and, for whoever may ask for a recovery, the check of who he is. `csrf` is of the
+/// session that he is in by now. What is left to do keeps nobody out.
+pub fn joined(is_sandbox: bool, found: &Found, csrf: &str, codes: &[String]) -> Page {
+    let is_checked = Act::RequestRecovery.is_open_to(found.person.role);
+    let left = if is_checked { "Two things are left to do." } else { "One thing is left to do." };
     let content = html! {
-        (parts::lead(&format!("You are in, {}. One thing is left to do.", found.person.name)))
+        (parts::lead(&format!("You are in, {}. {left}", found.person.name)))
         (code_list(codes))
-        p { a.button href="/control" { "I have kept them: go on" } }
+        @if is_checked {
+            section {
+                h2 { "Who you are" }
+                p { "As " (role(found.person.role)) " you take part in recoveries, and each of them may ask you to prove who you \
+                     are. Do it once now: every later check is compared with this one." }
+                (parts::form(csrf, "/control/account/check", &parts::main_button("I have kept them: prove who I am")))
+            }
+            p { a href="/control" { "Later" } ": it stands on your account's page." }
+        } @else {
+            p { a.button href="/control" { "I have kept them: go on" } }
+        }
     };
     bare("Keep your recovery codes", is_sandbox, &content)
 }
