@@ -26,15 +26,15 @@ use crate::flows::{Chain, Delivered};
 
 const ID: &str = "019aa4f0-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
 
-fn before(hours: i64) -> Timestamp {
+pub(super) fn before(hours: i64) -> Timestamp {
     Timestamp::from_ms(NOW.ms() - hours * 3_600_000)
 }
 
-fn id<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
+pub(super) fn id<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
     ID.parse().unwrap()
 }
 
-fn backup(name: &str, state: BackupState, key_environment: KeyEnvironment) -> ListedBackup {
+pub(super) fn backup(name: &str, state: BackupState, key_environment: KeyEnvironment) -> ListedBackup {
     ListedBackup {
         id: id(),
         key_id: id(),
@@ -103,12 +103,12 @@ fn params(pairs: &[(&str, &str)]) -> HashMap<String, String> {
 }
 
 /// The page as it is, and the same with hostile text in every place that others write.
-fn both(name: &str, render: impl Fn(&str) -> Page) -> Vec<Element> {
+pub(super) fn both(name: &str, render: impl Fn(&str) -> Page) -> Vec<Element> {
     assert_is_text(&keep(&format!("{name}-hostile"), render(HOSTILE)));
     keep(name, render("seed-phrase"))
 }
 
-fn links<'e>(elements: &'e [Element], to: &str) -> Vec<&'e str> {
+pub(super) fn links<'e>(elements: &'e [Element], to: &str) -> Vec<&'e str> {
     let of =
         |element: &'e Element| element.attributes.get("href").or_else(|| element.attributes.get("action"));
     elements.iter().filter_map(of).map(String::as_str).filter(|path| path.contains(to)).collect()

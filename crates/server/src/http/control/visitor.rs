@@ -258,6 +258,25 @@ pub fn safe_next(next: &str) -> &str {
 }
 
 #[cfg(test)]
+impl Visitor {
+    /// Somebody for the tests of pages, in a sandbox.
+    pub fn of(found: Found, arrival: Arrival, unread: i64) -> Self {
+        Self {
+            person: found.person.clone(),
+            tenant: found.tenant.clone(),
+            csrf: found.session.csrf.clone(),
+            now: arrival.now,
+            request_id: arrival.request_id.clone(),
+            unread,
+            zone: Zone::parse("+02:00").unwrap(),
+            is_sandbox: true,
+            found,
+            arrival,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -2,6 +2,8 @@
 
 mod form;
 mod view;
+#[cfg(test)]
+mod view_tests;
 
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ use crate::flows::approvals::{self, DraftAcl};
 use form::Filled;
 
 pub(super) use view::vote_form;
+#[cfg(test)]
+pub(super) use view_tests::document as sample_document;
 
 /// The routes.
 pub fn routes() -> Router<Arc<App>> {

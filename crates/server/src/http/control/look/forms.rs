@@ -176,7 +176,8 @@ pub fn select(field: &Field<'_>, choices: &[Choice]) -> Markup {
 /// One of a few, all in sight. `field.value` is the chosen one.
 pub fn radio(field: &Field<'_>, choices: &[Choice]) -> Markup {
     html! {
-        fieldset aria-describedby=[field.described_by()] {
+        // By its name the list of errors leads to it.
+        fieldset id=(field.name) aria-describedby=[field.described_by()] {
             legend { (field.label) }
             @if !field.hint.is_empty() { p.hint id=(format!("{}-hint", field.name)) { (field.hint) } }
             @for (at, choice) in choices.iter().enumerate() {

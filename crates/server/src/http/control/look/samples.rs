@@ -3,12 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use domain::credential::TenantKind;
+use domain::person::{PersonState, Role, Stage};
 use domain::time::Timestamp;
 use maud::{Markup, html};
+use store::people::Person;
+use store::sessions::{Found, Session};
+use store::tenants::Tenant;
 
+use super::super::Visitor;
 use super::parts::{self, Choice, Column, Field, Mark, Notice, Passkey, Tone};
 use super::well_formed::{Element, check};
 use super::{Clock, Page, Section, Shell, Zone, bare, page};
+use crate::flows::people::Arrival;
 
 /// The instant of every sample.
 pub const NOW: Timestamp = Timestamp::from_ms(1_763_700_000_000);
@@ -31,6 +38,42 @@ pub fn shell(section: Section) -> Shell {
         trail: Vec::new(),
         notice: None,
     }
+}
+
+/// Somebody in this role who looks at a page, and is called so.
+pub fn visitor(role: Role, name: &str) -> Visitor {
+    let id = "019aa4f0-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
+    let tenant = Tenant {
+        id: id.parse().unwrap(),
+        name: "Alpine Wallet".to_owned(),
+        kind: TenantKind::Partner,
+        created_at: NOW,
+    };
+    let person = Person {
+        id: id.parse().unwrap(),
+        email: "ada.marin@alpine.example".to_owned(),
+        name: name.to_owned(),
+        role,
+        state: PersonState::Active,
+        created_at: NOW,
+        removed_at: None,
+    };
+    let session = Session {
+        token_hash: [0; 32],
+        id: id.parse().unwrap(),
+        tenant_id: tenant.id.clone(),
+        person_id: person.id.clone(),
+        stage: Stage::Whole,
+        csrf: "4c5e9f".to_owned(),
+        agent: String::new(),
+        created_at: NOW,
+        seen_at: NOW,
+        expires_at: NOW,
+        proven_at: None,
+    };
+    let address = std::net::Ipv4Addr::LOCALHOST.into();
+    let arrival = Arrival { now: NOW, request_id: "r".to_owned(), address, agent: String::new() };
+    Visitor::of(Found { session, person, tenant }, arrival, 3)
 }
 
 /// Checks a page, and writes it where `HOLDFAST_WRITE_PAGES` says, for people to look at.

@@ -1,6 +1,8 @@
 //! `/control/recoveries`: asking for what a list guards, voting on it, and fetching it.
 
 mod view;
+#[cfg(test)]
+mod view_tests;
 
 use std::sync::Arc;
 
