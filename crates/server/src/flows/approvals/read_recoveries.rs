@@ -203,8 +203,8 @@ fn show(rx: &mut Rx<'_>, tenant: &TenantId, recovery: ControlRecovery) -> Result
     for vote in control_votes::of(tenant).list(rx, &recovery.id)? {
         let (check, found) = check_of(rx, tenant, vote.verification_id.as_ref(), vote.check_ends_at)?;
         let admission = found.and_then(|found| found.admission);
-        let voter = store::people::of(tenant).find(rx, &vote.person_id)?;
-        let is_removed = voter.is_none_or(|person| person.state == PersonState::Removed);
+        let cast_by = store::people::of(tenant).find(rx, &vote.person_id)?;
+        let is_removed = cast_by.is_none_or(|person| person.state == PersonState::Removed);
         votes.push(ShownVote { vote, check, admission, is_removed });
     }
     let (check, found) = check_of(rx, tenant, recovery.verification_id.as_ref(), recovery.check_ends_at)?;

@@ -13,7 +13,7 @@ async fn join(app: &App, role: &str) -> (Person, String) {
     let fields = [("email", "nora@x.example"), ("name", "Nora"), ("role", role)];
     let link = link_of(&owner.post("/control/team/invite", &fields).await.text());
     let mut nora = app.stranger();
-    nora.email = "nora@x.example".to_owned();
+    "nora@x.example".clone_into(&mut nora.email);
     let joined = nora.join(&link, PASSWORD).await;
     assert_eq!(joined.status, 200, "{}", joined.text());
     (nora, joined.text())
