@@ -1,13 +1,15 @@
 //! A real browser without a window, driven over `WebDriver`: it looks at pages as people do, in the light, in the
-//! dark and on a phone, and is asked by axe whether everybody can use what it sees.
+//! dark and on a phone, signs with passkeys of its own, and is asked by axe whether everybody can use what it sees.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use client::api::sandbox::Passkey;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,6 +34,8 @@ const QUIET: [&str; 10] = [
 const PICTURE_HEIGHT_MAX: u64 = 8_000;
 /// Tenths of a second until a page says what it should.
 const PATIENCE: u32 = 300;
+/// A browser that does not answer ends the test, and not the day.
+const ANSWER_TIME: Duration = Duration::from_mins(1);
 
 /// How a page is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -88,12 +92,15 @@ impl Driver {
         let profile = tempfile::tempdir().expect("a folder for the profile");
         let own = format!("--user-data-dir={}", profile.path().display());
         let args: Vec<_> = QUIET.iter().map(|&arg| arg.to_owned()).chain([own]).collect();
-        let wanted = json!({ "goog:chromeOptions": { "args": args } });
+        let downloads = json!({ "download.default_directory": profile.path().join("downloads"),
+            "download.prompt_for_download": false });
+        let wanted = json!({ "goog:chromeOptions": { "args": args, "prefs": downloads },
+            "goog:loggingPrefs": { "browser": "ALL" }, "webauthn:virtualAuthenticators": true });
         let http = reqwest::Client::new();
         let body = json!({ "capabilities": { "alwaysMatch": wanted } });
         let started = ask(&http, Method::POST, &format!("{}/session", self.url), &body).await;
         let id = started["sessionId"].as_str().expect("a session").to_owned();
-        let browser = Browser { http, session: format!("{}/session/{id}", self.url), _profile: profile };
+        let browser = Browser { http, session: format!("{}/session/{id}", self.url), profile };
         browser.look(Look::Light).await;
         browser
     }
@@ -111,12 +118,12 @@ impl Drop for Driver {
 pub struct Browser {
     http: reqwest::Client,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 /// Asks the driver; what it says is wrong ends the test.
 async fn ask(http: &reqwest::Client, method: Method, url: &str, body: &Value) -> Value {
-    let sent = http.request(method.clone(), url);
+    let sent = http.request(method.clone(), url).timeout(ANSWER_TIME);
     let sent = if method == Method::POST { sent.json(body) } else { sent };
     let answer = sent.send().await.expect("the driver answers");
     let (status, mut body): (_, Value) = (answer.status(), answer.json().await.expect("JSON"));
@@ -142,20 +149,81 @@ impl Browser {
 
     /// Waits until the page says this.
     pub async fn wait_for(&self, words: &str) {
+        let says = json!({ "script": "return document.body !== null && document.body.innerText.includes(arguments[0])",
+            "args": [words] });
         for _ in 0..PATIENCE {
-            if self.text().await.contains(words) {
+            // A page that is just being left has nothing to say.
+            let said = self.http.post(format!("{}/execute/sync", self.session)).json(&says).send().await;
+            let said: Value = said.expect("the driver answers").json().await.expect("JSON");
+            if said["value"] == true {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("{} never says {words:?}: {}", self.url().await, self.text().await);
     }
 
-    /// The link or button with this text.
+    /// Opens the page anew until it says this: what is done meanwhile is done without it.
+    pub async fn reload_for(&self, words: &str) {
+        for _ in 0..PATIENCE {
+            if self.text().await.contains(words) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            self.command("refresh", json!({})).await;
+        }
+        panic!("{} never says {words:?}: {}", self.url().await, self.text().await);
+    }
+
+    /// What was reported as wrong since one last asked: scripts that failed, and what the policy forbade.
+    pub async fn complaints(&self) -> Vec<String> {
+        let entries = self.command("se/log", json!({ "type": "browser" })).await;
+        let severe = entries.as_array().expect("a list").iter().filter(|entry| entry["level"] == "SEVERE");
+        severe.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The file of this name, once it was downloaded whole.
+    pub async fn downloaded(&self, name: &str) -> PathBuf {
+        let path = self.profile.path().join("downloads").join(name);
+        for _ in 0..PATIENCE {
+            if path.exists() {
+                return path;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{name} is never there");
+    }
+
+    /// Chooses what is sent as `value` from the list under a label.
+    pub async fn choose(&self, label: &str, value: &str) {
+        let xpath = format!(
+            "//label[contains(normalize-space(.), \"{label}\")]/following-sibling::select/option[@value=\"{value}\"]"
+        );
+        self.click_xpath(&xpath).await;
+    }
+
+    /// Types into a field, whatever stood in it.
+    pub async fn fill(&self, css: &str, text: &str) {
+        let element = self.find(css).await;
+        self.command(&format!("element/{element}/clear"), json!({})).await;
+        self.command(&format!("element/{element}/value"), json!({ "text": text })).await;
+    }
+
+    /// Presses a form's own button.
+    pub async fn send(&self, form: &str) {
+        let button = self.find(&format!("{form} button")).await;
+        self.command(&format!("element/{button}/click"), json!({})).await;
+    }
+
+    /// The link or button with this text, as a mouse does: what is hidden or covered cannot be pressed.
     pub async fn press(&self, text: &str) {
         let xpath = format!(
             "//*[self::a or self::button or self::summary][contains(normalize-space(.), \"{text}\")]"
         );
+        self.click_xpath(&xpath).await;
+    }
+
+    async fn click_xpath(&self, xpath: &str) {
         let found = self.command("element", json!({ "using": "xpath", "value": xpath })).await;
         self.command(&format!("element/{}/click", id_of(&found)), json!({})).await;
     }
@@ -163,6 +231,10 @@ impl Browser {
     /// Runs a script in the page.
     pub async fn run(&self, script: &str) -> Value {
         self.command("execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    async fn find(&self, css: &str) -> String {
+        id_of(&self.command("element", json!({ "using": "css selector", "value": css })).await)
     }
 
     /// Looks in this way from now on.
@@ -199,10 +271,10 @@ impl Browser {
     /// also a page that is wider than a phone.
     pub async fn barriers(&self) -> Vec<String> {
         let mut found = Vec::new();
+        let axe = fs::read_to_string(axe()).expect("axe-core (scripts/test installs it)");
+        self.run(&axe).await;
         for look in Look::ALL {
             self.look(look).await;
-            let axe = fs::read_to_string(axe()).expect("axe-core (scripts/test installs it)");
-            self.run(&axe).await;
             let run = "const done = arguments[arguments.length - 1]; \
                 axe.run(document, { resultTypes: ['violations'] }).then(r => done(r.violations), e => done([{ impact: 'serious', id: String(e), nodes: [] }]));";
             let violations = self.command("execute/async", json!({ "script": run, "args": [] })).await;
@@ -222,6 +294,28 @@ impl Browser {
         }
         self.look(Look::Light).await;
         found
+    }
+
+    /// Gives the browser an authenticator that holds this passkey and says yes to whatever it is asked.
+    pub async fn hold(&self, passkey: &Passkey) {
+        let authenticator = self.authenticator().await;
+        let credential = json!({
+            "credentialId": passkey.credential_id,
+            "isResidentCredential": true,
+            "rpId": passkey.rp_id,
+            "privateKey": passkey.private_key_pkcs8,
+            "userHandle": passkey.user_handle,
+            "signCount": passkey.sign_count,
+        });
+        self.command(&format!("webauthn/authenticator/{authenticator}/credential"), credential).await;
+    }
+
+    /// An authenticator without passkeys; its id.
+    pub async fn authenticator(&self) -> String {
+        let kind = json!({ "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserConsenting": true, "isUserVerified": true });
+        let made = self.command("webauthn/authenticator", kind).await;
+        made.as_str().expect("the authenticator's id").to_owned()
     }
 
     async fn devtools(&self, name: &str, params: Value) -> Value {

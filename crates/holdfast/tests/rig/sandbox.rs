@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use client::api::sandbox::Credentials;
 use serde_json::Value;
@@ -49,6 +50,14 @@ impl Sandbox {
         let answer = sent.await.expect("an answer");
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.expect("JSON")
+    }
+
+    /// Changes a row behind the service's back: time that would have to pass has passed.
+    pub fn alter(&self, sql: &str) {
+        let path = Path::new(&self.credentials.data_dir).join("holdfast.db");
+        let database = rusqlite::Connection::open(path).expect("the database");
+        database.busy_timeout(Duration::from_secs(10)).expect("patience");
+        assert_eq!(database.execute(sql, []).expect("it is changed"), 1, "{sql}");
     }
 }
 

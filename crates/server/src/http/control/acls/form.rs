@@ -215,7 +215,7 @@ fn simulator(candidates: &[Candidate], filled: &Filled) -> Markup {
             p.hint { "Choose the members and press the button: then you can try which votes would pass." }
         } @else {
             p { "Yes must come from " (filled.draft.threshold()) " of " (members) ", and never from whoever asks alone." }
-            (parts::select(&Field::text("requester", "Asked by").holding(&filled.requester), &askers))
+            (parts::select(&Field::text("requester", "Asked by").holding(&filled.requester).optional(), &askers))
             @for member in &filled.draft.members {
                 @let field = format!("vote-{}", member.person);
                 @let chosen = match filled.votes.get(&member.person) { Some(true) => "yes", Some(false) => "no", None => "none" };

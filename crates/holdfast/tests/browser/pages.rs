@@ -1,11 +1,4 @@
-//! The pages that need nobody to sign in, as a browser shows them.
-
-#![expect(clippy::panic, reason = "a test may stop at once, in what its functions share too")]
-
-mod rig {
-    pub mod browser;
-    pub mod sandbox;
-}
+//! The pages that need nobody to sign in.
 
 use serde_json::json;
 

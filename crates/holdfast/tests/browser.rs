@@ -1,0 +1,18 @@
+//! The pages as a browser shows them: those of everybody, and Control, to whose people it lends its passkeys.
+
+#![expect(clippy::panic, reason = "a test may stop at once, in what its functions share too")]
+
+mod browser {
+    mod pages;
+    mod people;
+    mod policy;
+    mod recovery;
+    mod stage;
+    mod tour;
+}
+mod rig {
+    pub mod browser;
+    pub mod gpg;
+    pub mod sandbox;
+    pub mod stock;
+}
