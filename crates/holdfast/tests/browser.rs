@@ -2,17 +2,18 @@
 
 #![expect(clippy::panic, reason = "a test may stop at once, in what its functions share too")]
 
-mod browser {
+mod rig {
+    pub mod browser;
+    pub mod gpg;
+    pub mod sandbox;
+    pub mod stock;
+}
+
+mod stories {
     mod pages;
     mod people;
     mod policy;
     mod recovery;
     mod stage;
     mod tour;
-}
-mod rig {
-    pub mod browser;
-    pub mod gpg;
-    pub mod sandbox;
-    pub mod stock;
 }

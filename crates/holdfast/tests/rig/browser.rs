@@ -34,6 +34,8 @@ const QUIET: [&str; 10] = [
 const PICTURE_HEIGHT_MAX: u64 = 8_000;
 /// Tenths of a second until a page says what it should.
 const PATIENCE: u32 = 300;
+/// The driver now and then takes a page that is there for one that still loads; after so many milliseconds it is told.
+const PAGE_TIME_MS: u64 = 15_000;
 /// A browser that does not answer ends the test, and not the day.
 const ANSWER_TIME: Duration = Duration::from_mins(1);
 
@@ -95,6 +97,7 @@ impl Driver {
         let downloads = json!({ "download.default_directory": profile.path().join("downloads"),
             "download.prompt_for_download": false });
         let wanted = json!({ "goog:chromeOptions": { "args": args, "prefs": downloads },
+            "timeouts": { "pageLoad": PAGE_TIME_MS },
             "goog:loggingPrefs": { "browser": "ALL" }, "webauthn:virtualAuthenticators": true });
         let http = reqwest::Client::new();
         let body = json!({ "capabilities": { "alwaysMatch": wanted } });
@@ -323,7 +326,16 @@ impl Browser {
     }
 
     async fn command(&self, path: &str, body: Value) -> Value {
-        ask(&self.http, Method::POST, &format!("{}/{path}", self.session), &body).await
+        let url = format!("{}/{path}", self.session);
+        let sent = self.http.post(&url).json(&body).timeout(ANSWER_TIME).send().await;
+        let mut answer: Value = sent.expect("the driver answers").json().await.expect("JSON");
+        match answer["value"]["error"].as_str() {
+            None => answer["value"].take(),
+            // What was clicked is clicked; everything else is only done once the page is there.
+            Some("timeout") if path.ends_with("/click") => Value::Null,
+            Some("timeout") => ask(&self.http, Method::POST, &url, &body).await,
+            Some(_) => panic!("{path}: {}", answer["value"]["message"]),
+        }
     }
 }
 

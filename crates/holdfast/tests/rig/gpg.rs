@@ -20,7 +20,15 @@ impl Gpg {
         let home = tempfile::Builder::new().prefix("hf-gpg-").permissions(own).tempdir_in("/tmp");
         let home = home.expect("a folder");
         let gpg = Self { home };
-        gpg.run(&["--passphrase", "", "--quick-generate-key", "Mara Lind", "future-default", "default", "never"]);
+        gpg.run(&[
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            "Mara Lind",
+            "future-default",
+            "default",
+            "never",
+        ]);
         gpg
     }
 

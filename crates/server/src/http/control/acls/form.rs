@@ -141,14 +141,14 @@ fn inputs(
     let numbers = [draft.window_days, draft.delay_hot_hours, draft.delay_cold_hours].map(|n| n.to_string());
     let rules = [
         Choice::new("majority", "More than half of the members"),
-        Choice::new("percentage", "So many in a hundred"),
-        Choice::new("exact", "So many members"),
+        Choice::new("percentage", "A percentage of the members"),
+        Choice::new("exact", "A fixed number of members"),
     ];
     html! {
         (parts::field(&Field::text("name", "Name").holding(&draft.name).faulting(fault("name"))))
         (parts::radio(&Field::text("rule", "Who has to say yes").holding(&filled.rule).faulting(fault("rule")), &rules))
-        (parts::field(&Field::text("number", "How many, or how many in a hundred").of_kind("number").holding(&filled.number)
-            .hinting("Not needed for more than half.").optional().faulting(fault("number"))))
+        (parts::field(&Field::text("number", "The number, or the percentage").of_kind("number").holding(&filled.number)
+            .hinting("Leave it empty for more than half.").optional().faulting(fault("number"))))
         h2 #members { "Members" }
         @if let Some(fault) = fault("members") { (parts::told(Tone::Bad, &html! { p { "The members " (fault) "." } })) }
         @for candidate in candidates { (member(candidate, filled)) }

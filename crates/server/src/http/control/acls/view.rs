@@ -216,6 +216,7 @@ fn facts(document: &AclDocument) -> Vec<(&'static str, Markup)> {
 
 fn members(document: &AclDocument) -> Markup {
     html! {
+        h3 { "Members" }
         ul {
             @for member in &document.members {
                 li {

@@ -230,9 +230,12 @@ fn next(shown: &ShownRecovery) -> String {
                 PersonCheck::Waiting(_) => " Whoever asked has still to prove who he is.",
                 _ => "",
             };
-            format!(
-                "{yes} of the {needed} that are needed have said yes.{check} Then it waits out the list's delay."
-            )
+            let delay_s = match recovery.key_environment {
+                KeyEnvironment::Hot => shown.list.delay_hot_s,
+                KeyEnvironment::Cold => shown.list.delay_cold_s,
+            };
+            let delay = if delay_s > 0 { " Then it waits out the list's delay." } else { "" };
+            format!("{yes} of the {needed} that are needed have said yes.{check}{delay}")
         }
         ControlState::Approved => {
             "It has passed, and waits out the list's delay. A member with a veto can stop it.".to_owned()

@@ -84,7 +84,7 @@ fn proofs(asking: &Asking<'_>, label: &str) -> Markup {
 fn recovery_code(asking: &Asking<'_>) -> Markup {
     html! {
         details {
-            summary { "Neither is at hand" }
+            summary { "Use a recovery code instead" }
             (parts::form(asking.csrf, asking.action, &html! {
                 input type="hidden" name="next" value=(asking.next);
                 (parts::field(&Field::text("recovery_code", "Recovery code").hinting("One of those you kept. Each counts once.")))

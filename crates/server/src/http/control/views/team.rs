@@ -124,7 +124,7 @@ pub fn invited(visitor: &Visitor, invited: &Invited) -> Page {
         } @else {
             (parts::lead(&format!("{} gets a link by mail, at {}.", invited.person.name, invited.person.email)))
         }
-        p { "It ends " (shell.time(invited.expires_at)) ". It can be sent again until it was used." }
+        p { "It ends " (parts::moment(shell.clock, invited.expires_at)) ". It can be sent again until it was used." }
         p { a href="/control/team" { "To the team" } }
     };
     page(&shell, "Invitation", &content)

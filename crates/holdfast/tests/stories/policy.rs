@@ -26,9 +26,12 @@ async fn what_is_put_into_a_page_does_not_run_and_reaches_nobody() {
         assert_eq!(owner.complaints().await, [""; 0], "{path}");
         assert_eq!(owner.run(INTRUDE).await, 0, "{path}");
         let complaints = owner.complaints().await;
-        for (directive, what) in
-            [("script-src", "inline script"), ("script-src", "inline event handler"), ("script-src", "127.0.0.2:9/x.js"), ("img-src", "127.0.0.2:9/x.png")]
-        {
+        for (directive, what) in [
+            ("script-src", "inline script"),
+            ("script-src", "inline event handler"),
+            ("script-src", "127.0.0.2:9/x.js"),
+            ("img-src", "127.0.0.2:9/x.png"),
+        ] {
             let found = complaints.iter().any(|told| told.contains(directive) && told.contains(what));
             assert!(found, "{path}, {what}: {complaints:?}");
         }
