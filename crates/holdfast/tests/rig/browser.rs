@@ -35,6 +35,7 @@ const PICTURE_HEIGHT_MAX: u64 = 8_000;
 /// Tenths of a second until a page says what it should.
 const PATIENCE: u32 = 300;
 /// The driver now and then takes a page that is there for one that still loads; after so many milliseconds it is told.
+/// As long it looks for what is to be pressed or filled in.
 const PAGE_TIME_MS: u64 = 15_000;
 /// A browser that does not answer ends the test, and not the day.
 const ANSWER_TIME: Duration = Duration::from_mins(1);
@@ -97,7 +98,7 @@ impl Driver {
         let downloads = json!({ "download.default_directory": profile.path().join("downloads"),
             "download.prompt_for_download": false });
         let wanted = json!({ "goog:chromeOptions": { "args": args, "prefs": downloads },
-            "timeouts": { "pageLoad": PAGE_TIME_MS },
+            "timeouts": { "pageLoad": PAGE_TIME_MS, "implicit": PAGE_TIME_MS },
             "goog:loggingPrefs": { "browser": "ALL" }, "webauthn:virtualAuthenticators": true });
         let http = reqwest::Client::new();
         let body = json!({ "capabilities": { "alwaysMatch": wanted } });
