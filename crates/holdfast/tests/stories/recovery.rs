@@ -60,8 +60,6 @@ async fn three_people_give_a_backup_back() {
     let gpg = Gpg::new();
     let owner = stage.signed_in("owner@").await;
     owner.go(&stage.at("/control/acls/owners")).await;
-    look_at(&owner, "owners-sign").await;
-    owner.press("Sign with your passkey").await;
     owner.wait_for("Owners on record").await;
     look_at(&owner, "owners").await;
     let list = make_list(&stage, &owner, "Treasury", &[&stored]).await;
@@ -123,9 +121,6 @@ async fn what_runs_out_waits_or_loses_a_voter_is_told() {
     let cold = stage.store("mate", "COLD", b"abstract absurd abuse access accident").await;
     let gpg = Gpg::new();
     let owner = stage.signed_in("owner@").await;
-    owner.go(&stage.at("/control/acls/owners")).await;
-    owner.press("Sign with your passkey").await;
-    owner.wait_for("Owners on record").await;
     make_list(&stage, &owner, "Vault", &[&hot, &cold]).await;
     let first = stage.signed_in("member-1@").await;
     let second = stage.signed_in("member-2@").await;

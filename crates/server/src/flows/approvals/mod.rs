@@ -27,7 +27,7 @@ pub use make_acl::{Candidate, DraftAcl, DraftMember, draft_acl, list_candidates,
 pub use read_acls::{ShownAcl, ShownChange, list_acls, read_acl, read_change};
 pub use read_recoveries::{RECOVERIES_SHOWN, ShownRecovery, ShownVote, list_recoveries, read_recovery};
 pub use request_recovery::{RequestRecovery, request_recovery};
-pub use settle_change::settle_changes;
+pub use settle_change::{Cast, settle_changes};
 pub use start_person_check::{Baseline, begin_baseline, read_baseline};
 pub use stop_recovery::stop_recovery;
 pub use vote::{CastVote, vote};

@@ -5,12 +5,13 @@ use boundary::approval::{AclDocument, Document as _};
 use domain::control::Act;
 use domain::ids::{AclChangeId, AclId};
 use domain::refusal::Refusal;
-use store::acl_changes::{self, Change, Vote};
+use store::acl_changes::{self, Change};
 use store::acls::{self, Acl};
 use store::keys::{self, CustomerKey};
 use store::{StoreError, control_recoveries};
 
 use super::super::{Ctx, Error};
+use super::settle_change::{Cast, list_cast};
 use super::{ToSign, ask_to_sign, control, document_of, passkeys_of, permitted};
 use crate::app::App;
 use crate::edge::assertion::signed_hash;
@@ -43,7 +44,7 @@ pub struct ShownChange {
     /// What the list would be.
     pub next: AclDocument,
     /// The votes, in the order in which they came.
-    pub votes: Vec<Vote>,
+    pub votes: Vec<Cast>,
     /// Where they stand.
     pub outcome: Outcome,
     /// What the reader would sign for a yes and for a no; none: he has no vote, or has voted.
@@ -83,21 +84,21 @@ pub async fn read_change(app: &App, ctx: &Ctx, acl: &str, change: &str) -> Resul
     let acl = find_acl(app, ctx, acl).await?;
     let change = find_change(app, ctx, &acl, change).await?;
     let (tenant, id) = (ctx.principal.tenant.clone(), change.id.clone());
-    let votes =
-        app.db.read("list_change_votes", move |rx| acl_changes::of(&tenant).list_votes(rx, &id)).await;
-    let votes: Vec<Vote> = votes.map_err(|error: StoreError| Error::from(error))?;
+    let votes = app.db.read("list_change_votes", move |rx| list_cast(rx, &tenant, &id)).await;
+    let votes: Vec<Cast> = votes.map_err(|error: StoreError| Error::from(error))?;
     let current = document_of(&acl)?;
     let next = AclDocument::from_canonical(change.document.as_bytes());
     let next = next.ok_or_else(|| Error::fault("reading a change"))?;
     let cast = current.members.iter().map(|member| {
-        votes.iter().find(|vote| vote.person_id.as_str() == member.person_id).map(|vote| vote.approve)
+        let own = votes.iter().find(|cast| cast.vote.person_id.as_str() == member.person_id)?;
+        own.counts.then_some(own.vote.approve)
     });
     let cast: Vec<_> = cast.collect();
     let may_vote = change.state == domain::approval::ChangeState::Open
         && ctx.now < change.window_ends_at
         && ctx.principal.permit_act(Act::Vote).is_ok()
         && current.place(person.as_str()).is_some()
-        && !votes.iter().any(|vote| vote.person_id == person);
+        && !votes.iter().any(|cast| cast.vote.person_id == person);
     let to_sign = if may_vote {
         let mine = passkeys_of(app, &person).await?;
         let either = [true, false].map(|approve| {

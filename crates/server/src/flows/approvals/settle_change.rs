@@ -9,12 +9,13 @@ use domain::approval::ChangeState;
 use domain::audit::ActorType;
 use domain::ids::{AclChangeId, TenantId};
 use domain::notice::NoticeKind;
+use domain::person::PersonState;
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use store::acl_changes::{self, Change, Vote};
 use store::acls::{self, Acl, Version};
 use store::audit::AuditEntry;
-use store::{OfTenant, StoreError};
+use store::{OfTenant, Rx, StoreError, people};
 
 use super::super::{Error, entry, event, tell};
 use super::change_acl::change_path;
@@ -24,6 +25,30 @@ use crate::app::App;
 
 /// How many changes are looked at in one round.
 const ROUND_MAX: i64 = 200;
+
+/// A vote on a change.
+pub struct Cast {
+    /// As it was given.
+    pub vote: Vote,
+    /// Whether it counts: the yes of whoever was taken out of the team since does not. His no stays, so that taking
+    /// people out never brings a change nearer.
+    pub counts: bool,
+}
+
+/// The votes on a change, and which of them count.
+pub(super) fn list_cast(
+    rx: &mut Rx<'_>,
+    tenant: &TenantId,
+    change: &AclChangeId,
+) -> Result<Vec<Cast>, StoreError> {
+    let mut cast = Vec::new();
+    for vote in acl_changes::of(tenant).list_votes(rx, change)? {
+        let voter = people::of(tenant).find(rx, &vote.person_id)?;
+        let is_here = voter.is_some_and(|person| person.state != PersonState::Removed);
+        cast.push(Cast { counts: !vote.approve || is_here, vote });
+    }
+    Ok(cast)
+}
 
 /// Comes back to every change that is open or waits; says how many moved.
 pub async fn settle_changes(app: &App, now: Timestamp) -> Result<usize, Error> {
@@ -52,7 +77,8 @@ pub(super) async fn settle_change(
     let (owner, name) = (tenant.clone(), id.clone());
     let found = app.db.read("find_change", move |rx| {
         let Some(change) = acl_changes::of(&owner).find(rx, &name)? else { return Ok(None) };
-        let votes = acl_changes::of(&owner).list_votes(rx, &name)?;
+        let votes = list_cast(rx, &owner, &name)?;
+        let votes: Vec<Vote> = votes.into_iter().filter(|cast| cast.counts).map(|cast| cast.vote).collect();
         let acl = acls::of(&owner).find(rx, &change.acl_id)?;
         Ok::<_, StoreError>(acl.map(|acl| (change, votes, acl)))
     });

@@ -78,7 +78,11 @@ async fn the_form_says_which_votes_would_pass() {
 }
 
 /// Proposes the list with these seats: where the change is.
-async fn propose(stage: &mut Stage, seats: &[(&str, &str)], more: &[(&str, &str)]) -> testkit::Answer {
+pub(super) async fn propose(
+    stage: &mut Stage,
+    seats: &[(&str, &str)],
+    more: &[(&str, &str)],
+) -> testkit::Answer {
     let fields = list_form(&stage.owner, seats, more).await;
     let path = format!("/control/acls/{}/change", stage.acl);
     stage.first.open(&path).await;

@@ -3,6 +3,7 @@
 use testkit::foreign::{CURVE25519, Gpg};
 use testkit::{App, Person};
 
+use super::acls::propose;
 use super::approvals::{EVERYBODY, Stage, link, options_for, pairs, sign, vote};
 use super::path_of;
 use super::recoveries::wait_for;
@@ -106,6 +107,23 @@ async fn the_no_of_whoever_is_removed_stays() {
     assert_eq!(vote(&mut stage.owner, &path, "no").await.status, 303);
     let page = stage.first.open(&path).await.text();
     assert!(page.contains("Declined") && page.contains("voted down"), "{page}");
+}
+
+#[tokio::test]
+async fn a_change_does_not_pass_on_the_yes_of_whoever_was_removed_since() {
+    let mut stage = Stage::new().await;
+    let proposed = propose(&mut stage, &EVERYBODY, &[("name", "Another name")]).await;
+    let path = proposed.header("location").to_owned();
+    assert_eq!(vote(&mut stage.second, &path, "yes").await.status, 303);
+    remove_second(&mut stage).await;
+    assert_eq!(vote(&mut stage.owner, &path, "yes").await.status, 303);
+    let page = stage.first.open(&path).await.text();
+    assert!(
+        page.contains("It passes when 2 of 3") && page.contains("he was taken out of the team"),
+        "{page}"
+    );
+    assert_eq!(vote(&mut stage.first, &path, "yes").await.status, 303);
+    assert!(stage.first.open(&path).await.text().contains("The list is this now."));
 }
 
 /// Starts the enclave and the service anew.

@@ -11,7 +11,7 @@ use store::acls::Acl;
 use super::super::Visitor;
 use super::super::look::parts::{self, Column, Field, Mark, Passkey, Tone};
 use super::super::look::{Page, Section, page};
-use crate::flows::approvals::{Attaching, RosterStands, ShownAcl, ShownChange, ToSign};
+use crate::flows::approvals::{Attaching, Cast, RosterStands, ShownAcl, ShownChange, ToSign};
 
 /// Every list.
 pub(super) fn list(visitor: &Visitor, lists: &[(Acl, AclDocument)]) -> Page {
@@ -109,8 +109,12 @@ pub(super) fn change(visitor: &Visitor, shown: &ShownChange) -> Page {
         h2 { "Votes" }
         @if shown.votes.is_empty() { p { "Nobody has voted yet." } }
         ul {
-            @for vote in &shown.votes {
-                li { (names(vote.person_id.as_str())) ": " (if vote.approve { "yes" } else { "no" }) ", " (shell.time(vote.voted_at)) }
+            @for Cast { vote, counts } in &shown.votes {
+                li {
+                    (names(vote.person_id.as_str())) ": " (if vote.approve { "yes" } else { "no" })
+                    @if !counts { ", which counts no more: he was taken out of the team" }
+                    ", " (shell.time(vote.voted_at))
+                }
             }
         }
         @if let Some([yes, no]) = &shown.to_sign {
@@ -216,7 +220,7 @@ fn facts(document: &AclDocument) -> Vec<(&'static str, Markup)> {
 
 fn members(document: &AclDocument) -> Markup {
     html! {
-        h3 { "Members" }
+        h2 { "Members" }
         ul {
             @for member in &document.members {
                 li {

@@ -17,7 +17,9 @@ use super::super::look::samples::{keep, visitor};
 use super::super::view_tests::{before, both, id, links};
 use super::form::{self, Filled};
 use super::view;
-use crate::flows::approvals::{Attaching, Candidate, DraftAcl, RosterStands, ShownAcl, ShownChange, ToSign};
+use crate::flows::approvals::{
+    Attaching, Candidate, Cast, DraftAcl, RosterStands, ShownAcl, ShownChange, ToSign,
+};
 
 const OTHER: &str = "019aa4f0-1c2d-7e3f-8a4b-5c6d7e8f9a0c";
 
@@ -168,7 +170,7 @@ fn a_change_is_shown_with_its_votes_and_whoever_may_votes() {
             current: document(text),
             change: change(text, state),
             next: document(text),
-            votes: vec![vote],
+            votes: vec![Cast { vote, counts: false }],
             outcome,
             to_sign: may_vote.then(|| [to_sign(text), to_sign(text)]),
         };
