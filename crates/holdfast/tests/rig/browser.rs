@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// Where pictures are left for people to look at.
 const PICTURES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/pictures");
 /// Beside the loopback nothing may be asked for: what a browser does by itself would only fail, many times over.
-const QUIET: [&str; 10] = [
+const QUIET: [&str; 12] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,6 +27,8 @@ const QUIET: [&str; 10] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
     "--disable-features=Translate,OptimizationHints",
 ];
 
