@@ -153,6 +153,17 @@ impl Browser {
         self.run("return document.body.innerText").await.as_str().expect("a text").to_owned()
     }
 
+    /// Waits until it is elsewhere than at this path.
+    pub async fn wait_for_exit(&self, path: &str) {
+        for _ in 0..PATIENCE {
+            if !self.url().await.contains(path) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it stays at {path}");
+    }
+
     /// Waits until the page says this.
     pub async fn wait_for(&self, words: &str) {
         let says = json!({ "script": "return document.body !== null && document.body.innerText.includes(arguments[0])",

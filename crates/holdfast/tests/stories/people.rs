@@ -21,6 +21,7 @@ async fn join(stage: &Stage, link: &str) -> Browser {
     browser.wait_for("You are in").await;
     look_at(&browser, "recovery-codes").await;
     browser.press("I have kept them: prove who I am").await;
+    browser.wait_for_exit("/control/onboarding").await;
     // Once: whoever comes back has passed it.
     if browser.url().await.contains("/identity/") {
         browser.press("Pass").await;
