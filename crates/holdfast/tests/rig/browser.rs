@@ -32,6 +32,8 @@ const QUIET: [&str; 12] = [
     "--disable-features=Translate,OptimizationHints",
 ];
 
+/// Pixels, as a desk and a phone about show.
+const SCREEN_HEIGHT: u64 = 800;
 /// Of a page that is longer only its beginning is in its picture: the browser makes none of everything.
 const PICTURE_HEIGHT_MAX: u64 = 8_000;
 /// Tenths of a second until a page says what it should.
@@ -260,9 +262,13 @@ impl Browser {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        self.screen(look, SCREEN_HEIGHT).await;
+    }
+
+    async fn screen(&self, look: Look, height: u64) {
         let is_phone = matches!(look, Look::Phone);
         let screen =
-            json!({ "width": look.width(), "height": 800, "deviceScaleFactor": 1, "mobile": is_phone });
+            json!({ "width": look.width(), "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
         self.devtools("Emulation.setDeviceMetricsOverride", screen).await;
     }
 
@@ -270,13 +276,12 @@ impl Browser {
     pub async fn picture(&self, name: &str) {
         for look in Look::ALL {
             self.look(look).await;
-            let height =
-                self.run("return document.documentElement.scrollHeight").await.as_u64().unwrap_or(800);
-            let height = height.min(PICTURE_HEIGHT_MAX);
-            let clip = json!({ "x": 0, "y": 0, "width": look.width(), "height": height, "scale": 1 });
-            let whole = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-            let taken = self.devtools("Page.captureScreenshot", whole).await;
-            let png = taken["data"].as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+            let height = self.run("return document.documentElement.scrollHeight").await;
+            // A screen as high as the page: asked to draw beyond its screen, the browser at times never answers.
+            self.screen(look, height.as_u64().unwrap_or(SCREEN_HEIGHT).min(PICTURE_HEIGHT_MAX)).await;
+            let url = format!("{}/screenshot", self.session);
+            let taken = ask(&self.http, Method::GET, &url, &Value::Null).await;
+            let png = taken.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
             fs::create_dir_all(PICTURES).expect("a folder for pictures");
             let path = Path::new(PICTURES).join(format!("{name}.{}.png", look.name()));
             fs::write(path, png.expect("a picture")).expect("the picture is kept");
