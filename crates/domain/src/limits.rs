@@ -154,8 +154,15 @@ pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 /// A run of a named call that has not ended by then is given up: longer than any call takes.
 pub const IDEMPOTENCY_LEASE: Duration = Duration::from_mins(2);
 
-/// Kept answers that are deleted in one transaction.
-pub const IDEMPOTENCY_SWEEP_ROWS: i64 = 500;
+/// How long a report stays in the log of deliveries, and can be delivered again.
+pub const EVENT_KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// How long a provider's event is kept once it was judged: longer than anybody disputes an identity check. The
+/// enclave's admission, which is what counts, stays with the inquiry.
+pub const PROVIDER_EVENT_KEPT: Duration = Duration::from_hours(90 * 24);
+
+/// Old rows that are deleted in one transaction.
+pub const FORGET_ROWS: i64 = 500;
 
 /// Deliveries of one verification's recovery.
 pub const DELIVERIES_MAX: i64 = 3;

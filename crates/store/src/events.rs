@@ -21,6 +21,12 @@ row! {
     }
 }
 
+row! {
+    struct Id {
+        id: EventId,
+    }
+}
+
 static APPEND: Sql = sql!(
     "events.append",
     "INSERT INTO events (tenant_id, id, type, body, created_at) VALUES ($1, $2, $3, $4, $5)"
@@ -30,6 +36,24 @@ static LIST_AFTER: Sql = sql!(
     "SELECT id, type, body, created_at FROM events ",
     "WHERE tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR id > $2) ORDER BY id LIMIT $3"
 );
+static LIST_OLD: Sql = sql!(
+    "events.list_old",
+    "SELECT id FROM events e WHERE created_at <= $1 AND NOT EXISTS ",
+    "(SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.id AND d.state = 'pending') ",
+    "ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED"
+);
+static DELETE: Sql = sql!("events.delete", "DELETE FROM events WHERE id = $1");
+
+/// Deletes up to `limit` events that happened by then, with their deliveries, and says how many. One that is still on
+/// its way stays.
+pub fn delete_old(tx: &mut Tx<'_>, until: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    let old: Vec<Id> = tx.list(&LIST_OLD, &[&until, &limit])?;
+    for Id { id } in &old {
+        webhook_deliveries::delete(tx, id)?;
+        tx.exec_one(&DELETE, &[id])?;
+    }
+    Ok(old.len() as u64)
+}
 
 /// The events of one tenant.
 pub fn of(tenant: &TenantId) -> Events<'_> {

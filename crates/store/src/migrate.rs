@@ -30,6 +30,7 @@ migrations! {
     7 "approvals" "0007_approvals.sql",
     8 "notices" "0008_notices.sql",
     9 "checkpoints" "0009_checkpoints.sql",
+    10 "forgetting" "0010_forgetting.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

@@ -128,6 +128,11 @@ static SET_IGNORED: Sql = sql!(
     "provider_events.set_ignored",
     "UPDATE provider_events SET state = 'ignored' WHERE provider = $1 AND id = $2 AND state = 'received'"
 );
+static DELETE_OLD: Sql = sql!(
+    "provider_events.delete_old",
+    "DELETE FROM provider_events WHERE (provider, id) IN (SELECT provider, id FROM provider_events ",
+    "WHERE state <> 'received' AND received_at <= $1 ORDER BY received_at LIMIT $2)"
+);
 
 /// Keeps an event; false when it is there already.
 pub fn insert(tx: &mut Tx<'_>, event: &ProviderEvent) -> Result<bool, StoreError> {
@@ -173,4 +178,9 @@ pub fn list_received(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<ProviderEvent>, 
 /// Marks a received event as judged and of no consequence; false when it was judged before.
 pub fn set_ignored(tx: &mut Tx<'_>, provider: &str, id: &str) -> Result<bool, StoreError> {
     Ok(tx.exec(&SET_IGNORED, &[&provider, &id])? == 1)
+}
+
+/// Deletes up to `limit` events that came by then and were judged, and says how many.
+pub fn delete_old(tx: &mut Tx<'_>, until: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    tx.exec(&DELETE_OLD, &[&until, &limit])
 }

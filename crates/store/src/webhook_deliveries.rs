@@ -153,6 +153,7 @@ static SET_ANEW: Sql = sql!(
     "state = 'pending', due_at = $4, updated_at = $4 ",
     "WHERE tenant_id = $1 AND endpoint_id = $2 AND event_id = $3"
 );
+static DELETE: Sql = sql!("webhook_deliveries.delete", "DELETE FROM webhook_deliveries WHERE event_id = $1");
 macro_rules! delivery {
     () => {
         "SELECT d.event_id, e.type, d.state, d.tries, d.round_from, d.due_at, e.created_at \
@@ -189,6 +190,11 @@ pub fn claim(tx: &mut Tx<'_>, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreEr
     let mut claimed: Vec<Claimed> = tx.list(&CLAIM, &[endpoint, owner, limit, now, lease_until])?;
     claimed.sort_by(|a, b| a.event_id.cmp(&b.event_id));
     Ok(claimed)
+}
+
+/// Deletes an event's deliveries, with how each try went.
+pub fn delete(tx: &mut Tx<'_>, event: &EventId) -> Result<u64, StoreError> {
+    tx.exec(&DELETE, &[event])
 }
 
 /// Gives back what a process has set aside; returns how many deliveries that were.

@@ -5,9 +5,8 @@ use domain::audit::hex;
 use domain::entropy::Entropy as _;
 use domain::idempotency::{CallState, Keeping, is_kept};
 use domain::ids::TenantId;
-use domain::limits::{IDEMPOTENCY_LEASE, IDEMPOTENCY_LIFE, IDEMPOTENCY_SWEEP_ROWS};
+use domain::limits::{IDEMPOTENCY_LEASE, IDEMPOTENCY_LIFE};
 use domain::refusal::{Kind, Refusal};
-use domain::time::Timestamp;
 use store::idempotency::{self, Claim, NamedCall};
 use store::seal::Place;
 use store::{StoreError, Tx};
@@ -150,16 +149,6 @@ pub async fn end_named(app: &App, run: Run, answer: &KeptAnswer) -> Result<(), E
         tracing::warn!("a named call took longer than its lease; its answer is not kept");
     }
     Ok(())
-}
-
-/// Deletes what is kept longer than it is promised; true when there may be more.
-pub async fn forget_named(app: &App, now: Timestamp) -> Result<bool, Error> {
-    let deleted = app
-        .db
-        .write("forget_named", move |tx| idempotency::delete_old(tx, now, IDEMPOTENCY_SWEEP_ROWS))
-        .await;
-    let deleted: u64 = deleted.map_err(|error: StoreError| Error::from(error))?;
-    Ok(deleted >= IDEMPOTENCY_SWEEP_ROWS.unsigned_abs())
 }
 
 impl Run {

@@ -39,7 +39,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::ExpireInquiries);
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
-    run(&mut jobs, Job::ForgetNamed);
+    run(&mut jobs, Job::ForgetOld);
     run(&mut jobs, Job::PrepareRecoveries);
     run(&mut jobs, Job::ExpirePackages);
     run(&mut jobs, Job::ExpireChanges);
@@ -57,7 +57,7 @@ enum Job {
     ExpireInquiries,
     AdmitEvents,
     CloseRecoveries,
-    ForgetNamed,
+    ForgetOld,
     PrepareRecoveries,
     ExpirePackages,
     ExpireChanges,
@@ -73,7 +73,7 @@ impl Job {
             Self::ExpireInquiries => "expire_inquiries",
             Self::AdmitEvents => "admit_events",
             Self::CloseRecoveries => "close_recoveries",
-            Self::ForgetNamed => "forget_named",
+            Self::ForgetOld => "forget_old",
             Self::PrepareRecoveries => "prepare_recoveries",
             Self::ExpirePackages => "expire_packages",
             Self::ExpireChanges => "expire_changes",
@@ -91,7 +91,7 @@ impl Job {
             Self::ExpireInquiries => flows::expire_inquiries(app, now).await.map(|count| count > 0),
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
-            Self::ForgetNamed => flows::forget_named(app, now).await,
+            Self::ForgetOld => flows::forget_old(app, now).await,
             Self::PrepareRecoveries => {
                 flows::approvals::advance_recoveries(app, now).await.map(|count| count > 0)
             }

@@ -18,6 +18,7 @@ crate::on_both_engines! {
     the_overdue_are_those_nobody_finished,
     an_event_is_kept_once,
     an_event_is_judged_once,
+    what_is_judged_and_old_is_forgotten,
     waiting_events_are_counted_by_inquiry,
 }
 
@@ -209,6 +210,23 @@ async fn an_event_is_judged_once(bench: &Bench) {
         |name: &'static str| move |tx: &mut Tx<'_>| provider_events::insert_locked(tx, &event(name, 3));
     assert_eq!(write(&db, fate("ignored")).await, EventState::Ignored);
     assert_eq!(write(&db, fate("new")).await, EventState::Received);
+}
+
+async fn what_is_judged_and_old_is_forgotten(bench: &Bench) {
+    let db = bench.open().await;
+    for (name, received) in [("waits", 1), ("old", 2), ("young", 9)] {
+        write(&db, move |tx| provider_events::insert(tx, &event(name, received))).await;
+    }
+    for judged in ["old", "young"] {
+        assert!(write(&db, move |tx| provider_events::set_ignored(tx, "persona", judged)).await);
+    }
+    let forget = |limit| move |tx: &mut Tx<'_>| provider_events::delete_old(tx, at(8), limit);
+    assert_eq!(write(&db, forget(0)).await, 0, "a portion");
+    assert_eq!(write(&db, forget(9)).await, 1);
+    for (name, stays) in [("waits", true), ("old", false), ("young", true)] {
+        let found = read(&db, move |rx| provider_events::find(rx, "persona", name)).await;
+        assert_eq!(found.is_some(), stays, "{name}");
+    }
 }
 
 async fn waiting_events_are_counted_by_inquiry(bench: &Bench) {

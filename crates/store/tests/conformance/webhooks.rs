@@ -21,6 +21,7 @@ crate::on_both_engines! {
     failure_has_a_beginning_and_switching_off_parks,
     what_is_asked_for_again_begins_anew,
     what_is_on_its_way_is_counted_by_the_oldest,
+    what_is_old_is_forgotten_unless_it_is_on_its_way,
 }
 
 fn endpoint(number: u64) -> Endpoint {
@@ -282,4 +283,23 @@ async fn what_is_on_its_way_is_counted_by_the_oldest(bench: &Bench) {
     })
     .await;
     assert_eq!((waiting().await.deliveries, waiting().await.oldest_pending), (2, Some(at(30))));
+}
+
+async fn what_is_old_is_forgotten_unless_it_is_on_its_way(bench: &Bench) {
+    let db = with_endpoint(bench).await;
+    for number in [7, 8, 9] {
+        let event =
+            Event { created_at: at(20 + i64::try_from(number).expect("small")), ..event(number, "x") };
+        write(&db, move |tx| store::events::of(&id(1)).append(tx, &event)).await;
+    }
+    assert!(write(&db, tried(1, 1, DeliveryState::Parked, 70)).await, "7 was tried");
+    let forget = |until_ms, limit| move |tx: &mut Tx<'_>| store::events::delete_old(tx, at(until_ms), limit);
+    assert_eq!(write(&db, forget(26, 9)).await, 0, "too young");
+    assert_eq!(write(&db, forget(99, 9)).await, 1, "the others are on their way");
+    let left = read(&db, |rx| store::events::of(&id(1)).list_after(rx, None, 9)).await;
+    assert_eq!(left.into_iter().map(|event| event.id).collect::<Vec<_>>(), [id(8), id(9)]);
+    assert!(read(&db, |rx| webhook_deliveries::of(&id(1)).find(rx, &id(1), &id(7))).await.is_none());
+    assert_eq!(write(&db, |tx| webhook_deliveries::of(&id(1)).park_all(tx, &id(1), at(80))).await, 2);
+    assert_eq!(write(&db, forget(99, 1)).await, 1, "a portion");
+    assert_eq!(write(&db, forget(99, 9)).await, 1);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::limits::EVENT_KEPT;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Actor, App};
@@ -63,6 +64,23 @@ async fn a_delivery_is_tried_nine_times_then_parked_and_goes_out_again_under_the
     // What has arrived goes out again too.
     retail.call(&Method::POST, &again).send().await.ok();
     assert_eq!(sink.wait_for(11).await[10].id(), id);
+}
+
+#[tokio::test]
+async fn what_is_delivered_is_shown_for_thirty_days() {
+    let app = App::start().await;
+    let (sink, retail) = (Sink::new(OK).await, app.retail());
+    let made = sink.register(&retail).await;
+    send_test(&retail, &made).await;
+    wait_for_attempts(&retail, &made, 1).await;
+    app.clock.advance(EVENT_KEPT / 2);
+    send_test(&retail, &made).await;
+    sink.wait_for(2).await;
+    assert_eq!(deliveries(&retail, &made).await.len(), 2);
+    app.clock.advance(EVENT_KEPT / 2);
+    // The job looks once a second.
+    until("the old one is forgotten", async || deliveries(&retail, &made).await.len() == 1).await;
+    assert_eq!(app.events(&retail).await.len(), 1);
 }
 
 #[tokio::test]
