@@ -83,6 +83,8 @@ wire_enum! {
         19 = OpenPerson(Open),
         /// Release what an access list has approved, as one OpenPGP message.
         20 = Package(Package),
+        /// Compare the log with what the caller remembers of it.
+        30 = Mark(Mark),
     }
 }
 
@@ -126,6 +128,8 @@ wire_enum! {
         20 = Packaged(Packaged),
         /// To `Package`: approved, and not yet due.
         21 = Waiting(Waiting),
+        /// To `Mark`.
+        30 = Marked(Marked),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -168,6 +172,8 @@ wire_enum! {
         15 = LogUnavailable,
         /// The request crashed; nothing was released.
         16 = Crashed,
+        /// The enclave's log is older than what the caller remembers of it: a copy was put in its place.
+        19 = RolledBack,
     }
 }
 
@@ -646,6 +652,20 @@ wire_struct! {
         pub ballots: Vec<Ballot>,
         /// The keys that the intent names, as sealed, in its order.
         pub keys: Vec<Vec<u8>>,
+    }
+
+    /// Compare the log with what the caller remembers of it.
+    pub struct Mark {
+        /// The latest [`crate::token::LogMark`] that he was given; none if he has none.
+        pub latest: Option<Vec<u8>>,
+    }
+
+    /// The log has all that the caller remembers.
+    pub struct Marked {
+        /// Its last record's number.
+        pub sequence: u64,
+        /// To be kept, as a [`crate::token::LogMark`].
+        pub mark: Vec<u8>,
     }
 
     /// It goes out.

@@ -76,6 +76,16 @@ wire_struct! {
         /// When it was checked, milliseconds since the epoch.
         pub checked_at_ms: i64,
     }
+
+    /// How far the enclave's own log has come: whoever keeps it can tell an old copy of that log from the log.
+    pub struct LogMark {
+        /// The enclave's environment.
+        pub env: Env,
+        /// The life of the process in which the record was written.
+        pub life: [u8; 16],
+        /// The number of the record.
+        pub sequence: u64,
+    }
 }
 
 wire_enum! {

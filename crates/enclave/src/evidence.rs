@@ -13,7 +13,7 @@ use crate::clock::parse_rfc3339;
 use crate::digest::{hex, sha256, unhex};
 use crate::root::Keyring;
 use crate::service::{Enclave, note};
-use crate::session::{Token, since_reset};
+use crate::session::{self, Token, since_reset};
 use crate::state::{Event, Identity, Record, SESSION_LIFE_MS, WEEK_MS, spent};
 
 /// How far a provider's clock may be ahead of ours, or behind at a session's opening.
@@ -72,7 +72,7 @@ pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
         note("admit", step);
         Refusal::EventNotAuthentic
     };
-    let ticket = Ticket::believe(&enclave.keyring, &request.ticket)?;
+    let ticket = session::ticket(enclave, &request.ticket)?;
     let now_ms = enclave.ledger.now_ms();
     let provider = author(enclave, &request.provider, &request.signature, &request.body, now_ms)?;
     let event = ProviderEvent::read(&request.body).ok_or_else(|| refuse("body is not an event"))?;

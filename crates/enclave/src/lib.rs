@@ -6,7 +6,7 @@
 //! The server on the other side of the socket is not believed. A request is answered on what the enclave sealed
 //! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
 //! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
-//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], and below them [`state`] and [`log`], [`seal`], [`root`],
+//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], and below them [`state`] and [`log`], [`seal`], [`root`],
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`ceremony`] is the same program on a
 //! machine without a network.
 
@@ -19,7 +19,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use boundary::Env;
 use boundary::message::KeyType;
@@ -37,6 +39,7 @@ mod evidence;
 mod generate;
 mod guard;
 mod log;
+mod mark;
 mod openpgp;
 mod package;
 mod prove;
@@ -53,14 +56,15 @@ mod tar;
 
 const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
-        [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--end-with-stdin]
+        [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--give-up-to RECORD]
+        [--end-with-stdin]
   init  --state DIR --env sandbox|production
   offline-key --state DIR --env sandbox|production
   batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N";
 
 /// Those of `serve` that have a value.
-const SERVE_OPTIONS: &str =
-    "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s";
+const SERVE_OPTIONS: &str = "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s \
+    --give-up-to";
 
 /// Runs one of the enclave's commands; `args` are those after the program's name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -141,7 +145,7 @@ impl Options {
         self.maybe(name)?.ok_or_else(|| io::Error::other(format!("{name} is missing\n{USAGE}")))
     }
 
-    fn number<'a>(&'a self, name: &'a str) -> io::Result<Option<u32>> {
+    fn number<'a, N: FromStr>(&'a self, name: &'a str) -> io::Result<Option<N>> {
         let parse =
             |text: &str| text.parse().map_err(|_| io::Error::other(format!("{name} is not a number")));
         self.maybe(name)?.map(parse).transpose()
@@ -205,6 +209,8 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
         offline_keys,
         recovery_limits,
         retail_window_s,
+        is_old: AtomicBool::new(false),
+        give_up_to: options.number("--give-up-to")?,
         ledger,
         generator,
         protections,
@@ -230,7 +236,7 @@ fn offline(dir: &Path, env: Env) -> io::Result<std::fs::File> {
 
 fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let _directory = offline(dir, env)?;
-    let count = |name| Ok::<_, io::Error>(options.number(name)?.unwrap_or_default() as usize);
+    let count = |name| Ok::<_, io::Error>(options.number(name)?.unwrap_or_default());
     let counts = [
         (KeyType::Rsa4096, count("--rsa")?),
         (KeyType::Secp256k1, count("--secp256k1")?),

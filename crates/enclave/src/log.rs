@@ -20,10 +20,10 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::clock::wall_ms;
-use crate::digest::equal;
+use crate::digest::{equal, random};
 use crate::root::{decrypt, encrypt, replace};
 use crate::secret::SymmetricKey;
-use crate::state::{Record, State};
+use crate::state::{Life, Record, State};
 
 const FILE: &str = "state.log";
 const MARK: &[u8; 8] = b"HFLOG1\0\0";
@@ -216,6 +216,11 @@ impl Ledger {
             Arc::new(Self { core: Mutex::new(core), file, written: Condvar::new(), idle: Condvar::new() });
         let writer = Arc::clone(&ledger);
         thread::Builder::new().name("log".into()).spawn(move || writer.write())?;
+        let begin = ledger.decide(|turn| {
+            let sequence = turn.core.chain.sequence;
+            turn.record(Record::Life(Life { id: random(), sequence }))
+        });
+        begin.map_err(|_| io::Error::other(format!("there is no room for {FILE}")))?;
         Ok(ledger)
     }
 
@@ -253,6 +258,13 @@ impl Ledger {
     /// The last record's number.
     pub fn sequence(&self) -> u64 {
         self.lock().synced
+    }
+
+    /// This life of the process, and the number of the last record.
+    pub fn end(&self) -> ([u8; 16], u64) {
+        let core = self.lock();
+        // A life's record is the first thing that opening writes.
+        (core.state.lives.last().map(|life| life.id).unwrap_or_default(), core.synced)
     }
 
     /// Waits until there is room for one more to work on `name`, as the state and the number of those who do

@@ -16,7 +16,7 @@ use crate::openpgp::{Certificate, inspect};
 use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
 use crate::service::{Enclave, note};
-use crate::session::{Tag, Token, policy_hash, user_tag};
+use crate::session::{self, Tag, Token, policy_hash, user_tag};
 use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, Session, State, spent};
 
 /// Deliveries of one session's recovery.
@@ -90,7 +90,7 @@ pub fn begin(enclave: &Enclave, request: &Release, flow: Flow, tag: Tag) -> Resu
         Intent::from_canonical(&request.intent).ok_or_else(|| failed("1 intent is not canonical"))?;
     must(intent.flow == flow, "1 flow")?;
     must(intent.items.len().max(request.items.len()) <= RELEASE_ITEMS_MAX, "1 number of items")?;
-    let ticket = Ticket::believe(ring, &request.ticket).map_err(|_| failed("2 ticket"))?;
+    let ticket = session::ticket(enclave, &request.ticket).map_err(|_| failed("2 ticket"))?;
     must(intent.env == ring.env, "2 environment")?;
     must(intent.tenant_id == ticket.tenant_id, "2 tenant")?;
     let tag = tag(&ticket.tenant_id, &request.user_identifier);

@@ -78,6 +78,8 @@ pub struct Keyring {
     pub admission: hmac::Key,
     /// Makes records of checks.
     pub record: hmac::Key,
+    /// Makes marks of the log.
+    pub mark: hmac::Key,
     /// Hides identities.
     pub identity: hmac::Key,
     /// Of tenants that were reset.
@@ -96,6 +98,7 @@ impl Keyring {
             ticket: mac("ticket"),
             admission: mac("admission"),
             record: mac("record"),
+            mark: mac("mark"),
             identity: mac("identity"),
             generations: RwLock::default(),
             root,

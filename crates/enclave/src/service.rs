@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::generate::Generator;
 use crate::log::Ledger;
 use crate::root::{Keyring, SigningPair};
 use crate::{
-    amend, assign, attach, check, evidence, guard, openpgp, package, prove, release, reset, rewrap, session,
+    amend, assign, attach, check, evidence, guard, mark, openpgp, package, prove, release, reset, rewrap,
+    session,
 };
 
 /// Connections at once; one more is closed at once.
@@ -45,6 +46,10 @@ pub struct Enclave {
     pub recovery_limits: bool,
     /// How long after an approval a recovery is open, in seconds.
     pub retail_window_s: u32,
+    /// The record up to which the operator gives up what an older copy of the log lacks.
+    pub give_up_to: Option<u64>,
+    /// Somebody remembers more than the log has: nothing is answered any more.
+    pub is_old: AtomicBool,
     /// What is remembered.
     pub ledger: Arc<Ledger>,
     /// Makes pool keys.
@@ -141,6 +146,9 @@ fn wipe_stack() {
 }
 
 fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
+    if enclave.is_old.load(Ordering::SeqCst) && !matches!(request, Request::Hello(_)) {
+        return Err(Refusal::RolledBack);
+    }
     Ok(match request {
         Request::Hello(request) => Reply::Welcome(welcome(enclave, request)?),
         Request::Generate(request) => Reply::Generated(assign::generate(enclave, request.key_type)?),
@@ -164,6 +172,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Amend(request) => Reply::Amended(amend::amend(enclave, request)?),
         Request::Attach(request) => Reply::Attached(attach::attach(enclave, request)?),
         Request::OpenPerson(request) => Reply::Opened(session::open(enclave, request, session::person_tag)?),
+        Request::Mark(request) => Reply::Marked(mark::mark(enclave, request)?),
         Request::Package(request) => package::package(enclave, request)?,
     })
 }

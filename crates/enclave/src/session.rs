@@ -4,11 +4,11 @@ use aws_lc_rs::hmac;
 use boundary::Env;
 use boundary::message::{Open, Opened, Recall, Recalled, Refusal};
 use boundary::policy;
-use boundary::token::{Admission, Record, Ticket, person_tag_preimage, user_tag_preimage};
+use boundary::token::{Admission, LogMark, Record, Ticket, person_tag_preimage, user_tag_preimage};
 use boundary::wire::Wire;
 
 use crate::digest::{hex, random, sha256};
-use crate::root::Keyring;
+use crate::root::{FIRST_GENERATION, Keyring};
 use crate::service::Enclave;
 
 const MAC_BYTES: usize = 32;
@@ -54,6 +54,22 @@ macro_rules! tokens {
     )*};
 }
 tokens!(Ticket ticket Admission admission Record record);
+
+impl Token for LogMark {
+    fn key(keyring: &Keyring) -> &hmac::Key {
+        &keyring.mark
+    }
+    fn made_in(&self) -> (Env, &str, u32) {
+        (self.env, "", FIRST_GENERATION)
+    }
+}
+
+/// The ticket of a session that is not over.
+pub fn ticket(enclave: &Enclave, bytes: &[u8]) -> Result<Ticket, Refusal> {
+    let ticket = Ticket::believe(&enclave.keyring, bytes)?;
+    let ended_ms = enclave.ledger.decide(|turn| Ok(turn.state().sessions_ended_ms))?;
+    if ticket.opened_at_ms > ended_ms { Ok(ticket) } else { Err(Refusal::SealBroken) }
+}
 
 /// Who a user is, without naming him.
 pub fn user_tag(tenant_id: &str, user_identifier: &str) -> [u8; 32] {

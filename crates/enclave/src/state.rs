@@ -51,6 +51,10 @@ wire_enum! {
         13 = Approved([u8; 32]),
         /// A tenant was reset.
         16 = Generation(Generation),
+        /// A process began to write.
+        30 = Life(Life),
+        /// The operator gave up what came after an older copy of the log, up to this record of a life.
+        31 = GivenUp(Life),
     }
 }
 
@@ -97,6 +101,14 @@ wire_struct! {
         pub opened_at_ms: i64,
         /// The session's verdict as of this event.
         pub admission: Option<Vec<u8>>,
+    }
+
+    /// A life of the process.
+    pub struct Life {
+        /// Its name.
+        pub id: [u8; 16],
+        /// The last record before it; of a life that was given up, the last one of it that anybody remembers.
+        pub sequence: u64,
     }
 
     /// A tenant's beginning anew.
@@ -238,6 +250,11 @@ pub struct State {
     pub guarded: HashMap<u64, Guarded>,
     /// Since when a recovery is approved, by its intent's hash.
     pub approvals: HashMap<[u8; 32], i64>,
+    /// The lives of the process, in order.
+    pub lives: Vec<Life>,
+    given_up: Vec<Life>,
+    /// Sessions that were opened by then are over: what became of them was given up.
+    pub sessions_ended_ms: i64,
 }
 
 impl State {
@@ -266,6 +283,14 @@ impl State {
     /// The version that is in force: a later one may wait.
     pub fn in_force(&self, tenant_id: &str, acl_id: &str, now_ms: i64) -> Option<&Head> {
         self.heads(tenant_id, acl_id).iter().rfind(|head| head.effective_at_ms <= now_ms)
+    }
+
+    /// Whether this log has that record: it was written in one of its lives, before the next one began.
+    pub fn has(&self, life: &[u8; 16], sequence: u64) -> bool {
+        let given_up = self.given_up.iter().any(|one| one.id == *life && sequence <= one.sequence);
+        let at = self.lives.iter().position(|one| one.id == *life);
+        let ended = at.map(|at| self.lives.get(at + 1).is_some_and(|next| sequence > next.sequence));
+        given_up || ended == Some(false)
     }
 
     /// Adds one record.
@@ -320,6 +345,11 @@ impl State {
                 heads.push(head);
             }
             Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
+            Record::Life(life) => self.lives.push(life),
+            Record::GivenUp(life) => {
+                self.given_up.push(life);
+                self.sessions_ended_ms = self.sessions_ended_ms.max(at_ms);
+            }
             Record::Approved(intent_hash) => drop(self.approvals.entry(intent_hash).or_insert(at_ms)),
             Record::Generation(reset) => {
                 self.heads.retain(|(tenant_id, _), _| *tenant_id != reset.tenant_id);
@@ -361,6 +391,9 @@ impl State {
         }
         out.extend(self.heads.values().flatten().map(|head| (self.highest_ms, Record::Head(head.clone()))));
         out.extend(self.guarded.values().map(|key| (self.highest_ms, Record::Guarded(key.clone()))));
+        out.extend(self.lives.iter().map(|life| (self.highest_ms, Record::Life(life.clone()))));
+        let given_up = self.given_up.iter().map(|life| Record::GivenUp(life.clone()));
+        out.extend(given_up.map(|record| (self.sessions_ended_ms, record)));
         let lasts = |at_ms: i64| at_ms + SESSION_LIFE_MS + DAY_MS >= now_ms;
         let approvals = self.approvals.iter().filter(|&(_, &at_ms)| lasts(at_ms));
         out.extend(approvals.map(|(&intent_hash, &at_ms)| (at_ms, Record::Approved(intent_hash))));
@@ -510,6 +543,35 @@ mod tests {
             assert_eq!((state.recoveries[&[2; 32]].len(), state.releases["t"].len()), (1, 1));
         }
         assert!(again.to_records(SESSION_LIFE_MS + DAY_MS + 2).len() < again.to_records(10).len());
+    }
+
+    #[test]
+    fn lives_are_rewritten_in_their_order() {
+        let life = |id: u8, sequence| Life { id: [id; 16], sequence };
+        let mut state = State::default();
+        for (at, record) in [
+            Record::Life(life(1, 0)),
+            Record::Life(life(2, 10)),
+            Record::GivenUp(life(9, 40)),
+            Record::Life(life(3, 20)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            state.apply(i64::try_from(at).unwrap(), record);
+        }
+        let mut again = State::default();
+        for (at, record) in state.to_records(10) {
+            again.apply(at, record);
+        }
+        for state in [&state, &again] {
+            for (id, last) in [(1, 10), (2, 20), (9, 40), (3, u64::MAX)] {
+                assert!(state.has(&[id; 16], last), "{id}");
+                assert!(last == u64::MAX || !state.has(&[id; 16], last + 1), "{id}");
+            }
+            assert!(!state.has(&[4; 16], 0));
+            assert_eq!(state.sessions_ended_ms, 2);
+        }
     }
 
     #[test]
