@@ -17,7 +17,7 @@ fn mark(client: &mut Client, latest: Option<&Marked>) -> Marked {
 }
 
 fn put_back(copy: &Path, folder: &Folder) {
-    std::fs::copy(copy, folder.path("state").join("state.log")).unwrap();
+    std::fs::copy(copy, folder.path("state").join("state.log")).expect("copied");
 }
 
 fn give_up_to(record: u64) -> Settings {
@@ -55,7 +55,7 @@ impl World {
             &gpg.export(&recipient),
             &[stored],
         );
-        std::fs::copy(folder.path("state").join("state.log"), folder.path("copy")).unwrap();
+        std::fs::copy(folder.path("state").join("state.log"), folder.path("copy")).expect("copied");
         assert_eq!(expect!(bundle.send(&mut client), Released).delivery, 1);
         let remembered = mark(&mut client, None);
         Self { folder, provider, enclave, bundle, session, remembered }

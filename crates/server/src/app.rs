@@ -1,5 +1,6 @@
 //! What every flow has at hand.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ pub struct App {
     pub control: Option<Control>,
     /// The way to the mail server, where one is set.
     pub mailer: Option<Mailer>,
+    /// Where the mark of the enclave's log is kept beside the database.
+    pub mark_file: Option<PathBuf>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
 }
 
@@ -171,6 +174,7 @@ impl App {
             sandbox: parts.sandbox,
             control: parts.control,
             mailer: parts.mailer,
+            mark_file: settings.enclave_mark_file.clone(),
             welcome: Mutex::default(),
         }
     }

@@ -51,6 +51,8 @@ pub struct Settings {
     pub database: store::Settings,
     /// The enclave's socket.
     pub enclave_socket: PathBuf,
+    /// Where the mark of the enclave's log is kept beside the database; none: nowhere.
+    pub enclave_mark_file: Option<PathBuf>,
     /// The simulated provider's file, where there is one.
     pub simulator_file: Option<PathBuf>,
     /// How many unassigned HOT keys of each kind are kept ready.
@@ -120,6 +122,7 @@ struct Written {
     database: String,
     database_file: PathBuf,
     enclave_socket: PathBuf,
+    enclave_mark_file: PathBuf,
     simulator_file: PathBuf,
     pool: Pool,
     limits: WrittenLimits,
@@ -173,6 +176,7 @@ impl Settings {
             data_dir: data_dir.to_owned(),
             database: store::Settings::sqlite(data_dir.join("holdfast.db")),
             enclave_socket: enclave_socket.to_owned(),
+            enclave_mark_file: None,
             simulator_file: Some(data_dir.join("simulator.provider")),
             pool_targets: vec![(KeyType::Rsa4096, 64), (KeyType::Secp256k1, 16), (KeyType::Ed25519, 16)],
             limits: Limits::of(Env::Sandbox),
@@ -264,6 +268,11 @@ impl SettingsError {
     }
 }
 
+/// A path; none where none is given.
+fn filled(path: PathBuf) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
 impl Written {
     fn check(self) -> Result<Settings, SettingsError> {
         let environment = Env::parse(&self.environment)
@@ -288,7 +297,8 @@ impl Written {
             data_dir: self.data_dir,
             database,
             enclave_socket: self.enclave_socket,
-            simulator_file: (!self.simulator_file.as_os_str().is_empty()).then_some(self.simulator_file),
+            enclave_mark_file: filled(self.enclave_mark_file),
+            simulator_file: filled(self.simulator_file),
             pool_targets: vec![
                 (KeyType::Rsa4096, self.pool.rsa4096),
                 (KeyType::Secp256k1, self.pool.secp256k1),

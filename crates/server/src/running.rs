@@ -35,7 +35,7 @@ use crate::edge::identity::persona::Persona;
 use crate::edge::jwt::TokenKey;
 use crate::edge::mail::Mailer;
 use crate::files::Files;
-use crate::flows::Error;
+use crate::flows::{self, Error};
 use crate::http::metrics;
 use crate::http::router::router;
 use crate::http::serve::{Doors, serve};
@@ -128,6 +128,9 @@ impl Service {
         let parts =
             Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona, control, mailer };
         let app = Arc::new(App::new(&settings, parts));
+        flows::recall_mark(&app)
+            .await
+            .map_err(|error| StartError::of("recalling the enclave's mark", error))?;
         let (stop, stopped) = watch::channel(false);
         let workers = work::start(&app, settings.pool_targets, &stopped);
         let doors = Doors { room: settings.limits.connections, open: app.metrics.http.connections.clone() };

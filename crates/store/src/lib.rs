@@ -39,6 +39,7 @@ pub mod control_recoveries;
 pub mod control_votes;
 pub mod credentials;
 pub mod deletions;
+pub mod enclave_marks;
 pub mod events;
 pub mod idempotency;
 pub mod invitations;

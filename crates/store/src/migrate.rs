@@ -31,6 +31,7 @@ migrations! {
     8 "notices" "0008_notices.sql",
     9 "checkpoints" "0009_checkpoints.sql",
     10 "forgetting" "0010_forgetting.sql",
+    11 "enclave_mark" "0011_enclave_mark.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

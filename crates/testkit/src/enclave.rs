@@ -93,6 +93,11 @@ impl Enclave {
         self.restart();
     }
 
+    /// The file of its own log.
+    pub fn log_file(&self) -> PathBuf {
+        self.recipe.state.join("state.log")
+    }
+
     /// Stops it where it stands, so that whoever asks it waits; until [`Enclave::resume`].
     pub fn pause(&self) {
         self.signal("-STOP");

@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
-    HasReset, Hello, Inspect, Open, Opened, Package, Packaged, PoolKey, Prove, Proven, Recall, Recalled,
-    Recipient, Refusal, Release, Released, Reply, Request, Reset, Rewrap, Rewrapped, Succeed, Verified,
-    Verify, Waiting, Welcome,
+    HasReset, Hello, Inspect, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove, Proven, Recall,
+    Recalled, Recipient, Refusal, Release, Released, Reply, Request, Reset, Rewrap, Rewrapped, Succeed,
+    Verified, Verify, Waiting, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, PACKAGE_FRAME_BYTES_MAX, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
@@ -27,6 +27,8 @@ pub struct Enclave {
     socket: PathBuf,
     permits: Semaphore,
     idle: Mutex<Vec<UnixStream>>,
+    /// The latest mark of its log that is kept.
+    mark: Mutex<Option<Vec<u8>>>,
     counts: EnclaveCalls,
 }
 
@@ -81,6 +83,7 @@ impl Enclave {
             socket: socket.to_owned(),
             permits: Semaphore::new(ENCLAVE_CONNECTIONS_MAX),
             idle: Mutex::new(Vec::new()),
+            mark: Mutex::new(None),
         }
     }
 
@@ -119,6 +122,18 @@ impl Enclave {
         amend: Amend => Amended(Amended);
         /// Keys, put under an access list for good.
         attach: Attach => Attached(Attached);
+        /// How far its log has come, and whether it has all that is remembered of it.
+        mark: Mark => Marked(Marked);
+    }
+
+    /// From now on each connection begins with this mark of the enclave's log: one whose log is older answers nothing.
+    pub fn remember(&self, mark: Vec<u8>) {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+    }
+
+    /// What [`Enclave::remember`] was told last.
+    pub fn remembered(&self) -> Option<Vec<u8>> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// An identity session for a person of Control, who is named in the user's place.
@@ -172,10 +187,13 @@ impl Enclave {
     async fn ask(&self, request: &Request) -> Result<Reply, CallError> {
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await.map_err(|_| CallError::OutOfProtocol)?;
-        let mut stream = self.connection().await.map_err(CallError::Away)?;
-        let exchange = exchange(&mut stream, request);
-        let reply = match tokio::time::timeout(ENCLAVE_DEADLINE, exchange).await {
-            Ok(reply) => reply?,
+        let converse = async {
+            let mut stream = self.connection().await?;
+            let reply = exchange(&mut stream, request).await?;
+            Ok::<_, CallError>((stream, reply))
+        };
+        let (stream, reply) = match tokio::time::timeout(ENCLAVE_DEADLINE, converse).await {
+            Ok(conversed) => conversed?,
             Err(_) => return Err(CallError::Away(std::io::ErrorKind::TimedOut.into())),
         };
         // Kept only after a whole exchange: a half-read connection would answer the next caller.
@@ -183,11 +201,20 @@ impl Enclave {
         Ok(reply)
     }
 
-    /// An idle connection that the enclave has not closed, or a new one.
-    async fn connection(&self) -> std::io::Result<UnixStream> {
+    /// An idle connection that the enclave has not closed, or a new one to an enclave whose log is no older than what
+    /// is remembered of it: it may have been started anew.
+    async fn connection(&self) -> Result<UnixStream, CallError> {
         loop {
             let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let Some(stream) = kept else { return UnixStream::connect(&self.socket).await };
+            let Some(stream) = kept else {
+                let mut stream = UnixStream::connect(&self.socket).await.map_err(CallError::Away)?;
+                let Some(latest) = self.remembered() else { return Ok(stream) };
+                return match exchange(&mut stream, &Request::Mark(Mark { latest: Some(latest) })).await? {
+                    Reply::Marked(_) => Ok(stream),
+                    Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+                    _ => Err(CallError::OutOfProtocol),
+                };
+            };
             match stream.try_read(&mut [0]) {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(stream),
                 // Closed by the enclave, or bytes nobody asked for.

@@ -19,6 +19,7 @@ mod expire_inquiries;
 mod export_audit;
 mod forget_old;
 mod generate_key;
+mod keep_mark;
 mod limit_rate;
 mod list_audit;
 mod list_backups;
@@ -72,6 +73,7 @@ pub use expire_inquiries::expire_inquiries;
 pub use export_audit::{AuditExport, export_audit};
 pub use forget_old::forget_old;
 pub use generate_key::{GenerateKey, generate_key};
+pub use keep_mark::{keep_mark, recall_mark};
 pub use limit_rate::{count_call, count_failure};
 pub use list_audit::{AuditQuery, latest_audit, list_audit};
 pub use list_backups::{BackupQuery, list_backups, read_backup};
@@ -229,6 +231,14 @@ impl From<CallError> for Error {
             CallError::Refused(EnclaveRefusal::LogUnavailable) | CallError::Away(_) => {
                 tracing::warn!(%error, "the enclave is away");
                 Self::Refused(Refusal::unavailable("the enclave"))
+            }
+            CallError::Refused(EnclaveRefusal::RolledBack) => {
+                tracing::error!(
+                    "the enclave's log is older than what is remembered of it: it answers nothing"
+                );
+                let text = "the enclave's log is older than what this service remembers of it: it answers nothing before its operator has put that right";
+                let refusal = Refusal::new(Kind::Unavailable, "enclave-rolled-back", text);
+                Self::Refused(refusal.retry_after(UNAVAILABLE_RETRY_AFTER_S))
             }
             error => Self::Fault(Fault { doing: "asking the enclave", cause: Some(Box::new(error)) }),
         }

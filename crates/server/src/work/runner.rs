@@ -40,6 +40,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
     run(&mut jobs, Job::ForgetOld);
+    run(&mut jobs, Job::KeepMark);
     run(&mut jobs, Job::PrepareRecoveries);
     run(&mut jobs, Job::ExpirePackages);
     run(&mut jobs, Job::ExpireChanges);
@@ -58,6 +59,7 @@ enum Job {
     AdmitEvents,
     CloseRecoveries,
     ForgetOld,
+    KeepMark,
     PrepareRecoveries,
     ExpirePackages,
     ExpireChanges,
@@ -74,6 +76,7 @@ impl Job {
             Self::AdmitEvents => "admit_events",
             Self::CloseRecoveries => "close_recoveries",
             Self::ForgetOld => "forget_old",
+            Self::KeepMark => "keep_mark",
             Self::PrepareRecoveries => "prepare_recoveries",
             Self::ExpirePackages => "expire_packages",
             Self::ExpireChanges => "expire_changes",
@@ -92,6 +95,7 @@ impl Job {
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
             Self::ForgetOld => flows::forget_old(app, now).await,
+            Self::KeepMark => flows::keep_mark(app, now).await.map(|()| false),
             Self::PrepareRecoveries => {
                 flows::approvals::advance_recoveries(app, now).await.map(|count| count > 0)
             }

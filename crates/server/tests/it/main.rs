@@ -21,6 +21,7 @@ mod paths;
 mod production;
 mod rates;
 mod repeats;
+mod rollback;
 mod routes;
 mod schemathesis;
 mod stage;
