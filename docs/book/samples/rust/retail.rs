@@ -1,0 +1,36 @@
+//! A wallet's backup and recovery. `HOLDFAST_URL` and `HOLDFAST_KEY` say where and as whom.
+
+use std::env;
+use std::error::Error;
+
+use client::api::retail::StartRequest;
+use client::{Client, RecipientKey, Secret};
+
+const USER: &str = "barbara";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let service = Client::new(&env::var("HOLDFAST_URL")?, &env::var("HOLDFAST_KEY")?)?;
+
+    // 1. One call has the key made, checks the enclave's signature over it, encrypts here, and stores.
+    let secret = Secret::from("correct horse battery staple");
+    let kept = service.backup(USER, &check(&service).await?, &[("words", &secret)]).await?;
+    println!("stored {}", kept.items[0].backup_id);
+
+    // 2. Another device: a new check, a new OpenPGP key, and one call that opens what comes back and compares it.
+    let device = RecipientKey::generate()?;
+    let recovered = service.recover_all(USER, &check(&service).await?, &device).await?;
+    for item in recovered.secrets {
+        println!("recovered {}", String::from_utf8_lossy(item.secret.expose()));
+    }
+    for item in recovered.failed {
+        eprintln!("failed {}: {}", item.backup_id, item.fault);
+    }
+    Ok(())
+}
+
+/// A sandbox approves at once. Elsewhere: `start_verification`, the person proves who he is, and a webhook tells.
+async fn check(service: &Client) -> Result<String, client::Error> {
+    let request = StartRequest { user_identifier: USER.to_owned(), gpg_fingerprint: None };
+    Ok(service.start_verification_with(&request, "approve_inquiry").await?.verification_id)
+}
