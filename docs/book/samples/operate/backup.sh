@@ -14,5 +14,6 @@ fi
 [ ! -d "$DATA/files" ] || cp -a "$DATA/files" "$TO/data/"
 cp -a "$DATA/server.keys" "$TO/data/"
 # 3. The enclave last: it must know of everything that the database says.
-cp -a "$STATE/root.key" "$STATE/signing.keys" "$STATE/state.log" "$TO/enclave/"
+find "$STATE" -maxdepth 1 -type f ! -name lock -exec cp -a -t "$TO/enclave" {} +
+[ -e "$TO/enclave/state.log" ] || { printf 'backup: %s is no enclave folder\n' "$STATE" >&2 && exit 1; }
 sync

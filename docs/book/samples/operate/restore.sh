@@ -4,7 +4,7 @@
 set -euo pipefail
 umask 077
 mkdir -p "$DATA" "$STATE"
-for there in "$DATA/server.keys" "$DATA/holdfast.db" "$STATE/root.key"; do
+for there in "$DATA/server.keys" "$DATA/holdfast.db" "$STATE/signing.keys"; do
   [ ! -e "$there" ] || { printf 'restore: %s is there already; nothing was changed\n' "$there" >&2 && exit 1; }
 done
 cp -a "$FROM/enclave/." "$STATE/"
