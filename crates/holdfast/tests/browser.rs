@@ -7,6 +7,7 @@ mod rig {
     pub mod gpg;
     pub mod sandbox;
     pub mod stock;
+    pub mod typescript;
 }
 
 mod stories {
@@ -16,4 +17,5 @@ mod stories {
     mod recovery;
     mod stage;
     mod tour;
+    mod wallet;
 }
