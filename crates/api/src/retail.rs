@@ -134,6 +134,11 @@ pub struct RecoverRequest {
     pub verification_id: String,
     /// An ASCII-armoured OpenPGP certificate.
     pub gpg_public_key: String,
+    /// Your own signature for this recovery, where your policy asks for one: a compact JWS (RFC 7515) by ES256 over the
+    /// RFC 8785 form of `{"openpgp_fpr", "user_identifier", "verification_id"}`, made with a key of that policy.
+    /// `openpgp_fpr` is the certificate's primary fingerprint in upper-case hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_signature: Option<String>,
 }
 
 /// The user's items, newest first.

@@ -75,7 +75,7 @@ wire_enum! {
         15 = Verify(Verify),
         /// Let a tenant of a sandbox begin anew: nothing that was sealed for it before opens, or is believed.
         16 = Reset(Reset),
-        /// Take a new version of a tenant's roster, or of one of its access lists.
+        /// Take a new version of a tenant's roster, of its policy, or of one of its access lists.
         17 = Amend(Amend),
         /// Put keys under an access list, for good.
         18 = Attach(Attach),
@@ -172,8 +172,14 @@ wire_enum! {
         15 = LogUnavailable,
         /// The request crashed; nothing was released.
         16 = Crashed,
+        /// The approval waits out the tenant's delay; seconds until it counts.
+        17 = RecoveryDelayed(u32),
+        /// The tenant's policy demands its signature, and there is none.
+        18 = SignatureRequired,
+        /// The tenant's signature is by no key of its policy, or not of exactly this recovery.
+        19 = SignatureInvalid,
         /// The enclave's log is older than what the caller remembers of it: a copy was put in its place.
-        19 = RolledBack,
+        30 = RolledBack,
     }
 }
 
@@ -506,6 +512,11 @@ wire_struct! {
         pub certificate: Vec<u8>,
         /// In the intent's order.
         pub items: Vec<ReleaseItem>,
+        /// The canonical JSON of the tenant's own [`crate::approval::TenantPolicy`] in force, and of the one that was at
+        /// the session's opening, in any order; up to three are looked at. The built-in one is not among them.
+        pub policies: Vec<Vec<u8>>,
+        /// The tenant's compact JWS over [`crate::approval::request_payload`].
+        pub request_signature: Option<String>,
     }
 
     /// One item to release.
@@ -599,11 +610,12 @@ wire_struct! {
 
     /// Take a new version. The same one again answers the same.
     pub struct Amend {
-        /// The canonical JSON of a [`crate::approval::Roster`] or [`crate::approval::AclDocument`].
+        /// The canonical JSON of a [`crate::approval::Roster`], [`crate::approval::TenantPolicy`] or
+        /// [`crate::approval::AclDocument`].
         pub document: Vec<u8>,
         /// The version in force, where there is one.
         pub current: Option<Vec<u8>>,
-        /// For a list's first version: the roster in force, of which an Owner signs.
+        /// For a list's first version, and each of a policy: the roster in force, of which an Owner signs.
         pub roster: Option<Vec<u8>>,
         /// Over the new document's hash, each person once: of a list's members as it stands, or of one Owner.
         pub ballots: Vec<Ballot>,

@@ -1,12 +1,13 @@
 //! Under which rule a session was opened.
 //!
-//! Until a tenant has signed a policy of its own, the built-in one applies: no delay, one window, which the
-//! operator sets. Its document is hashed into every ticket and every intent, so that a session opened under it
-//! cannot be finished under another.
+//! Until a tenant has signed a [`TenantPolicy`] of its own, the built-in one applies: no delay, and no signature. The
+//! window is one for all, which the operator sets. The hash of the policy in force goes into every ticket, and from
+//! there into every intent: what a session is judged by is [`TenantPolicy::judged_with`].
 
 use std::ops::RangeInclusive;
 
 use crate::Env;
+use crate::approval::{Demand, TenantPolicy};
 use crate::json::{Value, canonical};
 
 /// How long after an approval a retail recovery is open where the operator says nothing else, in seconds.
@@ -37,4 +38,18 @@ pub fn preimage(env: Env, tenant_id: &str, retail_window_s: u32) -> Vec<u8> {
     ]);
     // Canonical form refuses only non-integers, and there is none above.
     [b"policy/v1\0".as_slice(), canonical(&document).unwrap_or_default().as_bytes()].concat()
+}
+
+/// What the built-in document says, in a tenant's own words.
+pub fn built_in(env: Env, tenant_id: &str) -> TenantPolicy {
+    TenantPolicy {
+        env,
+        tenant_id: tenant_id.to_owned(),
+        version: BUILT_IN_VERSION,
+        prev_hash: None,
+        retail_delay_s: 0,
+        partner_signature: Demand::Optional,
+        request_keys: Vec::new(),
+        change_delay_s: 0,
+    }
 }

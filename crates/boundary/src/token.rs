@@ -23,7 +23,7 @@ wire_struct! {
         pub tenant_id: String,
         /// SHA-256 of [`user_tag_preimage`].
         pub user_tag: [u8; 32],
-        /// SHA-256 of [`crate::policy::preimage`]: the rule in force at opening.
+        /// The policy in force at opening: the hash of the tenant's own, or SHA-256 of [`crate::policy::preimage`].
         pub policy_hash: [u8; 32],
         /// Milliseconds since the epoch.
         pub opened_at_ms: i64,

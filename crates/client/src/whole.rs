@@ -89,10 +89,23 @@ impl Client {
         verification_id: &str,
         device: &RecipientKey,
     ) -> Result<Recovered, Error> {
+        self.recover_all_signed(user_identifier, verification_id, device, None).await
+    }
+
+    /// The same with your own signature, which a policy may ask for: see [`RecoverRequest::request_signature`]. It is
+    /// made where its key is, and not on the device.
+    pub async fn recover_all_signed(
+        &self,
+        user_identifier: &str,
+        verification_id: &str,
+        device: &RecipientKey,
+        request_signature: Option<&str>,
+    ) -> Result<Recovered, Error> {
         let request = RecoverRequest {
             user_identifier: user_identifier.to_owned(),
             verification_id: verification_id.to_owned(),
             gpg_public_key: device.public_block().to_owned(),
+            request_signature: request_signature.map(str::to_owned),
         };
         Ok(open_all(&self.recover(&request).await?, device))
     }

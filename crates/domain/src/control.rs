@@ -35,6 +35,8 @@ words! {
         AttachKeys = "attach-keys",
         /// Signing who the owners are.
         SignRoster = "sign-roster",
+        /// Signing the account's own policy for recoveries by its users.
+        SignPolicy = "sign-policy",
         /// Proposing another version of a list.
         ProposeChange = "propose-change",
         /// Voting, on a change of a list or on a recovery.
@@ -87,6 +89,7 @@ impl Act {
             | Self::MakeAcl
             | Self::AttachKeys
             | Self::SignRoster
+            | Self::SignPolicy
             | Self::ManageCredentials
             | Self::ManageWebhooks
             | Self::Rehearse => OWNERS,
@@ -159,7 +162,9 @@ mod tests {
 
     #[test]
     fn whoever_signs_needs_a_passkey() {
-        for act in [Act::Vote, Act::MakeAcl, Act::AttachKeys, Act::SignRoster, Act::ProposeChange] {
+        for act in
+            [Act::Vote, Act::MakeAcl, Act::AttachKeys, Act::SignRoster, Act::SignPolicy, Act::ProposeChange]
+        {
             assert!(act.roles().iter().all(|role| role.needs_passkey()), "{act}");
         }
     }

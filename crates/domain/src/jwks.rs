@@ -1,7 +1,7 @@
 //! The keys of a tenant's own issuer: a JWK Set (RFC 7517) whose only use is to verify ES256.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use boundary::json::{Value, parse};
 
 use crate::limits::{IDENTIFIER_CHARS_MAX, JWKS_BYTES_MAX, JWKS_KEYS_MAX};
@@ -36,6 +36,37 @@ pub fn read(text: &[u8]) -> Result<Vec<IssuerKey>, &'static str> {
         return Err("has more than 32 keys");
     }
     Ok(usable)
+}
+
+/// What precedes an uncompressed P-256 point in a DER `SubjectPublicKeyInfo` (RFC 5480 §2).
+pub const P256_SPKI_PREFIX: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// The key that somebody pasted: a JWK, or a PEM (RFC 7468 §13), which has no name. The error says why it is none.
+pub fn read_pasted(text: &str) -> Result<(Option<String>, [u8; 65]), &'static str> {
+    const NONE: &str = "is neither a public key of P-256 in PEM nor as a JWK";
+    let text = text.trim();
+    if text.contains("PRIVATE KEY") {
+        return Err("is a private key: paste its public half, and keep this one to yourself");
+    }
+    if let Some(body) = text.strip_prefix("-----BEGIN PUBLIC KEY-----") {
+        let body = body.strip_suffix("-----END PUBLIC KEY-----").ok_or(NONE)?;
+        let der = STANDARD.decode(body.split_whitespace().collect::<String>()).map_err(|_| NONE)?;
+        let point = der.strip_prefix(&P256_SPKI_PREFIX).and_then(|point| point.try_into().ok());
+        return point.filter(|point: &[u8; 65]| point[0] == 4).map(|point| (None, point)).ok_or(NONE);
+    }
+    let mut key = parse(text).map_err(|_| NONE)?;
+    if key.get("d").is_some() {
+        return Err("is a private key: paste its public half, and keep this one to yourself");
+    }
+    let named = key.get("kid").and_then(Value::as_text).map(str::to_owned);
+    if let (None, Value::Object(members)) = (&named, &mut key) {
+        members.retain(|(name, _)| name != "kid");
+        members.push(("kid".to_owned(), Value::text("-")));
+    }
+    read_key(&key).map(|key| (named, key.point)).ok_or(NONE)
 }
 
 /// A key that may verify ES256 and nothing else; none for any other, and for one whose private half everybody
@@ -122,6 +153,38 @@ mod tests {
         let texts = ["", "[]", "{}", "<html>", r#"{"keys":{}}"#, r#"{"keys":[]} x"#, &long];
         for wrong in texts.map(str::as_bytes).into_iter().chain([&b"\xff"[..]]) {
             assert!(read(wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn a_pasted_key_is_a_pem_or_a_jwk() {
+        let mut point = [7; 65];
+        point[0] = 4;
+        let pem = |prefix: &[u8], word: &str| {
+            let body = STANDARD.encode([prefix, &point].concat());
+            let (head, tail) = body.split_at(64);
+            format!("-----BEGIN {word} KEY-----\n{head}\r\n{tail}\n-----END {word} KEY-----\n")
+        };
+        assert_eq!(read_pasted(&pem(&P256_SPKI_PREFIX, "PUBLIC")), Ok((None, point)));
+        assert_eq!(read_pasted(&key(GOOD)), Ok((Some("a".to_owned()), point)));
+        assert_eq!(read_pasted(&key(r#""kty":"EC","crv":"P-256","#)), Ok((None, point)));
+        let private = pem(&P256_SPKI_PREFIX, "EC PRIVATE");
+        for bad in [private, key(&format!(r#"{GOOD}"d":"AAAA","#))] {
+            assert!(read_pasted(&bad).unwrap_err().contains("private"), "{bad}");
+        }
+        let mut other_curve = P256_SPKI_PREFIX;
+        other_curve[22] = 0x08;
+        for bad in [
+            String::new(),
+            "x".to_owned(),
+            "[]".to_owned(),
+            pem(&other_curve, "PUBLIC"),
+            pem(&P256_SPKI_PREFIX[1..], "PUBLIC"),
+            pem(&P256_SPKI_PREFIX, "PUBLIC").replace("-----END", "---- END"),
+            key(r#""kty":"EC","crv":"P-384","#),
+            key(r#""kty":"EC","crv":"P-256","kid":"","#),
+        ] {
+            assert!(read_pasted(&bad).unwrap_err().contains("neither"), "{bad}");
         }
     }
 }

@@ -25,6 +25,8 @@ words! {
         RecoveryReady = "recovery-ready",
         /// A list changes, or somebody wants it to.
         ListChanged = "list-changed",
+        /// The account's own policy for recoveries changes.
+        PolicyChanged = "policy-changed",
         /// A credential was made.
         CredentialMade = "credential-made",
         /// Somebody's own role, factors or sessions changed.

@@ -154,6 +154,14 @@ pub struct Standing {
     pub window_closed_at: Option<Timestamp>,
 }
 
+/// An approval that waits out the tenant's delay, for so many seconds more.
+pub fn recovery_delayed(seconds: u128) -> Refusal {
+    let text = "this verification is approved, and the account's own delay before a recovery is not over; repeat the \
+                call then";
+    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+    Refusal::new(Kind::Forbidden, "recovery-delayed", text).retry_after(seconds)
+}
+
 /// How an item stored now is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
@@ -176,11 +184,16 @@ impl Standing {
         }
     }
 
-    /// May the user's backups be released? After an approval they may within `window`.
-    pub fn may_recover(&self, window: Duration, now: Timestamp) -> Result<(), Refusal> {
-        match self.state {
-            InquiryState::Approved => self.within(window, now),
-            _ => Err(self.not_approved()),
+    /// May the user's backups be released? After an approval they may once the tenant's `delay` is over, and then
+    /// within `window`.
+    pub fn may_recover(&self, delay: Duration, window: Duration, now: Timestamp) -> Result<(), Refusal> {
+        let InquiryState::Approved = self.state else { return Err(self.not_approved()) };
+        self.within(delay + window, now)?;
+        match self.approved_at.map(|at| at + delay) {
+            Some(opens_at) if !delay.is_zero() && now < opens_at => {
+                Err(recovery_delayed(opens_at.since(now).as_millis().div_ceil(1_000)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -266,12 +279,12 @@ mod tests {
         let tick = Duration::from_millis(1);
         for window in [Duration::from_mins(1), Duration::from_hours(1), Duration::from_hours(720)] {
             let (last, late) = (approved_at + window, approved_at + window + tick);
-            assert_eq!(standing.may_recover(window, last), Ok(()));
+            assert_eq!(standing.may_recover(Duration::ZERO, window, last), Ok(()));
             assert_eq!(standing.may_store(window, last), Ok(Keeping::Confirmed));
             for refusal in [
-                standing.may_recover(window, late).unwrap_err(),
+                standing.may_recover(Duration::ZERO, window, late).unwrap_err(),
                 standing.may_store(window, late).unwrap_err(),
-                closed.may_recover(window, approved_at).unwrap_err(),
+                closed.may_recover(Duration::ZERO, window, approved_at).unwrap_err(),
                 closed.may_store(window, approved_at).unwrap_err(),
             ] {
                 assert_eq!(refusal.code, "verification-window-closed");
@@ -285,10 +298,43 @@ mod tests {
             let standing =
                 Standing { state: *state, approved_at: Some(Timestamp::from_ms(0)), window_closed_at: None };
             let (hour, now) = (Duration::from_hours(1), Timestamp::from_ms(1));
-            assert_eq!(standing.may_recover(hour, now).is_ok(), *state == InquiryState::Approved, "{state}");
+            let may = standing.may_recover(Duration::ZERO, hour, now).is_ok();
+            assert_eq!(may, *state == InquiryState::Approved, "{state}");
             let ended =
                 matches!(state, InquiryState::Failed | InquiryState::Declined | InquiryState::Expired);
             assert_eq!(standing.may_store(hour, now).is_err(), ended, "{state}");
         }
+    }
+
+    #[test]
+    fn a_delay_goes_before_the_window() {
+        let approved_at = Timestamp::from_ms(1_000_000);
+        let standing = Standing {
+            state: InquiryState::Approved,
+            approved_at: Some(approved_at),
+            window_closed_at: None,
+        };
+        let (delay, window, tick) =
+            (Duration::from_hours(2), Duration::from_hours(1), Duration::from_millis(1));
+        for (now, wait) in [
+            (approved_at, 7_200),
+            (approved_at + tick, 7_200),
+            (Timestamp::from_ms(1_000_000 + 7_199_999), 1),
+        ] {
+            let refusal = standing.may_recover(delay, window, now).unwrap_err();
+            assert_eq!((refusal.code, refusal.retry_after_s), ("recovery-delayed", Some(wait)));
+        }
+        let closes_at = approved_at + delay + window;
+        for open in [approved_at + delay, closes_at] {
+            assert_eq!(standing.may_recover(delay, window, open), Ok(()));
+        }
+        let late = standing.may_recover(delay, window, closes_at + tick).unwrap_err();
+        assert_eq!(late.code, "verification-window-closed");
+        let ended = Standing { window_closed_at: Some(approved_at), ..standing };
+        let refusal = ended.may_recover(delay, window, approved_at).unwrap_err();
+        assert_eq!(refusal.code, "verification-window-closed");
+        let before =
+            standing.may_recover(Duration::ZERO, window, Timestamp::from_ms(1)).map_err(|no| no.code);
+        assert_eq!(before, Ok(()), "a provider's clock that is ahead");
     }
 }

@@ -1,9 +1,10 @@
-//! `Amend`: a tenant's roster and his access lists, version by version. Each is taken only from those whom the
-//! version before names; the first roster from one of its own Owners, a list's first version from an Owner.
+//! `Amend`: a tenant's roster, its policy and its access lists, version by version. Each is taken only from those
+//! whom the version before names; the first roster from one of its own Owners, a list's first version and each of
+//! a policy from an Owner.
 
 use boundary::Env;
 use boundary::acl::{Outcome, Rule, Seat, outcome};
-use boundary::approval::{AclDocument, Document, Roster, weakens};
+use boundary::approval::{AclDocument, Document, Roster, TenantPolicy, weakens};
 use boundary::message::{Amend, Amended, Ballot, Refusal};
 
 use crate::ballot::{Voter, votes};
@@ -17,22 +18,29 @@ pub fn unproven(step: &str) -> Refusal {
     Refusal::ProofFailed
 }
 
-/// A document that has versions. The roster is the one whose list has no name.
+/// Where a policy's versions stand among those of lists: no list has a name like that. The roster's has none.
+pub const POLICY: &str = "\0policy";
+
+/// A document that has versions.
 pub trait Versioned: Document {
     /// Its place: environment, tenant, list.
     fn place(&self) -> (Env, &str, &str);
     /// Its link: its version, and the hash of the one before.
     fn link(&self) -> (i64, Option<&str>);
-    /// Who votes by it.
-    fn voters(&self) -> Vec<Voter<'_>>;
-    /// Their seats, and their rule. Any one Owner speaks for a roster.
-    fn rule(&self) -> (Vec<Seat>, Rule);
     /// How long a change to `next` waits, in seconds.
     fn delay_s(&self, next: &Self) -> i64;
 }
 
+/// One that names who votes on the next.
+pub trait Electorate: Versioned {
+    /// Who votes by it.
+    fn voters(&self) -> Vec<Voter<'_>>;
+    /// Their seats, and their rule. Any one Owner speaks for a roster.
+    fn rule(&self) -> (Vec<Seat>, Rule);
+}
+
 macro_rules! versioned {
-    ($type:ident, $it:ident, $next:ident, $acl_id:expr, $people:ident, $rule:expr, $delay_s:expr) => {
+    ($type:ident, $it:ident, $next:ident, $acl_id:expr, $delay_s:expr $(, $people:ident, $rule:expr)?) => {
         impl Versioned for $type {
             fn place(&$it) -> (Env, &str, &str) {
                 ($it.env, &$it.tenant_id, $acl_id)
@@ -40,22 +48,31 @@ macro_rules! versioned {
             fn link(&$it) -> (i64, Option<&str>) {
                 ($it.version, $it.prev_hash.as_deref())
             }
+            fn delay_s(&$it, $next: &Self) -> i64 {
+                $delay_s
+            }
+        }
+        $(impl Electorate for $type {
             fn voters(&$it) -> Vec<Voter<'_>> {
                 $it.$people.iter().map(|one| (one.person_id.as_str(), one.keys.as_slice())).collect()
             }
             fn rule(&$it) -> (Vec<Seat>, Rule) {
                 $rule
             }
-            fn delay_s(&$it, $next: &Self) -> i64 {
-                $delay_s
-            }
-        }
+        })?
     };
 }
-versioned!(Roster, self, _next, "", owners, (vec![Seat::default(); self.owners.len()], Rule::Exact(1)), 0);
-versioned!(AclDocument, self, next, &self.acl_id, members, (self.seats(), self.rule), {
-    if weakens(self, next) { self.delay_hot_s.max(self.delay_cold_s) } else { 0 }
-});
+versioned!(Roster, self, _next, "", 0, owners, (vec![Seat::default(); self.owners.len()], Rule::Exact(1)));
+versioned!(
+    AclDocument,
+    self,
+    next,
+    &self.acl_id,
+    if weakens(self, next) { self.delay_hot_s.max(self.delay_cold_s) } else { 0 },
+    members,
+    (self.seats(), self.rule)
+);
+versioned!(TenantPolicy, self, next, POLICY, if self.is_weakened_by(next) { self.change_delay_s } else { 0 });
 
 /// Reads the version that is in force, and nothing else.
 pub fn in_force<D: Versioned>(enclave: &Enclave, bytes: &[u8]) -> Result<(D, Head), Refusal> {
@@ -71,7 +88,7 @@ pub fn in_force<D: Versioned>(enclave: &Enclave, bytes: &[u8]) -> Result<(D, Hea
 /// Whether those who vote by a document say yes to what has that hash.
 pub fn approve(
     enclave: &Enclave,
-    by: &impl Versioned,
+    by: &impl Electorate,
     ballots: &[Ballot],
     hash: &[u8; 32],
 ) -> Result<(), Refusal> {
@@ -84,23 +101,33 @@ pub fn approve(
 
 /// Takes a new version.
 pub fn amend(enclave: &Enclave, request: &Amend) -> Result<Amended, Refusal> {
+    let ballots = &request.ballots;
+    let owner_approves = |tenant_id: &str, hash: &[u8; 32]| {
+        let (roster, _) = in_force::<Roster>(enclave, request.roster.as_deref().unwrap_or_default())?;
+        approve(enclave, &roster, if roster.tenant_id == tenant_id { ballots } else { &[] }, hash)
+    };
     if let Some(roster) = Roster::from_canonical(&request.document) {
-        return take(enclave, request, &roster, |hash| approve(enclave, &roster, &request.ballots, hash));
+        return take(enclave, request, &roster, |by, hash| {
+            approve(enclave, by.unwrap_or(&roster), ballots, hash)
+        });
+    }
+    if let Some(policy) = TenantPolicy::from_canonical(&request.document) {
+        return take(enclave, request, &policy, |_, hash| owner_approves(&policy.tenant_id, hash));
     }
     let list = AclDocument::from_canonical(&request.document).ok_or(Refusal::Malformed)?;
-    take(enclave, request, &list, |hash| {
-        let (roster, _) = in_force::<Roster>(enclave, request.roster.as_deref().unwrap_or_default())?;
-        let its_own = roster.tenant_id == list.tenant_id;
-        approve(enclave, &roster, if its_own { &request.ballots } else { &[] }, hash)
+    take(enclave, request, &list, |by, hash| match by {
+        Some(current) => approve(enclave, current, ballots, hash),
+        None => owner_approves(&list.tenant_id, hash),
     })
 }
 
-/// Takes a version: the first on the word of `found`, each other on that of those who vote by the one in force.
+/// Takes a version that is approved; by whom, is the version's in force to say, if there is one. While one waits, the
+/// next may only take back what it would have weakened, and then is in force before it ever was.
 fn take<D: Versioned>(
     enclave: &Enclave,
     request: &Amend,
     document: &D,
-    found: impl FnOnce(&[u8; 32]) -> Result<(), Refusal>,
+    approved: impl FnOnce(Option<&D>, &[u8; 32]) -> Result<(), Refusal>,
 ) -> Result<Amended, Refusal> {
     let ((env, tenant_id, acl_id), (version, prev_hash)) = (document.place(), document.link());
     let hash = sha256(&document.preimage());
@@ -113,19 +140,17 @@ fn take<D: Versioned>(
         return Ok(Amended { hash, version, effective_at_ms });
     }
     let before = request.current.as_deref().map(|bytes| in_force::<D>(enclave, bytes)).transpose()?;
-    let delay_s = match &before {
-        Some((current, _)) => {
-            approve(enclave, current, &request.ballots, &hash)?;
-            current.delay_s(document)
-        }
-        None => found(&hash).map(|()| 0)?,
-    };
-    let before = before.map(|(_, head)| head);
+    let (current, before) = before.unzip();
+    approved(current.as_ref(), &hash)?;
+    let delay_s = current.map_or(0, |current| current.delay_s(document));
     enclave.ledger.decide(|turn| {
         let latest = turn.state().heads(tenant_id, acl_id).last();
-        let follows = latest.map(|head| head.hash) == before.as_ref().map(|head| head.hash)
-            && version == before.as_ref().map_or(1, |head| head.version + 1)
-            && prev_hash == before.as_ref().map(|head| hex(&head.hash)).as_deref();
+        let in_force = turn.state().in_force(tenant_id, acl_id, turn.now_ms);
+        let waits = latest.is_some_and(|latest| latest.effective_at_ms > turn.now_ms);
+        let follows = in_force.map(|head| head.hash) == before.as_ref().map(|head| head.hash)
+            && version == latest.map_or(1, |head| head.version + 1)
+            && prev_hash == latest.map(|head| hex(&head.hash)).as_deref()
+            && (!waits || delay_s == 0);
         if !follows || env != enclave.keyring.env {
             return Err(unproven("3 version does not follow the latest one"));
         }

@@ -3,6 +3,9 @@
 use aws_lc_rs::{constant_time, digest, rand};
 use zeroize::Zeroizing;
 
+/// The alphabet of RFC 4648 §5.
+const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
@@ -48,8 +51,20 @@ pub fn uuid_v7(now_ms: i64) -> String {
 /// base64url without padding (RFC 4648 §5).
 pub fn base64url(bytes: &[u8]) -> String {
     let mut out = String::new();
-    base64(bytes, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", &mut out);
+    base64(bytes, BASE64URL, &mut out);
     out
+}
+
+/// The bytes of a base64url text, if it is written as [`base64url`] writes it.
+pub fn unbase64url(text: &str) -> Option<Vec<u8>> {
+    let value = |letter: &u8| BASE64URL.iter().position(|known| known == letter);
+    let mut out = Vec::new();
+    for chunk in text.as_bytes().chunks(4) {
+        let word = chunk.iter().try_fold(0, |word, letter| Some(word << 6 | value(letter)?))?;
+        let bytes = (word << (6 * (4 - chunk.len()))).to_be_bytes();
+        out.extend_from_slice(&bytes[5..4 + chunk.len()]);
+    }
+    (base64url(&out) == text).then_some(out)
 }
 
 /// A private key in PKCS#8 as a text (RFC 7468 §10), in memory that is wiped.
@@ -94,6 +109,16 @@ mod tests {
             assert_eq!(base64url(plain.as_bytes()), coded);
         }
         assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
+    }
+
+    #[test]
+    fn base64url_is_read_as_it_is_written_and_no_other_way() {
+        for plain in ["", "f", "fo", "foo", "foob", "fooba", "\u{7ff}\u{fff}"] {
+            assert_eq!(unbase64url(&base64url(plain.as_bytes())).as_deref(), Some(plain.as_bytes()));
+        }
+        for bad in ["Z", "Zg==", "Zh", "Zm9=", "Zm9v\n", "+_8", "-/8", "Zm9vA", "é"] {
+            assert_eq!(unbase64url(bad), None, "{bad}");
+        }
     }
 
     #[test]

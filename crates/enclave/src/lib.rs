@@ -42,6 +42,7 @@ mod log;
 mod mark;
 mod openpgp;
 mod package;
+mod policy;
 mod prove;
 mod release;
 mod reset;

@@ -9,7 +9,7 @@ use boundary::message::{PACKAGE_BYTES_MAX, Package, Packaged, Refusal, ReleaseIt
 use boundary::token::{Admission, Record as RecordToken};
 use zeroize::Zeroizing;
 
-use crate::amend::{Versioned as _, in_force};
+use crate::amend::{Electorate as _, in_force};
 use crate::ballot::votes;
 use crate::clock::seconds_until;
 use crate::digest::{hex, pem, sha256};

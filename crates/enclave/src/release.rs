@@ -4,7 +4,6 @@ use boundary::intent::{Flow, Intent, Item, preimage};
 use boundary::message::{
     ItemOutcome, KeyType, Message, RELEASE_ITEMS_MAX, RecipientFault, Refusal, Release, ReleaseItem, Released,
 };
-use boundary::policy::BUILT_IN_VERSION;
 use boundary::token::{Admission, Outcome, Record as RecordToken, Ticket};
 
 use crate::clock::seconds_until;
@@ -13,10 +12,11 @@ use crate::evidence::SKEW_MS;
 use crate::generate::RsaKey;
 use crate::log::Busy;
 use crate::openpgp::{Certificate, inspect};
+use crate::policy;
 use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
 use crate::service::{Enclave, note};
-use crate::session::{self, Tag, Token, policy_hash, user_tag};
+use crate::session::{self, Tag, Token, user_tag};
 use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, Session, State, spent};
 
 /// Deliveries of one session's recovery.
@@ -119,20 +119,24 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     let Proof { intent, ticket, now_ms, .. } = &proof;
     must(!intent.items.is_empty(), "1 number of items")?;
     must(intent.items.len() == request.items.len(), "1 items are not those of the intent")?;
-    let policy = policy_hash(enclave, &ticket.tenant_id);
-    must(ticket.policy_hash == policy && intent.policy_hash == hex(&policy), "3 policy")?;
-    must(intent.policy_version == BUILT_IN_VERSION, "3 policy version")?;
+    let policy = policy::judging(enclave, request, intent, ticket)?;
     let own = proof.own_admission()?;
-    if !window_open(own.event_at_ms, *now_ms, enclave.retail_window_s) {
+    policy::signed(&policy, request, intent)?;
+    let wait_ms = policy::wait_ms(enclave, &policy, ticket, own, *now_ms)?;
+    if !window_open(own.event_at_ms, *now_ms, policy.retail_delay_s + i64::from(enclave.retail_window_s)) {
         note("release", "7 window is closed");
         return Err(Refusal::WindowClosed);
+    }
+    if wait_ms > 0 {
+        return Err(Refusal::RecoveryDelayed(seconds_until(wait_ms, 0)));
     }
     Ok(proof)
 }
 
-/// Whether an approval of that instant still counts: to the millisecond, and never from the future.
-fn window_open(approved_at_ms: i64, now_ms: i64, window_s: u32) -> bool {
-    (approved_at_ms - SKEW_MS..=approved_at_ms + i64::from(window_s) * 1_000).contains(&now_ms)
+/// Whether an approval of that instant still counts, so many seconds after it: to the millisecond, and never from the
+/// future.
+fn window_open(approved_at_ms: i64, now_ms: i64, span_s: i64) -> bool {
+    (approved_at_ms - SKEW_MS..=approved_at_ms + span_s * 1_000).contains(&now_ms)
 }
 
 /// The recipient is who the intent names, and may receive.
@@ -336,7 +340,7 @@ mod tests {
     fn the_window_is_exact() {
         let approved = 1_000_000_000;
         for window_s in [60, 3_600, 604_800] {
-            let end = approved + i64::from(window_s) * 1_000;
+            let end = approved + window_s * 1_000;
             for (now, open) in [
                 (approved - SKEW_MS - 1, false),
                 (approved - SKEW_MS, true),

@@ -3,11 +3,11 @@
 use aws_lc_rs::hmac;
 use boundary::Env;
 use boundary::message::{Open, Opened, Recall, Recalled, Refusal};
-use boundary::policy;
 use boundary::token::{Admission, LogMark, Record, Ticket, person_tag_preimage, user_tag_preimage};
 use boundary::wire::Wire;
 
 use crate::digest::{hex, random, sha256};
+use crate::policy;
 use crate::root::{FIRST_GENERATION, Keyring};
 use crate::service::Enclave;
 
@@ -81,11 +81,6 @@ pub fn since_reset(user_tag: &[u8; 32], generation: u32) -> [u8; 32] {
     sha256(&[user_tag.as_slice(), &generation.to_be_bytes()].concat())
 }
 
-/// The hash of the rule that applies to a tenant.
-pub fn policy_hash(enclave: &Enclave, tenant_id: &str) -> [u8; 32] {
-    sha256(&policy::preimage(enclave.keyring.env, tenant_id, enclave.retail_window_s))
-}
-
 /// Refuses names that are empty, too long, or hold the byte that separates names in a hash.
 pub fn check_names(names: &[&str]) -> Result<(), Refusal> {
     let good = |name: &&str| !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains('\0');
@@ -116,7 +111,7 @@ pub fn open(enclave: &Enclave, request: &Open, tag: Tag) -> Result<Opened, Refus
         nonce: random(),
         tenant_id: request.tenant_id.clone(),
         user_tag: tag(&request.tenant_id, &request.user_identifier),
-        policy_hash: policy_hash(enclave, &request.tenant_id),
+        policy_hash: policy::in_force(enclave, &request.tenant_id)?,
         opened_at_ms: enclave.ledger.now_ms(),
         openpgp_fingerprint: request.openpgp_fingerprint.clone(),
     };

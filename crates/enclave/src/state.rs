@@ -193,6 +193,8 @@ pub struct Session {
     events: Vec<[u8; 32]>,
     /// The verdict. The first is final, save that a review ends in another.
     pub admission: Option<Vec<u8>>,
+    /// When that was believed.
+    pub admitted_at_ms: i64,
     /// Each intended delivery and its end.
     pub deliveries: Vec<(i64, Intended, Option<Delivered>)>,
 }
@@ -320,6 +322,7 @@ impl State {
                 session.events.push(event.digest);
                 if event.admission.is_some() && event.admission != session.admission {
                     session.admission = event.admission;
+                    session.admitted_at_ms = at_ms;
                     let verdict = Admission::take(&mut session.admission.as_deref().unwrap_or_default());
                     if let Some(no) = verdict.ok().filter(|verdict| verdict.outcome == Outcome::Declined) {
                         push_within(
@@ -411,7 +414,7 @@ impl State {
             for &digest in &session.events {
                 let admission = admission.take();
                 let event = Event { digest, session_id, opened_at_ms, admission };
-                out.push((self.highest_ms, Record::Event(event)));
+                out.push((session.admitted_at_ms, Record::Event(event)));
             }
             for (at_ms, intended, end) in &session.deliveries {
                 out.push((*at_ms, Record::Intended(intended.clone())));
@@ -528,6 +531,10 @@ mod tests {
             again.apply(at, record);
         }
         for state in [&state, &again] {
+            assert_eq!(
+                state.sessions[&session_id].admitted_at_ms, 6,
+                "at the second event, which had the verdict"
+            );
             assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (15, 266, 1));
             assert_eq!(state.generations["t"], 3);
             assert!(

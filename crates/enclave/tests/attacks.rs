@@ -9,6 +9,8 @@
 mod evidence;
 #[path = "attacks/items.rs"]
 mod items;
+#[path = "attacks/policies.rs"]
+mod policies;
 mod rig;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -133,6 +135,11 @@ impl World {
         for (item, stored) in released.items.iter().zip(&case.stored) {
             assert_eq!(self.gpg.decrypt(message(item)), stored.plaintext);
         }
+    }
+
+    /// What is asked for is released; which delivery it is.
+    fn releases_bundle(&mut self, bundle: &Bundle) -> u32 {
+        expect!(bundle.send(&mut self.client), Released).delivery
     }
 
     fn admit(&mut self, session: &Session, event: &Signed) -> Reply {
@@ -504,7 +511,7 @@ impl World {
 #[test]
 fn no_script_gets_plaintext() {
     let mut world = World::new();
-    let scripts = [SCRIPTS, evidence::SCRIPTS, items::SCRIPTS].concat();
+    let scripts = [SCRIPTS, evidence::SCRIPTS, items::SCRIPTS, policies::SCRIPTS].concat();
     for (name, script) in &scripts {
         println!("attack: {name}");
         script(&mut world);

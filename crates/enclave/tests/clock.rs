@@ -5,10 +5,11 @@ mod rig;
 use std::process::Command;
 
 use boundary::Env;
-use boundary::approval::AclDocument;
+use boundary::approval::{AclDocument, TenantPolicy};
 use boundary::message::{CheckItem, Generate, Hello, KeyType, Refusal, Reply, Request};
 use boundary::policy;
 use rig::control::*;
+use rig::policy_of::*;
 use rig::*;
 
 /// Starts enclaves on one state directory at different times.
@@ -296,4 +297,89 @@ fn a_vote_closes_and_an_approval_outlives_it() {
     expect!(at(604_900, &in_time), Waiting);
     assert!(matches!(at(700_100, &in_time), Reply::Packaged(_)), "approved in time, and due");
     assert_eq!(at(2_100_000, &in_time), Reply::Refused(Refusal::ProofFailed), "after the intent's end");
+}
+
+/// An approved session of a tenant, opened by now, and what a release of one item takes.
+fn approved_of(
+    house: &House,
+    client: &mut Client,
+    gpg: &Gpg,
+    provider: &mut Provider,
+    ahead_s: i64,
+) -> Bundle {
+    let key = new_key(client, &house.tenant, USER);
+    let session = open(client, &house.tenant, USER, None);
+    let stored = store(client, &key, &house.tenant, USER, Some(&session), "backup-1");
+    let event = format!("\"inquiry\":\"inq_1\",\"at_ms\":{}", now_ms() + ahead_s * 1_000);
+    let event = provider.sign(&session.id, &event);
+    let admitted = expect!(client.call(&admit_request(&session, &event)), Admitted);
+    let admissions = [admitted.admission.expect("an approval has an admission")];
+    let (env, certificate, stored) = (Env::Production, gpg.export("owner"), std::slice::from_ref(&stored));
+    let mut bundle =
+        Bundle::new(client, env, &house.tenant, USER, &session, &admissions, "inq_1", &certificate, stored);
+    bundle.intent.expires_at_ms += 10_000_000_000;
+    house.bring(&mut bundle);
+    bundle
+}
+
+#[test]
+fn an_approval_waits_out_the_tenants_delay_and_its_window_begins_then() {
+    let machine = Machine::new();
+    let gpg = Gpg::new(&machine.folder);
+    curve25519(&gpg, "owner");
+    let mut provider = Provider::start();
+    let enclave = machine.start(0);
+    let mut client = enclave.connect();
+    let delayed = |policy: &mut TenantPolicy| (policy.retail_delay_s, policy.change_delay_s) = (7_200, 3_000);
+    let house = House::new(&mut client, TENANT, delayed);
+    let bundle = approved_of(&house, &mut client, &gpg, &mut provider, 0);
+    // The tenant asks for less: that is in force while the session still waits, and does not reach back to it.
+    let weaker = House::next(&house.policy, |policy| policy.retail_delay_s = 0);
+    expect!(house.amend(&mut client, &weaker, Some(&house.policy)), Amended);
+    let mut after = bundle.clone();
+    after.policies.push(bytes_of(&weaker));
+    drop((enclave, client));
+    let at = |ahead_s, bundle: &Bundle| {
+        let enclave = machine.start(ahead_s);
+        bundle.send(&mut enclave.connect())
+    };
+    for (ahead_s, bundle, least, most) in
+        [(0, &bundle, 7_100, 7_201), (2_900, &bundle, 4_200, 4_301), (7_100, &after, 1, 101)]
+    {
+        let reply = at(ahead_s, bundle);
+        let Reply::Refused(Refusal::RecoveryDelayed(seconds)) = reply else { panic!("{ahead_s}: {reply:?}") };
+        assert!((least..=most).contains(&seconds), "{seconds} s at {ahead_s}");
+    }
+    assert_eq!(
+        at(7_210, &bundle),
+        Reply::Refused(Refusal::ProofFailed),
+        "without the policy in force by then"
+    );
+    assert_eq!(expect!(at(7_210, &after), Released).delivery, 1, "nothing was used up while it waited");
+    assert_eq!(expect!(at(10_700, &after), Released).delivery, 2);
+    assert_eq!(at(10_801, &after), Reply::Refused(Refusal::WindowClosed));
+    // What is opened under the weaker one is judged by it.
+    let enclave = machine.start(10_900);
+    let house = House { policy: weaker, ..house };
+    let fresh = approved_of(&house, &mut enclave.connect(), &gpg, &mut provider, 10_900);
+    assert_eq!(expect!(fresh.send(&mut enclave.connect()), Released).delivery, 1);
+}
+
+#[test]
+fn a_longer_delay_holds_for_what_is_open_and_leaves_it_useful() {
+    let machine = Machine::new();
+    let gpg = Gpg::new(&machine.folder);
+    curve25519(&gpg, "owner");
+    let mut provider = Provider::start();
+    let enclave = machine.start(0);
+    let mut client = enclave.connect();
+    let house = House::new(&mut client, TENANT, |_| ());
+    let mut bundle = approved_of(&house, &mut client, &gpg, &mut provider, 0);
+    let longer = House::next(&house.policy, |policy| policy.retail_delay_s = 7_200);
+    expect!(house.amend(&mut client, &longer, Some(&house.policy)), Amended);
+    bundle.policies.push(bytes_of(&longer));
+    assert!(matches!(bundle.send(&mut client), Reply::Refused(Refusal::RecoveryDelayed(_))));
+    drop((enclave, client));
+    let enclave = machine.start(7_210);
+    assert_eq!(expect!(bundle.send(&mut enclave.connect()), Released).delivery, 1);
 }

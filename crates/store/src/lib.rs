@@ -50,6 +50,7 @@ pub mod meta;
 pub mod notices;
 pub mod passkeys;
 pub mod people;
+pub mod policies;
 pub mod pool;
 pub mod provider_events;
 pub mod recoveries;

@@ -32,6 +32,7 @@ migrations! {
     9 "checkpoints" "0009_checkpoints.sql",
     10 "forgetting" "0010_forgetting.sql",
     11 "enclave_mark" "0011_enclave_mark.sql",
+    12 "policies" "0012_policies.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

@@ -18,7 +18,7 @@ row! {
 }
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 22] = [
+static FORGET: [Sql; 23] = [
     sql!("reset.notices", "DELETE FROM notices WHERE tenant_id = $1"),
     sql!("reset.webhook_deliveries", "DELETE FROM webhook_deliveries WHERE tenant_id = $1"),
     sql!("reset.events", "DELETE FROM events WHERE tenant_id = $1"),
@@ -34,6 +34,7 @@ static FORGET: [Sql; 22] = [
     sql!("reset.acl_changes", "DELETE FROM acl_changes WHERE tenant_id = $1"),
     sql!("reset.acl_versions", "DELETE FROM acl_versions WHERE tenant_id = $1"),
     sql!("reset.acls", "DELETE FROM acls WHERE tenant_id = $1"),
+    sql!("reset.policies", "DELETE FROM tenant_policies WHERE tenant_id = $1"),
     sql!("reset.rosters", "DELETE FROM rosters WHERE tenant_id = $1"),
     sql!("reset.provider_events", "DELETE FROM provider_events WHERE tenant_id = $1"),
     sql!("reset.verifications", "DELETE FROM verifications WHERE tenant_id = $1"),

@@ -1,13 +1,9 @@
 //! An access list: who decides about the keys that are attached to it, and by which rule.
 
-use super::{Document, SigningKey, are_people, is_chained, is_name};
+use super::{Document, SPAN_MAX_S, SigningKey, are_people, is_chained, is_name};
 use crate::Env;
 use crate::acl::{Rule, Seat, can_pass, threshold};
 use crate::json::{Json, Value, json_struct, member};
-
-/// The longest time that a vote may be open, and that a delay may last, in seconds: 30 days, well below the life
-/// of a session.
-const SPAN_MAX_S: i64 = 30 * 86_400;
 
 json_struct! {
     /// One version of an access list.

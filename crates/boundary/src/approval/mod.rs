@@ -8,10 +8,12 @@
 mod acl_document;
 mod attachment;
 mod roster;
+mod tenant_policy;
 
 pub use acl_document::{AclDocument, Member, weakens};
 pub use attachment::Attachment;
 pub use roster::{Owner, Roster};
+pub use tenant_policy::{Demand, RequestKey, TenantPolicy, request_payload};
 
 use crate::json::{Json, Value, canonical, json_struct, parse};
 use crate::words;
@@ -24,6 +26,9 @@ pub const PEOPLE_MAX: usize = 100;
 pub const KEYS_MAX: usize = 10;
 /// The largest OpenPGP certificate of a person, in bytes.
 pub const VOTER_CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+/// The longest time that a vote may be open, and that a delay may last, in seconds: 30 days, well below the life
+/// of a session.
+const SPAN_MAX_S: i64 = 30 * 86_400;
 /// The longest name or id, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 

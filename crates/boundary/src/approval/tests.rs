@@ -69,6 +69,23 @@ fn attachment() -> Attachment {
     }
 }
 
+fn policy() -> TenantPolicy {
+    let request_key = |kid: &str, last: &str| RequestKey {
+        kid: kid.into(),
+        public_key: key(KeyKind::WebAuthn, last).public_key,
+    };
+    TenantPolicy {
+        env: Env::Production,
+        tenant_id: "t".into(),
+        version: 1,
+        prev_hash: None,
+        retail_delay_s: 3_600,
+        partner_signature: Demand::Required,
+        request_keys: vec![request_key("a", "aa"), request_key("b", "bb")],
+        change_delay_s: 86_400,
+    }
+}
+
 fn pinned<D: Document + PartialEq + std::fmt::Debug>(document: &D, golden: &str) {
     assert_eq!(document.to_canonical(), golden.trim_end());
     assert_eq!(D::from_canonical(golden.trim_end().as_bytes()).as_ref(), Some(document));
@@ -80,6 +97,11 @@ fn the_bytes_are_pinned() {
     pinned(&list(), include_str!("../../testdata/acl.json"));
     pinned(&roster(), include_str!("../../testdata/roster.json"));
     pinned(&attachment(), include_str!("../../testdata/attachment.json"));
+    pinned(&policy(), include_str!("../../testdata/tenant_policy.json"));
+    assert_eq!(
+        request_payload("ué", "inq_1", "AB"),
+        r#"{"openpgp_fpr":"AB","user_identifier":"ué","verification_id":"inq_1"}"#
+    );
     assert_eq!(reject_preimage(&[1; 32]), [b"reject/v1\0".as_slice(), &[1; 32]].concat());
     assert_eq!(vote_message(&[1; 32]), [b"holdfast-vote/v1\0".as_slice(), &[1; 32]].concat());
 }
@@ -193,4 +215,91 @@ fn what_makes_anything_easier_weakens() {
     assert!(!weakens(&old, &fewer), "as many of fewer people, of whom the list had each");
     let renamed = AclDocument { name: "x".into(), ..old.clone() };
     assert!(!weakens(&old, &renamed));
+}
+
+/// A policy, altered.
+type Revise = fn(&mut TenantPolicy);
+
+fn revised(revise: Revise) -> TenantPolicy {
+    let mut policy = policy();
+    revise(&mut policy);
+    policy
+}
+
+#[test]
+fn a_policy_that_is_not_sound_is_refused() {
+    let alterations: [(&str, Revise); 14] = [
+        ("version 0", |policy| policy.version = 0),
+        ("a first version with one before", |policy| policy.prev_hash = Some("ab".repeat(32))),
+        ("no tenant", |policy| policy.tenant_id.clear()),
+        ("a negative delay", |policy| policy.retail_delay_s = -1),
+        ("a delay without end", |policy| policy.retail_delay_s = 30 * 86_400 + 1),
+        ("a change that comes before", |policy| policy.change_delay_s = -1),
+        ("a change that never comes", |policy| policy.change_delay_s = 30 * 86_400 + 1),
+        ("a signature by nobody", |policy| policy.request_keys.clear()),
+        ("a key without a name", |policy| policy.request_keys[0].kid.clear()),
+        ("two keys of a name", |policy| policy.request_keys[1].kid = "a".into()),
+        ("keys out of order", |policy| policy.request_keys.reverse()),
+        ("a key twice", |policy| {
+            policy.request_keys[1].public_key = policy.request_keys[0].public_key.clone();
+        }),
+        ("a compressed point", |policy| policy.request_keys[0].public_key.truncate(66)),
+        ("upper case", |policy| {
+            policy.request_keys[0].public_key = policy.request_keys[0].public_key.to_uppercase();
+        }),
+    ];
+    for (what, alter) in alterations {
+        let bad = revised(alter);
+        assert_eq!(TenantPolicy::from_canonical(bad.to_canonical().as_bytes()), None, "{what}");
+    }
+    let many = (0..11_u8).map(|n| RequestKey {
+        kid: format!("{n:02}"),
+        public_key: key(KeyKind::WebAuthn, &format!("{n:02}")).public_key,
+    });
+    let many = TenantPolicy { request_keys: many.collect(), ..policy() };
+    assert_eq!(TenantPolicy::from_canonical(many.to_canonical().as_bytes()), None);
+    let nobody = TenantPolicy { partner_signature: Demand::Optional, request_keys: Vec::new(), ..policy() };
+    assert_eq!(TenantPolicy::from_canonical(nobody.to_canonical().as_bytes()), Some(nobody));
+}
+
+#[test]
+fn what_makes_a_recovery_easier_weakens_a_policy() {
+    let weaker: [(&str, Revise); 5] = [
+        ("a shorter delay", |policy| policy.retail_delay_s -= 1),
+        ("a shorter wait for changes", |policy| policy.change_delay_s -= 1),
+        ("no signature", |policy| policy.partner_signature = Demand::Optional),
+        ("another key", |policy| policy.request_keys[0].public_key = key(KeyKind::WebAuthn, "cc").public_key),
+        ("a key more", |policy| {
+            let public_key = key(KeyKind::WebAuthn, "cc").public_key;
+            policy.request_keys.push(RequestKey { kid: "c".into(), public_key });
+        }),
+    ];
+    for (what, alter) in weaker {
+        assert!(policy().is_weakened_by(&revised(alter)), "{what}");
+    }
+    let harmless: [Revise; 4] = [
+        |policy| policy.retail_delay_s += 1,
+        |policy| policy.change_delay_s += 1,
+        |policy| drop(policy.request_keys.pop()),
+        |policy| policy.request_keys[0].kid = "0".into(),
+    ];
+    assert!(harmless.iter().all(|alter| !policy().is_weakened_by(&revised(*alter))));
+    let built_in = crate::policy::built_in(Env::Production, "t");
+    assert!(!built_in.is_weakened_by(&policy()), "keys where there were none let nobody in");
+    assert!(policy().is_weakened_by(&built_in));
+}
+
+#[test]
+fn a_session_is_judged_by_the_stricter_policy_and_the_newer_keys() {
+    let lax = revised(|policy| {
+        (policy.version, policy.retail_delay_s) = (2, 60);
+        policy.partner_signature = Demand::Optional;
+        policy.request_keys.remove(0);
+    });
+    for (opened_under, now, keys) in [(policy(), lax.clone(), 1), (lax.clone(), policy(), 2)] {
+        let judged = opened_under.judged_with(&now);
+        assert_eq!((judged.retail_delay_s, judged.partner_signature), (3_600, Demand::Required));
+        assert_eq!((judged.request_keys.len(), judged.version), (keys, now.version));
+    }
+    assert_eq!(lax.judged_with(&lax), lax);
 }

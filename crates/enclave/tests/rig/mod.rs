@@ -21,6 +21,7 @@ use boundary::token::{Ticket, digest_preimage, user_tag_preimage};
 use boundary::wire::{Wire, frame, unframe};
 
 pub mod control;
+pub mod policy_of;
 
 pub const TENANT: &str = "tenant-a";
 pub const USER: &str = "user-1";
@@ -480,6 +481,8 @@ pub struct Bundle {
     pub admissions: Vec<Vec<u8>>,
     pub certificate: Vec<u8>,
     pub items: Vec<ReleaseItem>,
+    pub policies: Vec<Vec<u8>>,
+    pub request_signature: Option<String>,
 }
 
 impl Bundle {
@@ -533,6 +536,8 @@ impl Bundle {
             admissions: admissions.to_vec(),
             certificate: certificate.to_vec(),
             items: stored.into_iter().map(|stored| stored.item).collect(),
+            policies: Vec::new(),
+            request_signature: None,
         }
     }
 
@@ -544,6 +549,8 @@ impl Bundle {
             admissions: self.admissions.clone(),
             certificate: self.certificate.clone(),
             items: self.items.clone(),
+            policies: self.policies.clone(),
+            request_signature: self.request_signature.clone(),
         }
     }
 

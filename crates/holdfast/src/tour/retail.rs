@@ -224,6 +224,7 @@ async fn ask_for_recovery(
         user_identifier: user.to_owned(),
         verification_id: verification_id.to_owned(),
         gpg_public_key: device.public_block().to_owned(),
+        request_signature: None,
     };
     wallet.recover(&request).await
 }

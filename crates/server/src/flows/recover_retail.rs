@@ -4,6 +4,9 @@
 //! it. "Release intended" is committed before the enclave is asked and the outcome after, so that a crash
 //! between leaves a trace that [`super::close_recoveries`] follows up with the enclave's own log.
 
+use std::time::Duration;
+
+use boundary::approval::Demand;
 use boundary::json::Value as Json;
 use boundary::message::{
     Inspect, ItemOutcome, Recipient, RecipientFault, Refusal as EnclaveRefusal, Released,
@@ -14,12 +17,14 @@ use domain::ids::{BackupId, RecoveryId};
 use domain::limits::{BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
 use domain::recovery::{RecoveryFlow, RecoveryState};
 use domain::refusal::{Kind, Refusal};
+use domain::verification::recovery_delayed;
 use serde_json::{Map, Value};
 use store::StoreError;
 use store::audit::AuditEntry;
 use store::backups::{self, BackupWithKey};
 use store::recoveries::{self, Outcome, Recovery};
 
+use super::approvals::{Judging, judging};
 use super::read_verification::{Inquiry, find_of_user};
 use super::release_proof::{build_intent, build_request, open_checksum};
 use super::sequence_audit::sequence_audit;
@@ -38,6 +43,8 @@ pub struct RecoverRetail {
     pub verification_id: String,
     /// To whom: an ASCII-armoured OpenPGP certificate.
     pub certificate: String,
+    /// The tenant's signature for it: a compact JWS.
+    pub request_signature: Option<String>,
 }
 
 /// What came of it.
@@ -70,7 +77,7 @@ pub async fn recover_retail(app: &App, ctx: &Ctx, command: RecoverRetail) -> Res
     };
     let (about, released) = match found {
         Ok(inquiry) => {
-            let released = release(app, ctx, &inquiry, &command.certificate).await;
+            let released = release(app, ctx, &inquiry, command).await;
             (Some(inquiry.verification.id), released)
         }
         Err(error) => (None, Err(error)),
@@ -82,12 +89,23 @@ pub async fn recover_retail(app: &App, ctx: &Ctx, command: RecoverRetail) -> Res
     released
 }
 
-async fn release(app: &App, ctx: &Ctx, inquiry: &Inquiry, certificate: &str) -> Result<Recovered, Error> {
-    inquiry.standing().may_recover(app.recovery_window().await?, ctx.now)?;
-    let certificate = certificate.trim().as_bytes().to_vec();
+async fn release(
+    app: &App,
+    ctx: &Ctx,
+    inquiry: &Inquiry,
+    command: RecoverRetail,
+) -> Result<Recovered, Error> {
+    let judging = judging(app, ctx, &inquiry.verification.ticket).await?;
+    let delay = Duration::from_secs(judging.policy.retail_delay_s.unsigned_abs());
+    inquiry.standing().may_recover(delay, app.recovery_window().await?, ctx.now)?;
+    if judging.policy.partner_signature == Demand::Required && command.request_signature.is_none() {
+        return Err(signature_required().into());
+    }
+    let certificate = command.certificate.trim().as_bytes().to_vec();
     let recipient = inspect(app, inquiry, &certificate).await?;
-    let (recovery, items) = intend(app, ctx, inquiry, &recipient).await?;
-    let request = build_request(app, ctx, inquiry, &recovery, &items, certificate).await?;
+    let (recovery, items) = intend(app, ctx, inquiry, &recipient, &judging).await?;
+    let proof = (certificate, judging, command.request_signature);
+    let request = build_request(app, ctx, inquiry, &recovery, &items, proof).await?;
     let released = match app.enclave.release(request).await {
         Ok(released) if released.items.len() == items.len() => released,
         Ok(_) => return Err(CallError::OutOfProtocol.into()),
@@ -134,6 +152,7 @@ async fn intend(
     ctx: &Ctx,
     inquiry: &Inquiry,
     recipient: &Recipient,
+    judging: &Judging,
 ) -> Result<(Recovery, Vec<BackupWithKey>), Error> {
     let (tenant, id, user) =
         (ctx.principal.tenant.clone(), inquiry.verification.id.clone(), inquiry.user.id.clone());
@@ -172,7 +191,10 @@ async fn intend(
         state: RecoveryState::Releasing,
         gpg_fingerprint: recipient.openpgp_fpr.clone(),
         subkey_fingerprint: recipient.enc_subkey_fpr.clone(),
-        intent: build_intent(app, ctx, inquiry, recipient, &items).await?.to_canonical().into_bytes(),
+        intent: build_intent(app, ctx, inquiry, recipient, &items, judging)
+            .await?
+            .to_canonical()
+            .into_bytes(),
         items: items.iter().map(|item| item.backup.id.as_str()).collect::<Value>().to_string(),
         deliveries: 0,
         created_at: ctx.now,
@@ -213,6 +235,9 @@ async fn give_up(
             "verification-window-closed",
             "the time after this verification's approval is over; start a new verification",
         )),
+        EnclaveRefusal::RecoveryDelayed(seconds) => Error::Refused(recovery_delayed((*seconds).into())),
+        EnclaveRefusal::SignatureRequired => Error::Refused(signature_required()),
+        EnclaveRefusal::SignatureInvalid => Error::Refused(signature_invalid()),
         EnclaveRefusal::ProofFailed | EnclaveRefusal::SealBroken => Error::Refused(Refusal::new(
             Kind::Forbidden,
             "release-refused",
@@ -344,6 +369,19 @@ pub(super) fn recovery_data(inquiry: &Inquiry, recovery: &Recovery, state: &str)
         ("gpg_fingerprint", Json::text(recovery.gpg_fingerprint.clone())),
         ("state", Json::text(state.to_owned())),
     ]
+}
+
+fn signature_required() -> Refusal {
+    let text = "this account's policy asks for `request_signature`: a compact JWS by ES256 over the canonical JSON of \
+                openpgp_fpr, user_identifier and verification_id, made with one of its request keys";
+    Refusal::new(Kind::Forbidden, "request-signature-required", text)
+}
+
+fn signature_invalid() -> Refusal {
+    let text = "`request_signature` is not one for this recovery by a key of this account's policy: its header must say \
+                ES256, and its payload must be exactly the canonical JSON of openpgp_fpr (upper case), user_identifier \
+                and verification_id of this call";
+    Refusal::new(Kind::Forbidden, "request-signature-invalid", text)
 }
 
 fn used(same_key: bool) -> Refusal {

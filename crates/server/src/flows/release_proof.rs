@@ -2,7 +2,6 @@
 
 use boundary::intent::{self, Flow, Intent};
 use boundary::message::{Recipient, Release, ReleaseItem};
-use boundary::policy::BUILT_IN_VERSION;
 use boundary::token::{Ticket, digest_preimage};
 use boundary::wire::Wire as _;
 use domain::audit::hex;
@@ -12,6 +11,7 @@ use store::backups::{Backup, BackupWithKey};
 use store::recoveries::Recovery;
 use store::verifications;
 
+use super::approvals::Judging;
 use super::check_items::checksum_place;
 use super::read_verification::Inquiry;
 use super::{Ctx, Error};
@@ -27,6 +27,7 @@ pub(super) async fn build_intent(
     inquiry: &Inquiry,
     recipient: &Recipient,
     items: &[BackupWithKey],
+    judging: &Judging,
 ) -> Result<Intent, Error> {
     let ticket = Ticket::take(&mut inquiry.verification.ticket.as_slice())
         .map_err(|_| Error::fault("reading a ticket"))?;
@@ -60,7 +61,7 @@ pub(super) async fn build_intent(
             cert_sha256: hex(&recipient.cert_sha256),
         },
         policy_hash: hex(&ticket.policy_hash),
-        policy_version: BUILT_IN_VERSION,
+        policy_version: judging.opened_under,
         keys: Vec::new(),
         acl_id: String::new(),
         reason: String::new(),
@@ -72,14 +73,14 @@ pub(super) async fn build_intent(
 }
 
 /// The whole proof, for the enclave: its own session, the provider's word on it and on the sessions that the
-/// items were stored under, the certificate, the items.
+/// items were stored under, the certificate, the items, the tenant's policy and signature.
 pub(super) async fn build_request(
     app: &App,
     ctx: &Ctx,
     inquiry: &Inquiry,
     recovery: &Recovery,
     items: &[BackupWithKey],
-    certificate: Vec<u8>,
+    (certificate, judging, request_signature): (Vec<u8>, Judging, Option<String>),
 ) -> Result<Release, Error> {
     let (tenant, user) = (ctx.principal.tenant.clone(), inquiry.user.id.clone());
     let approved = app.db.read("list_sessions", move |rx| {
@@ -97,7 +98,7 @@ pub(super) async fn build_request(
         enc_subkey_fpr: recovery.subkey_fingerprint.clone(),
         cert_sha256: app.sha256(&certificate),
     };
-    let intent = build_intent(app, ctx, inquiry, &recipient, items).await?;
+    let intent = build_intent(app, ctx, inquiry, &recipient, items, &judging).await?;
     let mut sorted: Vec<_> = items.iter().collect();
     sorted.sort_by(|a, b| a.backup.id.cmp(&b.backup.id));
     let items = sorted.into_iter().map(|BackupWithKey { backup, key }| {
@@ -122,6 +123,8 @@ pub(super) async fn build_request(
         admissions,
         certificate,
         items: items.collect::<Result<_, Error>>()?,
+        policies: judging.documents,
+        request_signature,
     })
 }
 

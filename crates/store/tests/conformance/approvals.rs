@@ -6,6 +6,7 @@ use domain::key::KeyEnvironment;
 use store::acl_changes::{self, Change};
 use store::acls::{self, Version};
 use store::control_recoveries::{self, ControlRecovery, Package};
+use store::policies::{self, Policy};
 use store::recovery_links::{self, Link};
 use store::rosters::{self, Roster};
 use store::{Db, Tx, control_votes, keys, reset, users, verifications};
@@ -15,6 +16,7 @@ use crate::support::Bench;
 
 crate::on_both_engines! {
     a_roster_grows_version_by_version,
+    a_policy_is_found_by_what_is_newest_and_by_its_hash,
     a_list_is_read_in_the_version_in_force,
     a_list_has_one_open_change,
     changes_that_may_move_are_listed,
@@ -112,6 +114,35 @@ async fn a_roster_grows_version_by_version(bench: &Bench) {
     assert!(write(&db, move |tx| rosters::of(&id(1)).insert(tx, &roster(2))).await);
     assert_eq!(read(&db, |rx| rosters::of(&id(1)).find_newest(rx)).await, Some(roster(2)));
     assert!(read(&db, |rx| rosters::of(&id(2)).find_newest(rx)).await.is_none(), "another tenant's");
+}
+
+fn policy(version: i64) -> Policy {
+    Policy {
+        version,
+        document: format!("{{\"version\":{version}}}"),
+        hash: [u8::try_from(version).unwrap_or(0); 32],
+        effective_at: at(version * 100),
+        created_at: at(version * 10),
+    }
+}
+
+async fn a_policy_is_found_by_what_is_newest_and_by_its_hash(bench: &Bench) {
+    let (db, other) = (bench.open().await, bench.open().await);
+    begin(&db).await;
+    let newest = |tenant| read(&db, move |rx| policies::of(&id(tenant)).list_newest(rx));
+    assert_eq!(newest(1).await, []);
+    let won = race([&db, &other], 8, |_| move |tx| policies::of(&id(1)).insert(tx, &policy(1))).await;
+    assert_eq!(wins(&won), 1);
+    assert_eq!(newest(1).await, [policy(1)]);
+    for version in [2, 3] {
+        assert!(write(&db, move |tx| policies::of(&id(1)).insert(tx, &policy(version))).await);
+    }
+    assert_eq!(newest(1).await, [policy(3), policy(2)]);
+    assert_eq!(newest(2).await, [], "another tenant's");
+    let of_hash = |tenant, byte| read(&db, move |rx| policies::of(&id(tenant)).find_by_hash(rx, &[byte; 32]));
+    assert_eq!(of_hash(1, 1).await, Some(policy(1)));
+    assert_eq!(of_hash(1, 4).await, None);
+    assert_eq!(of_hash(2, 1).await, None, "another tenant's");
 }
 
 async fn a_list_is_read_in_the_version_in_force(bench: &Bench) {
@@ -435,6 +466,7 @@ async fn a_reset_ends_lists_and_recoveries(bench: &Bench) {
             tx,
             &Roster { version: 1, document: "{}".to_owned(), hash: [1; 32], created_at: at(1) },
         )?;
+        policies::of(&id(1)).insert(tx, &policy(1))?;
         acl_changes::of(&id(1)).insert(tx, &change(40, ChangeState::Open))?;
         let vote = acl_changes::Vote {
             change_id: id(40),
@@ -473,6 +505,7 @@ async fn a_reset_ends_lists_and_recoveries(bench: &Bench) {
     assert!(read(&db, |rx| acls::of(&id(1)).find(rx, &id(1))).await.is_none());
     assert!(read(&db, |rx| control_recoveries::of(&id(1)).find(rx, &id(50))).await.is_none());
     assert!(read(&db, |rx| rosters::of(&id(1)).find_newest(rx)).await.is_none());
+    assert!(read(&db, |rx| policies::of(&id(1)).list_newest(rx)).await.is_empty());
     begin_again(&db).await;
 }
 

@@ -127,6 +127,8 @@ fn proof(shown: &ShownRecovery, items: Vec<ReleaseItem>, keys: Vec<Vec<u8>>) -> 
             admissions: own.chain(voters).collect(),
             certificate: shown.recovery.certificate.clone(),
             items,
+            policies: Vec::new(),
+            request_signature: None,
         },
         acl: boundary::approval::Document::to_canonical(&shown.list).into_bytes(),
         ballots,

@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use boundary::message::SigningKey;
+use domain::jwks::P256_SPKI_PREFIX;
 use domain::time::Timestamp;
 
 use crate::app::App;
@@ -18,12 +19,6 @@ use crate::flows::Error;
 use crate::http::error::Failure;
 
 const CACHING: (axum::http::HeaderName, &str) = (CACHE_CONTROL, "max-age=600, must-revalidate");
-
-/// What precedes an uncompressed P-256 point in a DER `SubjectPublicKeyInfo` (RFC 5480 §2).
-const P256_SPKI_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
 
 /// The signing keys as a JWK set.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "keys",

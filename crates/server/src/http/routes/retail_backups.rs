@@ -94,6 +94,7 @@ fn parse_recover(body: &Map<String, Value>) -> Result<RecoverRetail, Refusal> {
         user_identifier: form.identifier("user_identifier"),
         verification_id: form.text("verification_id"),
         certificate: form.text("gpg_public_key"),
+        request_signature: form.optional_text("request_signature"),
     };
     form.finish(command)
 }

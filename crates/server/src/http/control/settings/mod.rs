@@ -1,8 +1,12 @@
-//! `/control/settings`: credentials, webhooks, signing keys, limits, and beginning anew.
+//! `/control/settings`: credentials, webhooks, the policy for recoveries, signing keys, limits, and beginning anew.
 
 mod credentials;
 pub mod credentials_view;
+mod policy;
+pub mod policy_view;
 pub mod view;
+#[cfg(test)]
+mod view_tests;
 mod webhooks;
 pub mod webhooks_view;
 
@@ -30,6 +34,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/control/settings/limits", get(limits))
         .route("/control/settings/reset", get(show_reset).post(reset))
         .merge(credentials::routes())
+        .merge(policy::routes())
         .merge(webhooks::routes())
 }
 

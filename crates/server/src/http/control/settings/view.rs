@@ -8,6 +8,7 @@ use domain::rate::Rate;
 use domain::time::Timestamp;
 use maud::{Markup, html};
 
+use crate::flows::approvals::POLICY_PATH;
 use crate::http::control::look::parts::{self, Column, Field};
 use crate::http::control::look::{Page, Section, Shell, page};
 use crate::http::control::words;
@@ -28,6 +29,7 @@ pub fn overview(shell: &Shell) -> Page {
     let content = html! {
         (entry(super::credentials_view::PATH, "API credentials", "What your programs sign in with. Each may do only what its scopes say."))
         (entry(super::webhooks_view::PATH, "Webhooks", "Where your programs are told of what happens, and how each try went."))
+        (entry(POLICY_PATH, "Recoveries by users", "How long they wait, and whether they need your own signature."))
         (entry(SIGNING_KEYS, "Signing keys", "What your programs check this service's signatures with."))
         (entry(LIMITS, "Limits", "How much and how often."))
         @if shell.is_sandbox { (entry(RESET, "Begin anew", "Empty this sandbox and start over.")) }

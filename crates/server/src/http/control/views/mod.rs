@@ -86,7 +86,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// Why a form was not taken, above it: by its fields where it names some.
-fn why(refusal: Option<&Refusal>) -> Markup {
+pub(super) fn why(refusal: Option<&Refusal>) -> Markup {
     html! {
         @match refusal {
             None => {},
@@ -97,6 +97,6 @@ fn why(refusal: Option<&Refusal>) -> Markup {
 }
 
 /// What is wrong with a field.
-fn fault_of<'r>(refusal: Option<&'r Refusal>, name: &str) -> Option<&'r str> {
+pub(super) fn fault_of<'r>(refusal: Option<&'r Refusal>, name: &str) -> Option<&'r str> {
     refusal?.fields.get(name)?.first().map(String::as_str)
 }

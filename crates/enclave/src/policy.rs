@@ -1,0 +1,111 @@
+//! What a retail release is judged by: the tenant's own policy, and the signature that it may ask for.
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use boundary::approval::{Demand, Document as _, TenantPolicy, request_payload};
+use boundary::intent::Intent;
+use boundary::json::parse;
+use boundary::message::{Refusal, Release};
+use boundary::policy::{built_in, preimage};
+use boundary::token::{Admission, Ticket};
+
+use crate::amend::POLICY;
+use crate::digest::{base64url, hex, sha256, unbase64url, unhex};
+use crate::release::{failed, must};
+use crate::service::{Enclave, note};
+
+/// The largest signature that is looked at, in bytes.
+const SIGNATURE_BYTES_MAX: usize = 16 * 1024;
+/// How many policies are looked through: that of its session's opening, the one in force, and one that waits, which a
+/// server whose clock is behind may not know to be in force.
+const POLICIES_MAX: usize = 3;
+
+fn built_in_hash(enclave: &Enclave, tenant_id: &str) -> [u8; 32] {
+    sha256(&preimage(enclave.keyring.env, tenant_id, enclave.retail_window_s))
+}
+
+/// The hash of the policy that applies to a tenant: its own, or the built-in one.
+pub fn in_force(enclave: &Enclave, tenant_id: &str) -> Result<[u8; 32], Refusal> {
+    let own = enclave
+        .ledger
+        .decide(|turn| Ok(turn.state().in_force(tenant_id, POLICY, turn.now_ms).map(|head| head.hash)))?;
+    Ok(own.unwrap_or_else(|| built_in_hash(enclave, tenant_id)))
+}
+
+/// What this release is judged by: the policy of its session's opening and the one in force, each by its hash, which
+/// only the enclave itself has named.
+pub fn judging(
+    enclave: &Enclave,
+    request: &Release,
+    intent: &Intent,
+    ticket: &Ticket,
+) -> Result<TenantPolicy, Refusal> {
+    let (env, tenant_id) = (enclave.keyring.env, &ticket.tenant_id);
+    let of_hash = |hash: [u8; 32]| {
+        if hash == built_in_hash(enclave, tenant_id) {
+            return Ok(built_in(env, tenant_id));
+        }
+        let given = request.policies.iter().take(POLICIES_MAX);
+        let mut given = given.filter_map(|bytes| TenantPolicy::from_canonical(bytes));
+        given.find(|policy| sha256(&policy.preimage()) == hash).ok_or_else(|| failed("3 policy"))
+    };
+    let opened_under = of_hash(ticket.policy_hash)?;
+    must(intent.policy_hash == hex(&ticket.policy_hash), "3 policy is not the session's")?;
+    must(intent.policy_version == opened_under.version, "3 policy version")?;
+    Ok(opened_under.judged_with(&of_hash(in_force(enclave, tenant_id)?)?))
+}
+
+/// How many milliseconds an approval still waits, by the provider's clock and by our own since we believed it: whoever
+/// keeps an approval to himself until the first is over has still to wait in our sight.
+pub fn wait_ms(
+    enclave: &Enclave,
+    policy: &TenantPolicy,
+    ticket: &Ticket,
+    approval: &Admission,
+    now_ms: i64,
+) -> Result<i64, Refusal> {
+    if policy.retail_delay_s == 0 {
+        return Ok(0);
+    }
+    let since = enclave.ledger.decide(|turn| {
+        Ok(turn.state().sessions.get(&ticket.session_id).map(|session| session.admitted_at_ms))
+    })?;
+    let since = since.ok_or_else(|| failed("7 approval is forgotten"))?.max(approval.event_at_ms);
+    Ok(since + policy.retail_delay_s * 1_000 - now_ms)
+}
+
+/// The tenant's signature, where its policy demands one, or where there is one and a key to verify it.
+pub fn signed(policy: &TenantPolicy, request: &Release, intent: &Intent) -> Result<(), Refusal> {
+    let required = policy.partner_signature == Demand::Required;
+    let Some(jws) = &request.request_signature else {
+        return if required { Err(Refusal::SignatureRequired) } else { Ok(()) };
+    };
+    if policy.request_keys.is_empty() && !required {
+        return Ok(());
+    }
+    let payload =
+        request_payload(&request.user_identifier, &intent.verification_id, &intent.recipient.openpgp_fpr);
+    holds(policy, jws, &payload).ok_or_else(|| {
+        note("release", "6 tenant's signature");
+        Refusal::SignatureInvalid
+    })
+}
+
+/// RFC 7515 §5.2, of ES256 (RFC 7518 §3.4) and nothing else: what the header asks for is never done.
+fn holds(policy: &TenantPolicy, jws: &str, payload: &str) -> Option<()> {
+    let mut parts = jws.split('.');
+    let (header, body, signature) = (parts.next()?, parts.next()?, parts.next()?);
+    let whole = jws.len() <= SIGNATURE_BYTES_MAX && parts.next().is_none();
+    let claims = parse(&String::from_utf8(unbase64url(header).filter(|_| whole)?).ok()?).ok()?;
+    let is_es256 = claims.get("alg")?.as_text() == Some("ES256") && claims.get("crit").is_none();
+    let kid = claims.get("kid");
+    let signature = unbase64url(signature).filter(|_| is_es256 && body == base64url(payload.as_bytes()))?;
+    let mut keys = policy
+        .request_keys
+        .iter()
+        .filter(|key| kid.is_none_or(|kid| kid.as_text() == Some(key.kid.as_str())));
+    let signs = |point: Vec<u8>| {
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+        key.verify(format!("{header}.{body}").as_bytes(), &signature).is_ok()
+    };
+    keys.any(|key| unhex(&key.public_key).is_some_and(signs)).then_some(())
+}
