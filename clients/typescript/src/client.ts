@@ -58,8 +58,9 @@ export class Client {
 
   /** Recovers everything that a wallet's user stored, to this device, in one call. */
   async recover(request: RecoverAllRequest, options?: CallOptions): Promise<Recovered> {
-    const { userIdentifier: user_identifier, verificationId: verification_id, device } = request;
-    const body = { user_identifier, verification_id, gpg_public_key: device.publicBlock };
+    const { userIdentifier: user_identifier, verificationId: verification_id, device, requestSignature } = request;
+    const signed = requestSignature === undefined ? {} : { request_signature: requestSignature };
+    const body = { user_identifier, verification_id, gpg_public_key: device.publicBlock, ...signed };
     return await openAll(await this.retail.recover(body, options), device, this.#caller.crypto);
   }
 

@@ -61,6 +61,8 @@ export interface RecoverAllRequest {
   verificationId: string;
   /** Keep it until all is well: the same recovery may be asked for twice more, with the same key only. */
   device: Recipient;
+  /** Your own signature, where your policy asks for one; see `RecoverRequest.request_signature`. */
+  requestSignature?: string;
 }
 
 /** What a recovery brought back. */

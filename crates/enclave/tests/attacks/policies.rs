@@ -243,32 +243,54 @@ pub const SCRIPTS: &[Script] = &[
             now = back;
         }
     }),
-    ("keep an approval until its delay is over unseen", |world| {
+    ("keep an approval until its delay is over unseen, or have one from the future", |world| {
         let (house, key) = world.house(|policy| policy.retail_delay_s = 200);
-        let session = open(&mut world.client, &house.tenant, USER, None);
-        let stored = store(&mut world.client, &key, &house.tenant, USER, Some(&session), &fresh("backup"));
-        let inquiry = fresh("inq");
-        let more = format!(r#""inquiry":"{inquiry}","at_ms":{}"#, now_ms() - 250_000);
-        let event = world.provider.sign(&session.id, &more);
-        let admission = expect!(world.admit(&session, &event), Admitted).admission.unwrap();
-        let mut bundle = Bundle::new(
-            &mut world.client,
-            Env::Production,
-            &house.tenant,
-            USER,
-            &session,
-            &[admission],
-            &inquiry,
-            &world.owner,
-            &[stored],
-        );
-        house.bring(&mut bundle);
-        let reply = bundle.send(&mut world.client);
-        assert!(matches!(reply, Reply::Refused(Refusal::RecoveryDelayed(190..=201))), "{reply:?}");
-        // The same event once more begins nothing anew, and ends nothing sooner.
-        expect!(world.admit(&session, &event), Admitted);
-        let reply = bundle.send(&mut world.client);
-        assert!(matches!(reply, Reply::Refused(Refusal::RecoveryDelayed(190..=201))), "{reply:?}");
+        for (ahead_ms, expected) in [(-250_000, 190..=201), (200_000, 390..=401)] {
+            let session = open(&mut world.client, &house.tenant, USER, None);
+            let name = fresh("backup");
+            let stored = store(&mut world.client, &key, &house.tenant, USER, Some(&session), &name);
+            let inquiry = fresh("inq");
+            let more = format!(r#""inquiry":"{inquiry}","at_ms":{}"#, now_ms() + ahead_ms);
+            let event = world.provider.sign(&session.id, &more);
+            let admission = expect!(world.admit(&session, &event), Admitted).admission.unwrap();
+            let mut bundle = Bundle::new(
+                &mut world.client,
+                Env::Production,
+                &house.tenant,
+                USER,
+                &session,
+                &[admission],
+                &inquiry,
+                &world.owner,
+                &[stored],
+            );
+            house.bring(&mut bundle);
+            let mut waits = || match bundle.send(&mut world.client) {
+                Reply::Refused(Refusal::RecoveryDelayed(seconds)) => assert!(expected.contains(&seconds)),
+                other => panic!("{ahead_ms}: {other:?}"),
+            };
+            waits();
+            // The same event once more begins nothing anew, and ends nothing sooner.
+            expect!(world.client.call(&admit_request(&session, &event)), Admitted);
+            waits();
+        }
+    }),
+    ("have a signature that nobody can verify any more", |world| {
+        let (house, key) = world.house(|policy| policy.change_delay_s = 0);
+        let mut case = world.case_under(&house, &key);
+        let lax = House::next(&house.policy, |policy| {
+            policy.partner_signature = Demand::Optional;
+            policy.request_keys.clear();
+        });
+        expect!(house.amend(&mut world.client, &lax, Some(&house.policy)), Amended);
+        case.bundle.policies.push(bytes_of(&lax));
+        world.refuses(&case.bundle, &Refusal::SignatureInvalid, "a key that the tenant took out");
+        case.bundle.request_signature = None;
+        world.refuses(&case.bundle, &Refusal::SignatureRequired, "a session of before");
+        let mut later = world.case_of(&house.tenant, USER, &key);
+        later.bundle.policies = vec![bytes_of(&lax)];
+        later.bundle.intent.policy_version = lax.version;
+        assert_eq!(world.releases_bundle(&later.bundle), 1, "as the tenant wants it by now");
     }),
     ("pass a policy off as a list, or a list as a policy", |world| {
         let (house, key) = world.house(|_| ());

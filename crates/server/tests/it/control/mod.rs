@@ -14,6 +14,7 @@ mod log;
 mod mail;
 mod notices;
 mod passkeys;
+mod policy;
 mod recoveries;
 mod settings;
 mod sign_in;
