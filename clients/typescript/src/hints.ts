@@ -28,6 +28,10 @@ const HINTS: Record<string, string> = {
   "verification-not-approved":
     "wait until the verification is approved (its webhook, or verificationStatus) and repeat",
   "verification-window-closed": "start another verification; the time after an approval is limited",
+  "recovery-delayed": "the account's policy has recoveries wait: repeat the call when the time that it names is over",
+  "request-signature-required": "sign the recovery with a key of your policy, and give it as requestSignature",
+  "request-signature-invalid":
+    "sign the canonical JSON of openpgp_fpr, user_identifier and verification_id by ES256, with a key of your policy",
   "verification-used":
     "one verification serves one recovery with one OpenPGP key, three deliveries; start another verification",
   "key-already-assigned": "the user has a key already: find it with listKeys and status active, or rotate it",

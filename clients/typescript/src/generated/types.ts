@@ -386,6 +386,8 @@ export interface Readiness {
 /** Asks for everything a user has stored, encrypted to his own key. */
 export interface RecoverRequest {
   /** An ASCII-armoured OpenPGP certificate. */ gpg_public_key: string;
+  /** Your own signature for this recovery, where your policy asks for one: a compact JWS (RFC 7515) by ES256 over the RFC 8785 form of `{"openpgp_fpr", "user_identifier", "verification_id"}`, made with a key of that policy. `openpgp_fpr` is the certificate's primary fingerprint in upper-case hexadecimal. */
+  request_signature?: string | null;
   /** The tenant's name for the user. */ user_identifier: string;
   /** An approved inquiry of this user, inside its window. */ verification_id: string;
 }

@@ -46,7 +46,7 @@ pub struct DraftPolicy {
     pub change_delay_minutes: i64,
     /// Whether a recovery needs a signature.
     pub is_signature_required: bool,
-    /// Which of the keys stay, by name.
+    /// Which of the keys stay: their points, lower-case hexadecimal.
     pub kept: Vec<String>,
     /// One more: a PEM or a JWK; empty for none.
     pub new_key: String,
@@ -60,7 +60,7 @@ impl DraftPolicy {
             delay_minutes: policy.retail_delay_s / 60,
             change_delay_minutes: if unsigned { CHANGE_DELAY_MINUTES } else { policy.change_delay_s / 60 },
             is_signature_required: policy.partner_signature == Demand::Required,
-            kept: policy.request_keys.iter().map(|key| key.kid.clone()).collect(),
+            kept: policy.request_keys.iter().map(|key| key.public_key.clone()).collect(),
             new_key: String::new(),
         }
     }
@@ -79,7 +79,8 @@ impl DraftPolicy {
             }
         }
         let known = shown.in_force.request_keys.iter().chain(&newest.request_keys);
-        let mut request_keys: Vec<_> = known.filter(|key| self.kept.contains(&key.kid)).cloned().collect();
+        let mut request_keys: Vec<_> =
+            known.filter(|key| self.kept.contains(&key.public_key)).cloned().collect();
         if !self.new_key.is_empty() {
             match request_key(app, &self.new_key) {
                 Ok(key) => request_keys.push(key),

@@ -105,7 +105,7 @@ fn form(visitor: &Visitor, shown: &ShownPolicy, drafted: &DraftPolicy, refused: 
             fieldset {
                 legend { "Keys that stay" }
                 @for key in &keys {
-                    (parts::check("keep", &Choice::new(&key.kid, &key.kid), drafted.kept.contains(&key.kid)))
+                    (parts::check("keep", &Choice::new(&key.public_key, &key.kid), drafted.kept.contains(&key.public_key)))
                 }
             }
         }
