@@ -152,7 +152,8 @@ fn follows(shown: &ShownPolicy, next: &TenantPolicy) -> Result<bool, Refusal> {
     Ok(is_weaker)
 }
 
-/// Has the enclave take the version that an Owner has signed. Signed again, it is there.
+/// Has the enclave take the version that an Owner has signed. Where only the enclave came to know of it, the same
+/// document is taken again.
 pub async fn sign_policy(app: &App, ctx: &Ctx, document: &str, credential: &str) -> Result<(), Error> {
     let signed = sign(app, ctx, document, credential).await;
     recorded(app, ctx, ctx.entry(app, "policy.refused"), signed).await
