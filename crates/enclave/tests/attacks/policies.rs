@@ -127,6 +127,9 @@ pub const SCRIPTS: &[Script] = &[
         let mut bundle = case.bundle.clone();
         bundle.intent.policy_version = 0;
         world.refuses(&bundle, &NO_PROOF, "another version than the session's");
+        let mut bundle = case.bundle.clone();
+        bundle.intent.policy_hash = hex(&built_in);
+        world.refuses(&bundle, &NO_PROOF, "another policy than the session's");
         assert_eq!(world.releases_bundle(&case.bundle), 1);
     }),
     ("release by a policy that is past, or not yet in force", |world| {

@@ -41,7 +41,7 @@ impl Signer {
 
     /// By what the form names it.
     fn point(&self) -> String {
-        self.0.public_key().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        domain::audit::hex(self.0.public_key().as_ref())
     }
 
     fn sign(&self, header: &str, payload: &str) -> String {
