@@ -4,6 +4,7 @@
 
 mod admin;
 mod audit;
+mod conformance;
 mod edge;
 mod enclave;
 mod failure;
@@ -38,6 +39,7 @@ enum Command {
     Enclave(enclave::Args),
     Admin(admin::Args),
     Audit(audit::Args),
+    Conformance(conformance::Args),
     Vote(vote::Args),
 }
 
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Enclave(args) => enclave::run(args),
         Command::Admin(args) => admin::run(args),
         Command::Audit(args) => audit::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Vote(args) => vote::run(args),
     }
 }

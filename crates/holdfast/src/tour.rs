@@ -1,9 +1,9 @@
 //! The tour: three stories over real HTTP, with every call and every answer.
 
-mod browser;
+pub mod browser;
 mod control;
 mod exchange;
-mod html;
+pub mod html;
 mod partner;
 mod retail;
 mod search;

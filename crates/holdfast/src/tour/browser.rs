@@ -1,8 +1,10 @@
 //! A browser, as far as the pages of Control need one: it keeps a cookie, sends what a form holds, goes where it is
 //! led, and has a passkey of software. Every request and answer is shown, without what only its person may know.
 
+use std::time::Duration;
+
 use client::Exchange;
-use client::api::sandbox::{Credentials, Person};
+use client::api::sandbox::Person;
 use client::passkey::Passkey;
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -10,16 +12,31 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 
 use super::html::{self, Answer};
-use super::stage::Stage;
 use crate::failure::{Doing as _, Failure};
 
 /// What is not shown of a form, and what stands there.
 const HIDDEN: [(&str, &str); 3] =
     [("csrf", "(hidden)"), ("password", "(hidden)"), ("credential", "(signed by the passkey)")];
 
+/// How long it waits when it is told that it calls too often, and how many times.
+const TOO_OFTEN_PAUSE: Duration = Duration::from_secs(1);
+const TRIES_MAX: usize = 10;
+
+/// Is shown every exchange.
+pub type Watch<'a> = Box<dyn Fn(&Exchange<'_>) + 'a>;
+
+/// Where a service is.
+#[derive(Clone, Copy)]
+pub struct Addresses<'a> {
+    /// The API.
+    pub base_url: &'a str,
+    /// The pages; by name, since passkeys need one.
+    pub control_url: &'a str,
+}
+
 /// Somebody's browser.
 pub struct Browser<'a> {
-    stage: &'a Stage,
+    watch: Watch<'a>,
     http: reqwest::Client,
     base: &'a str,
     person: &'a Person,
@@ -31,21 +48,21 @@ pub struct Browser<'a> {
 }
 
 impl<'a> Browser<'a> {
-    /// Of a person of the sandbox, who is not signed in.
-    pub fn of(stage: &'a Stage, credentials: &'a Credentials, person: &'a Person) -> Result<Self, Failure> {
+    /// Of a person who is not signed in.
+    pub fn of(watch: Watch<'a>, service: Addresses<'a>, person: &'a Person) -> Result<Self, Failure> {
         let doing = || format!("no browser for {}", person.email);
         let mut http = reqwest::Client::builder().no_proxy().redirect(Policy::none());
         // The name that passkeys are bound to, wherever this sandbox listens.
-        let address = credentials.base_url.strip_prefix("http://").and_then(|address| address.parse().ok());
+        let address = service.base_url.strip_prefix("http://").and_then(|address| address.parse().ok());
         if let Some(address) = address {
             http = http.resolve("localhost", address);
         }
         Ok(Self {
-            stage,
+            watch,
             http: http.build().doing(doing)?,
-            base: &credentials.control_url,
+            base: service.control_url,
             person,
-            passkey: Passkey::given(&person.passkey, &credentials.control_url).doing(doing)?,
+            passkey: Passkey::given(&person.passkey, service.control_url).doing(doing)?,
             cookie: String::new(),
             csrf: String::new(),
         })
@@ -80,11 +97,16 @@ impl<'a> Browser<'a> {
 
     /// Sends the form that the last page has; what it answers must be no refusal.
     pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, Failure> {
+        let answer = self.try_submit(path, fields).await?;
+        if answer.status < 400 { Ok(answer) } else { answer.must_be(200, path) }
+    }
+
+    /// Sends the form that the last page has; it may be refused.
+    pub async fn try_submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, Failure> {
         let csrf = self.csrf.clone();
         let ours = Some(("csrf", csrf.as_str())).filter(|_| !csrf.is_empty());
         let fields: Vec<(&str, &str)> = ours.into_iter().chain(fields.iter().copied()).collect();
-        let answer = self.send(&Method::POST, path, &fields).await?;
-        if answer.status < 400 { Ok(answer) } else { answer.must_be(200, path) }
+        self.send(&Method::POST, path, &fields).await
     }
 
     /// Where an answer leads.
@@ -105,7 +127,24 @@ impl<'a> Browser<'a> {
         Ok(answer.to_string())
     }
 
+    /// Sends it, and again while the service says that this comes too often: then nothing was done.
     async fn send(
+        &mut self,
+        method: &Method,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        for _ in 0..TRIES_MAX {
+            let answer = self.send_once(method, path, fields).await?;
+            if answer.status != 429 {
+                return Ok(answer);
+            }
+            tokio::time::sleep(TOO_OFTEN_PAUSE).await;
+        }
+        self.send_once(method, path, fields).await
+    }
+
+    async fn send_once(
         &mut self,
         method: &Method,
         path: &str,
@@ -140,7 +179,7 @@ impl<'a> Browser<'a> {
         if answer.is_page() {
             self.csrf = answer.hidden("csrf").unwrap_or_default();
         }
-        self.stage.exchanged(&Exchange {
+        (self.watch)(&Exchange {
             method: method.as_str(),
             path: &html::without_token(path),
             headers: &headers,

@@ -7,7 +7,7 @@ use client::api::institution::{NewKeyRequest, StoreOwnRequest};
 use client::api::sandbox::{Credentials, Person};
 use client::{Client, Field, Secret};
 
-use super::browser::Browser;
+use super::browser::{Addresses, Browser};
 use super::stage::Stage;
 use crate::edge::random_hex;
 use crate::failure::{Doing as _, Failure};
@@ -66,7 +66,8 @@ fn people<'a>(
             "the sandbox's institution no longer has an owner and two members; start it with --fresh",
         ));
     };
-    let browser = |person| Browser::of(stage, credentials, person);
+    let service = Addresses { base_url: &credentials.base_url, control_url: &credentials.control_url };
+    let browser = |person| Browser::of(Box::new(|exchange| stage.exchanged(exchange)), service, person);
     Ok(People { owner: browser(owner)?, asking: browser(asking)?, voting: browser(voting)? })
 }
 

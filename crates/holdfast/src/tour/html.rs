@@ -60,12 +60,27 @@ impl Answer {
 
     /// What the passkey form asks for that says yes.
     pub fn options_for_yes(&self) -> Result<Value, Failure> {
+        self.options_for("yes")
+    }
+
+    /// What the passkey form asks for that says this: `yes` or `no`.
+    pub fn options_for(&self, word: &str) -> Result<Value, Failure> {
         let text = self.text();
-        let found = text.find("name=\"approve\" value=\"yes\"").and_then(|at| {
+        let found = text.find(&format!("name=\"approve\" value=\"{word}\"")).and_then(|at| {
             let form = text[..at].rfind("<form")?;
             between(&text[form..], "data-options=\"", "\"")
         });
-        read_options(&found.ok_or_else(|| Failure::new("the page has no form for a yes"))?)
+        read_options(&found.ok_or_else(|| Failure::new(format!("the page has no form for a {word}")))?)
+    }
+
+    /// The field of a person's seat, on a page that has a seat for each.
+    pub fn seat_of(&self, email: &str) -> Result<String, Failure> {
+        let text = self.text();
+        let label = text
+            .find(&format!("({email})"))
+            .and_then(|at| text[..at].rfind("for=\"seat-").map(|from| (from, at)));
+        let seat = label.and_then(|(from, at)| text[from..at].split('"').nth(1));
+        seat.map(str::to_owned).ok_or_else(|| Failure::new(format!("the form has no seat for {email}")))
     }
 
     /// The short code that the page shows: `ABCD-EFGH`.

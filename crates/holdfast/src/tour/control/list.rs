@@ -3,7 +3,6 @@
 use super::{Kept, People};
 use crate::failure::Failure;
 use crate::tour::browser::Browser;
-use crate::tour::html::Answer;
 use crate::tour::stage::Stage;
 
 /// How many steps it takes.
@@ -54,7 +53,7 @@ async fn make_list(stage: &Stage, people: &mut People<'_>, name: &str) -> Result
     );
     let form = people.owner.open("/control/acls/new").await?;
     let emails = [people.owner.email(), people.asking.email(), people.voting.email()];
-    let seats = emails.iter().map(|email| seat_of(&form, email)).collect::<Result<Vec<_>, _>>()?;
+    let seats = emails.iter().map(|email| form.seat_of(email)).collect::<Result<Vec<_>, _>>()?;
     let mut fields = vec![
         ("action", "go"),
         ("name", name),
@@ -89,14 +88,4 @@ async fn attach(stage: &Stage, owner: &mut Browser<'_>, list: &str, key_id: &str
         "The enclave remembers which list guards the key, and releases it on that list's word alone.",
     );
     Ok(())
-}
-
-/// The field of a person's seat, on a page that has a seat for each.
-fn seat_of(form: &Answer, email: &str) -> Result<String, Failure> {
-    let text = form.text();
-    let label = text
-        .find(&format!("({email})"))
-        .and_then(|at| text[..at].rfind("for=\"seat-").map(|from| (from, at)));
-    let seat = label.and_then(|(from, at)| text[from..at].split('"').nth(1));
-    seat.map(str::to_owned).ok_or_else(|| Failure::new(format!("the form has no seat for {email}")))
 }
