@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "ROW")]
     pub only: Vec<String>,
     /// Where the server reaches this machine for webhooks; `auto` listens on it by itself, `none` skips those rows.
-    /// When left out: `auto` for a server on this machine, else `none`.
+    /// When left out: `auto` for a sandbox on this machine, else `none`.
     #[arg(long, value_name = "URL|auto|none")]
     pub receiver: Option<String>,
     /// Where to listen for webhooks, if not at the port that the receiver's URL names.
@@ -161,7 +161,7 @@ fn setup(args: &Args) -> Result<Setup, Failure> {
         base_url: base_url.to_owned(),
         credentials,
         environment,
-        receiver: receiver(args, is_local(&url))?,
+        receiver: receiver(args, is_local(&url) && environment == Environment::Sandbox)?,
         with_control: args.control,
         run: format!("conformance-{}", random_hex(4)?),
     })
@@ -183,8 +183,8 @@ fn read_credentials(path: &Path) -> Result<Credentials, Failure> {
 }
 
 /// Who takes webhooks; else why nobody does.
-fn receiver(args: &Args, is_local: bool) -> Result<Result<Receiver, String>, Failure> {
-    let default = if is_local { "auto" } else { "none" };
+fn receiver(args: &Args, is_near: bool) -> Result<Result<Receiver, String>, Failure> {
+    let default = if is_near { "auto" } else { "none" };
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     match args.receiver.as_deref().unwrap_or(default) {
         "none" => Ok(Err("the server reaches no receiver: give --receiver URL".to_owned())),

@@ -102,6 +102,10 @@ mod tests {
             ("holdfast admin tenant create --name a", "--kind"),
             ("holdfast admin credential create --tenant t --name a", "--scopes"),
             ("holdfast audit verify export.jsonl checkpoint.txt", "--key"),
+            ("holdfast conformance", "--base-url"),
+            ("holdfast conformance --base-url http://127.0.0.1:1", "--credentials"),
+            ("holdfast conformance --base-url u --credentials c --json --junit", "cannot be used"),
+            ("holdfast conformance --base-url u --go-live f", "cannot be used"),
         ] {
             let text = parse(line).unwrap_err().to_string();
             assert!(text.contains(word), "{line}: {text}");

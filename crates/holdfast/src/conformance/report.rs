@@ -165,7 +165,7 @@ mod tests {
             Need::Production => Some("production"),
             Need::Receiver => Some("receiver"),
             Need::Control => Some("`--control`"),
-            Need::Retail | Need::Partner | Need::Institution | Need::OtherKeys => None,
+            Need::Retail | Need::Partner | Need::Institution | Need::ReducedKeys | Need::ExpiredKeys => None,
         };
         let line = |row: &Row| {
             let needs: Vec<_> = row.needs.iter().filter_map(word).collect();

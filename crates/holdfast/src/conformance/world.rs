@@ -92,8 +92,10 @@ pub enum Need {
     Receiver,
     /// People with passkeys, and `--control`.
     Control,
-    /// An answer that only a key of each kind gives: the reduced and the expired keys of the file.
-    OtherKeys,
+    /// A key of each tenant that lacks the scope of its kind.
+    ReducedKeys,
+    /// A key of each tenant that has expired.
+    ExpiredKeys,
 }
 
 /// How a run is set up.
@@ -171,12 +173,16 @@ impl World {
             Need::Control if !self.setup.with_control => Some("is played with --control".to_owned()),
             Need::Control => (self.people().len() < 3 || self.setup.credentials.control_url.is_empty())
                 .then(|| "the credentials file has no institution with three people".to_owned()),
-            Need::OtherKeys => {
-                let has = |keys: &ApiKeys| !keys.no_partner_scope.is_empty() && !keys.expired.is_empty();
-                let all = self.setup.credentials.tenants.iter().all(|tenant| has(&tenant.api_keys));
-                (!all).then(|| "the credentials file has no reduced and no expired key".to_owned())
+            Need::ReducedKeys => {
+                self.lacks_key(|keys| &keys.no_partner_scope, "key without the scope of its kind")
             }
+            Need::ExpiredKeys => self.lacks_key(|keys| &keys.expired, "expired key"),
         })
+    }
+
+    fn lacks_key(&self, key: impl Fn(&ApiKeys) -> &String, what: &str) -> Option<String> {
+        let has = self.setup.credentials.tenants.iter().all(|tenant| !key(&tenant.api_keys).is_empty());
+        (!has).then(|| format!("the credentials file has no {what}"))
     }
 
     fn lacks_tenant(&self, kind: &str) -> Option<String> {

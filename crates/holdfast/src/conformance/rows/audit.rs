@@ -18,7 +18,7 @@ pub const ROWS: &[Row] = &[
         &[Partner],
         at_once,
     ),
-    row("audit.refusal", "a call without its scope is an entry too", &[Partner, Need::OtherKeys], refusal),
+    row("audit.refusal", "a call without its scope is an entry too", &[Partner, Need::ReducedKeys], refusal),
     row("audit.pages", "entries ascend by seq without gaps, page by page", &[Partner], pages),
     row("audit.filters", "customer, key, action and time filter the list", &[Partner], filters),
     row(

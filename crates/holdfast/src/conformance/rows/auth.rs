@@ -15,7 +15,7 @@ pub const ROWS: &[Row] = &[
     row("auth.bearer", "Authorization: Bearer carries an API key too", &[], bearer),
     row("auth.either", "either header is enough: Authorization counts where X-API-Key is wrong", &[], either),
     row("auth.unknown", "malformed and unknown keys are answered as a missing one", &[], unknown),
-    row("auth.expired", "an expired key is answered as a missing one", &[Need::OtherKeys], expired),
+    row("auth.expired", "an expired key is answered as a missing one", &[Need::ExpiredKeys], expired),
     row(
         "auth.wrong-environment",
         "a key whose prefix names the other environment is told so",
@@ -25,19 +25,19 @@ pub const ROWS: &[Row] = &[
     row(
         "auth.scope.retail",
         "a retail path without the scope retail is 403",
-        &[Need::Retail, Need::OtherKeys],
+        &[Need::Retail, Need::ReducedKeys],
         scope_retail,
     ),
     row(
         "auth.scope.partner",
         "a partner path without the scope partner is 403",
-        &[Need::Partner, Need::OtherKeys],
+        &[Need::Partner, Need::ReducedKeys],
         scope_partner,
     ),
     row(
         "auth.scope.keys",
         "an institution's path without the scope keys is 403",
-        &[Need::Institution, Need::OtherKeys],
+        &[Need::Institution, Need::ReducedKeys],
         scope_keys,
     ),
     row(

@@ -23,7 +23,7 @@ pub const ROWS: &[Row] = &[
     row(
         "repeats.not-kept",
         "401, 403 and 429 are not kept, and nobody else is given what is",
-        &[Institution, Need::OtherKeys],
+        &[Institution, Need::ReducedKeys],
         not_kept,
     ),
     row("repeats.name", "a name has 1 to 255 characters", &[Institution], odd_name),
