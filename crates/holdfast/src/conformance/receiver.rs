@@ -31,14 +31,15 @@ impl Delivery {
 }
 
 #[derive(Default)]
-struct Came {
+struct Kept {
     came: HashMap<String, Vec<Delivery>>,
     answers: HashMap<String, VecDeque<u16>>,
+    pages: HashMap<String, String>,
 }
 
 #[derive(Default)]
 struct Inbox {
-    state: Mutex<Came>,
+    state: Mutex<Kept>,
     news: Condvar,
 }
 
@@ -77,9 +78,14 @@ impl Receiver {
         self.inbox.lock().answers.insert(path.to_owned(), statuses.iter().copied().collect());
     }
 
+    /// Has a GET there answered with this JSON.
+    pub fn serve(&self, path: &str, json: &str) {
+        self.inbox.lock().pages.insert(path.to_owned(), json.to_owned());
+    }
+
     /// The deliveries there, once so many came.
     pub fn wait_for(&self, path: &str, count: usize, patience: Duration) -> Result<Vec<Delivery>, Stop> {
-        let has_less = |state: &mut Came| state.came.get(path).map_or(0, Vec::len) < count;
+        let has_less = |state: &mut Kept| state.came.get(path).map_or(0, Vec::len) < count;
         let waited = self.inbox.news.wait_timeout_while(self.inbox.lock(), patience, has_less);
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         let came = state.came.get(path).cloned().unwrap_or_default();
@@ -95,7 +101,7 @@ impl Receiver {
 }
 
 impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Came> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,13 +124,18 @@ impl Inbox {
         let mut body = vec![0; usize::min(length, BODY_BYTES_MAX)];
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
-        let status = {
+        let (status, page) = {
             let mut state = self.lock();
             state.came.entry(path.clone()).or_default().push(Delivery { headers, body });
-            state.answers.get_mut(&path).and_then(VecDeque::pop_front).unwrap_or(200)
+            let status = state.answers.get_mut(&path).and_then(VecDeque::pop_front).unwrap_or(200);
+            (status, state.pages.get(&path).cloned().unwrap_or_default())
         };
         self.news.notify_all();
         let mut stream = stream;
-        write!(stream, "HTTP/1.1 {status} Answer\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        let length = page.len();
+        write!(
+            stream,
+            "HTTP/1.1 {status} Answer\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{page}"
+        )
     }
 }

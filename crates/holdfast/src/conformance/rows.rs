@@ -6,6 +6,7 @@ mod control;
 mod errors;
 mod files;
 mod institution;
+mod issuer;
 mod limits;
 mod operations;
 mod partner;
@@ -48,9 +49,10 @@ const fn row(
 }
 
 /// All rows, in the order in which they are played. The last area spends budgets that others need.
-pub const AREAS: [&[Row]; 21] = [
+pub const AREAS: [&[Row]; 22] = [
     operations::ROWS,
     auth::ROWS,
+    issuer::ROWS,
     errors::ROWS,
     verification::ROWS,
     plan::ROWS,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use client::api::sandbox::Person;
 use serde::Deserialize;
@@ -12,6 +13,11 @@ use super::receiver::Receiver;
 use super::stage::Shared;
 use super::verdict::{Stop, skipped};
 use crate::failure::{Doing as _, Failure};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole exchange may take: a sandbox's ceremony takes 100 seconds at most.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The shape of `holdfast sandbox --credentials FILE`; what another server cannot give may be left out.
 #[derive(Deserialize)]
@@ -134,7 +140,9 @@ impl World {
         });
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("holdfast-conformance/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(EXCHANGE_TIMEOUT);
         if is_local {
             // What runs on this machine is not behind a proxy.
             http = http.no_proxy();
@@ -156,7 +164,7 @@ impl World {
     /// Whether the server answers at all.
     pub fn preflight(&self) -> Result<(), Failure> {
         let url = format!("{}/healthz", self.base_url());
-        let asked = self.wait_for(self.http.get(&url).send());
+        let asked = self.wait_for(async { self.http.get(&url).send().await });
         asked.map(drop).map_err(reqwest::Error::without_url).doing(|| format!("{url} does not answer"))
     }
 

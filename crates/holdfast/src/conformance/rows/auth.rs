@@ -67,18 +67,6 @@ pub const ROWS: &[Row] = &[
         &[Need::Partner],
         foreign_credential,
     ),
-    row(
-        "auth.issuer.none",
-        "without an issuer of one's own GET and DELETE are 404",
-        &[Need::Partner],
-        no_issuer,
-    ),
-    row(
-        "auth.issuer.refused",
-        "an issuer whose JWKS cannot be fetched is 400 on jwks_uri",
-        &[Need::Partner],
-        bad_issuer,
-    ),
 ];
 
 const AUDIT: &str = "/v1/audit?limit=1";
@@ -249,21 +237,4 @@ fn foreign_credential(w: &World) -> Played {
         .delete("/v1/credentials/00000000-0000-7000-8000-000000000000")
         .refused(404, "not-found")
         .map(drop)
-}
-
-fn no_issuer(w: &World) -> Played {
-    let answer = w.partner().get("/v1/auth/issuer").send()?;
-    if answer.status == 200 {
-        return Err(Stop::Skipped("this account has an issuer of its own".to_owned()));
-    }
-    answer.refused(404, "not-found")?;
-    w.partner().delete("/v1/auth/issuer").refused(404, "not-found").map(drop)
-}
-
-fn bad_issuer(w: &World) -> Played {
-    // A name that never resolves (RFC 6761).
-    let body = json!({
-        "issuer": "https://idp.invalid", "jwks_uri": "https://idp.invalid/jwks", "audience": w.name("audience")
-    });
-    w.partner().call(reqwest::Method::PUT, "/v1/auth/issuer").json(&body).faults(&["jwks_uri"]).map(drop)
 }

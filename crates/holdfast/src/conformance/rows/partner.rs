@@ -44,6 +44,12 @@ pub const ROWS: &[Row] = &[
     ),
     row("partner.assign.cold", "a COLD key is assigned from the offline stock", &[Partner], cold),
     row(
+        "partner.ceremony",
+        "a sandbox holds a ceremony when it is asked, and says how many COLD keys it brought",
+        &[Partner, Need::Sandbox],
+        ceremony,
+    ),
+    row(
         "partner.data",
         "a store of data answers backup_id, checksum, data_size, backup_type and metadata",
         &[Partner],
@@ -149,6 +155,11 @@ fn other_organisation(w: &World) -> Played {
 fn cold(w: &World) -> Played {
     let body = w.assignment(&w.name("user"), json!({"key_environment": "COLD"}));
     cold_stock(w.partner().post(PARTNER_KEYS, &body))?.is("/key_environment", "COLD").map(drop)
+}
+
+fn ceremony(w: &World) -> Played {
+    let held = w.partner().post("/v1/sandbox/ceremony", &json!({})).expect(200)?;
+    held.is("/ok", true)?.has(&["/keys_added"]).map(drop)
 }
 
 fn data(w: &World) -> Played {
