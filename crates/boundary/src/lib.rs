@@ -22,6 +22,7 @@ pub mod intent;
 pub mod json;
 pub mod message;
 pub mod policy;
+pub mod record;
 pub mod statement;
 pub mod token;
 pub mod wire;

@@ -413,8 +413,8 @@ wire_struct! {
 
     /// Yes or no.
     pub struct Proven {
-        /// Whether it holds.
-        pub holds: bool,
+        /// Yes: the signed record of it (see [`crate::record`]).
+        pub record: Option<String>,
     }
 
     /// Begin an identity session.
@@ -687,6 +687,8 @@ wire_struct! {
         pub message: Vec<u8>,
         /// Which delivery of this recovery it is: 1 to 3.
         pub delivery: u32,
+        /// The signed record of it (see [`crate::record`]).
+        pub record: String,
     }
 
     /// It is approved, and waits out the list's delay.

@@ -301,7 +301,7 @@ fn check_signature(
         .keys
         .iter()
         .filter(|jwk| claim.kid.is_none_or(|kid| jwk.kid == kid))
-        .filter_map(|jwk| point_of(jwk, now_ms).map(|point| (jwk, point)))
+        .filter_map(|jwk| point_of(jwk, PURPOSE, now_ms).map(|point| (jwk, point)))
         .filter(|(_, point)| pins.is_empty() || pins.iter().any(|pin| pin.0 == *point))
         .peekable();
     if usable.peek().is_none() {
@@ -319,10 +319,10 @@ fn check_signature(
         .ok_or(AttestationFault::Signature)
 }
 
-/// The point of a signing key that may vouch for customer keys now.
-fn point_of(jwk: &Jwk, now_ms: i64) -> Option<[u8; POINT_BYTES]> {
+/// The point of a signing key that may serve this purpose now.
+pub(crate) fn point_of(jwk: &Jwk, purpose: &str, now_ms: i64) -> Option<[u8; POINT_BYTES]> {
     let is_kind = jwk.kty == "EC" && jwk.crv == "P-256" && jwk.alg == "ES256" && jwk.use_ == "sig";
-    let is_for_this = jwk.purposes.iter().any(|purpose| purpose == PURPOSE);
+    let is_for_this = jwk.purposes.iter().any(|known| known == purpose);
     let valid_from_ms = parse_rfc3339_utc(&jwk.valid_from)?;
     if !is_kind || !is_for_this || valid_from_ms > now_ms.saturating_add(CLOCK_SKEW_MS) {
         return None;

@@ -34,6 +34,12 @@ impl Signer {
         STANDARD.encode(pair.sign(&SystemRandom::new(), message).unwrap())
     }
 
+    /// As a JWS has it: r and s, base64url.
+    pub(crate) fn sign_fixed(&self, message: &[u8]) -> String {
+        let signature = STANDARD.decode(self.sign_as(&ECDSA_P256_SHA256_FIXED_SIGNING, message));
+        URL_SAFE_NO_PAD.encode(signature.unwrap())
+    }
+
     pub(crate) fn sign(&self, message: &str) -> String {
         self.sign_as(&ECDSA_P256_SHA256_ASN1_SIGNING, message.as_bytes())
     }

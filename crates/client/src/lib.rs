@@ -40,6 +40,7 @@ mod package;
 mod partner;
 pub mod passkey;
 mod probe;
+pub mod record;
 mod retail;
 mod retry;
 mod secret;

@@ -6,7 +6,7 @@
 //! The server on the other side of the socket is not believed. A request is answered on what the enclave sealed
 //! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
 //! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
-//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], and below them [`state`] and [`log`], [`seal`], [`root`],
+//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`record`], and below them [`state`] and [`log`], [`seal`], [`root`],
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`ceremony`] is the same program on a
 //! machine without a network.
 
@@ -44,6 +44,7 @@ mod openpgp;
 mod package;
 mod policy;
 mod prove;
+mod record;
 mod release;
 mod reset;
 mod rewrap;

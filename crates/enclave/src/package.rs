@@ -14,6 +14,7 @@ use crate::ballot::votes;
 use crate::clock::seconds_until;
 use crate::digest::{hex, pem, sha256};
 use crate::generate::{RsaKey, pkcs8};
+use crate::record::of_release;
 use crate::release::{
     Proof, begin, failed, is_item, log_end, log_intent, may_release, must, plaintext, recipient,
 };
@@ -78,7 +79,8 @@ pub fn package(enclave: &Enclave, request: &Package) -> Result<Reply, Refusal> {
     let output = sha256(message.as_deref().unwrap_or_default());
     let delivery = log_end(enclave, &proof, output, if message.is_some() { released } else { 0 })?;
     let message = message.ok_or_else(|| failed("11 nothing went out"))?;
-    Ok(Reply::Packaged(Packaged { message, delivery }))
+    let record = of_release(enclave, &proof, output, released, delivery);
+    Ok(Reply::Packaged(Packaged { message, delivery, record }))
 }
 
 /// The list in force, if it has approved exactly this, and for how many milliseconds that still waits.

@@ -7,16 +7,17 @@ use boundary::message::{KeyType, Prove, ProveItem, Proven, Refusal};
 use boundary::token::Record as RecordToken;
 
 use crate::generate::{RsaKey, try_pair};
+use crate::record::of_check;
 use crate::root::Keyring;
 use crate::seal::{Home, KeyFacts, open};
 use crate::service::Enclave;
 use crate::session::{Token, check_names, user_tag};
 
-/// Says yes or no. A seal that does not hold is a no.
+/// Says yes, in a signed record, or no. A seal that does not hold is a no.
 pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
     check_names(&[&request.tenant_id, &request.user_identifier])?;
     let Ok((facts, private_half)) = open(&enclave.keyring, &request.key) else {
-        return Ok(Proven { holds: false });
+        return Ok(Proven { record: None });
     };
     if facts.home != Home::Hot {
         return Err(Refusal::WrongKeyType);
@@ -26,12 +27,17 @@ pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
         && facts.user_tag == Some(tag)
         && facts.public_key == request.public_key;
     let proven = || match &request.item {
-        None => try_pair(facts.key_type, &facts.public_key, &private_half).is_ok(),
-        Some(item) => {
-            vouched_for(&enclave.keyring, &facts, item).is_some() && opens(&facts, &private_half, item)
+        None => {
+            let is_whole = try_pair(facts.key_type, &facts.public_key, &private_half).is_ok();
+            is_whole.then(|| of_check(enclave, &facts, None))
+        }
+        Some(asked) => {
+            let record = vouched_for(&enclave.keyring, &facts, asked)?;
+            opens(&facts, &private_half, asked)
+                .then(|| of_check(enclave, &facts, Some((&record, &asked.item))))
         }
     };
-    Ok(Proven { holds: is_theirs && proven() })
+    Ok(Proven { record: is_theirs.then(proven).flatten() })
 }
 
 /// The record of ours that says that exactly this was opened under this key.

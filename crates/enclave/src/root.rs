@@ -11,7 +11,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
 use aws_lc_rs::kdf::{KbkdfCtrHmacAlgorithmId, get_kbkdf_ctr_hmac_algorithm, kbkdf_ctr_hmac};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
 use boundary::wire::Wire;
 use boundary::{Env, wire_struct};
 use zeroize::Zeroizing;
@@ -149,6 +151,8 @@ wire_struct! {
 /// An ECDSA P-256 key for one purpose.
 pub struct SigningPair {
     pair: EcdsaKeyPair,
+    /// The same key, for signatures in the form of RFC 7518 §3.4.
+    fixed: EcdsaKeyPair,
     /// What the world sees of it.
     pub public: boundary::message::SigningKey,
 }
@@ -156,6 +160,8 @@ pub struct SigningPair {
 impl SigningPair {
     fn read(stored: &StoredKey) -> io::Result<Self> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &stored.pkcs8)
+            .map_err(io::Error::other)?;
+        let fixed = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &stored.pkcs8)
             .map_err(io::Error::other)?;
         let point = pair.public_key().as_ref().to_vec();
         let (x, y) = point[1..].split_at(32);
@@ -168,15 +174,24 @@ impl SigningPair {
             point: point.clone(),
             valid_from_ms: stored.valid_from_ms,
         };
-        Ok(Self { pair, public })
+        Ok(Self { pair, fixed, public })
     }
 
     /// ECDSA P-256 SHA-256 (FIPS 186-5), DER.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        // Fails only where there is no chance.
-        let signature = self.pair.sign(&SystemRandom::new(), message).expect("the kernel gives random bytes");
-        signature.as_ref().to_vec()
+        sign(&self.pair, message)
     }
+
+    /// The same as JWS has it: r and s, 32 bytes each (RFC 7518 §3.4).
+    pub fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
+        sign(&self.fixed, message)
+    }
+}
+
+fn sign(pair: &EcdsaKeyPair, message: &[u8]) -> Vec<u8> {
+    // Fails only where there is no chance.
+    let signature = pair.sign(&SystemRandom::new(), message).expect("the kernel gives random bytes");
+    signature.as_ref().to_vec()
 }
 
 /// The keys of an opened state directory.
@@ -185,7 +200,7 @@ pub struct Opened {
     pub keyring: Keyring,
     /// Signs statements about public keys.
     pub assignment: SigningPair,
-    /// Signs bindings.
+    /// Signs bindings and records.
     pub receipt: SigningPair,
 }
 

@@ -36,7 +36,7 @@ pub struct Enclave {
     pub keyring: Keyring,
     /// Signs statements about public keys.
     pub assignment: SigningPair,
-    /// Signs bindings.
+    /// Signs bindings and records.
     pub receipt: SigningPair,
     /// The identity providers that are believed.
     pub providers: Vec<Provider>,

@@ -2,12 +2,16 @@
 
 mod rig;
 
-use boundary::message::{Check, CheckItem, KeyType, Prove, ProveItem, Refusal, Reply, Request};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use boundary::Env;
+use boundary::json::{Value, canonical, parse};
+use boundary::message::{Check, CheckItem, Hello, KeyType, Prove, ProveItem, Refusal, Reply, Request};
 use boundary::token::NO_CHECKSUM;
+use rig::control::base64url;
 use rig::*;
 
 fn proves(client: &mut Client, request: Prove) -> bool {
-    expect!(client.call(&Request::Prove(request)), Proven).holds
+    expect!(client.call(&Request::Prove(request)), Proven).record.is_some()
 }
 
 fn about(key: &UserKey, item: Option<ProveItem>) -> Prove {
@@ -117,4 +121,93 @@ fn what_has_no_checksum_must_open() {
     }
     let spent = client.call(&Request::Try(trial(&key, vec![item])));
     assert!(matches!(spent, Reply::Refused(Refusal::CheckBudgetSpent(_))), "{spent:?}");
+}
+
+/// The payload of a record, whose header and signature are what they have to be.
+fn signed_payload(client: &mut Client, record: &str) -> Value {
+    let welcome = expect!(client.call(&Request::Hello(Hello { env: Env::Production })), Welcome);
+    let [assignment, receipt] = welcome.signing_keys.as_slice() else { panic!("two signing keys") };
+    let parts: Vec<&str> = record.split('.').collect();
+    let [header, payload, signature] = parts.as_slice() else { panic!("{record}") };
+    let input = format!("{header}.{payload}");
+    let verifies = |point: &[u8]| {
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+        key.verify(input.as_bytes(), &unbase64url(signature)).is_ok()
+    };
+    assert!(verifies(&receipt.point) && !verifies(&assignment.point));
+    let expected = format!(r#"{{"alg":"ES256","kid":"{}","typ":"holdfast-record"}}"#, receipt.kid);
+    assert_eq!(*header, base64url(expected.as_bytes()));
+    let text = String::from_utf8(unbase64url(payload)).unwrap();
+    let value = parse(&text).unwrap();
+    assert_eq!(canonical(&value).unwrap(), text);
+    value
+}
+
+fn unbase64url(text: &str) -> Vec<u8> {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (mut out, mut word, mut bits) = (Vec::new(), 0_u32, 0);
+    for letter in text.bytes() {
+        let at = alphabet.iter().position(|known| *known == letter).unwrap();
+        (word, bits) = (word << 6 | u32::try_from(at).unwrap(), bits + 6);
+        if bits >= 8 {
+            bits -= 8;
+            out.push((word >> bits & 0xff) as u8);
+        }
+    }
+    out
+}
+
+/// What a record says is what the enclave saw, and nothing of what the server added.
+#[test]
+fn a_yes_is_signed_with_what_was_seen() {
+    let folder = Folder::new();
+    let enclave = Enclave::start(&folder, &Settings::default());
+    let mut client = enclave.connect();
+    let key = new_key(&mut client, TENANT, USER);
+    let mut answer = |request: Prove| {
+        let before = now_ms();
+        let record = expect!(client.call(&Request::Prove(request)), Proven).record.unwrap();
+        let payload = signed_payload(&mut client, &record);
+        let Some(Value::Integer(at)) = payload.get("checked_at") else { panic!("{payload:?}") };
+        assert!((before..=now_ms()).contains(at), "{at}");
+        payload
+    };
+    let fixed = |seen: &[(&str, Value)]| {
+        let common = [
+            ("v", Value::Integer(1)),
+            ("kind", Value::text("check")),
+            ("env", Value::text("production")),
+            ("tenant_id", Value::text(TENANT)),
+            ("key_id", Value::text(&key.pool.key_id)),
+            ("public_key_sha256", Value::text(hex(&sha256(&key.pool.public_key)))),
+            ("result", Value::text("whole")),
+        ];
+        let all = common.into_iter().chain(seen.iter().cloned());
+        canonical(&Value::Object(all.map(|(name, value)| (name.to_owned(), value)).collect())).unwrap()
+    };
+    let timeless = |payload: Value| {
+        let Value::Object(mut members) = payload else { panic!("no object") };
+        members.retain(|(name, _)| !name.ends_with("_at"));
+        canonical(&Value::Object(members)).unwrap()
+    };
+    assert_eq!(timeless(answer(about(&key, None))), fixed(&[]));
+    let named = check_item(&key, "backup-1", b"sample");
+    let nameless = CheckItem { checksum: NO_CHECKSUM, item_key: String::new(), ..named.clone() };
+    for (item, checksum) in [(named, Value::text(hex(&sha256(b"sample")))), (nameless, Value::Null)] {
+        let asked = trial(&key, vec![item.clone()]);
+        let asked = if checksum == Value::Null { Request::Try(asked) } else { Request::Check(asked) };
+        let checked = expect!(enclave.call(&asked), Checked);
+        let whole = ProveItem { item: item.clone(), record: checked.records[0].clone() };
+        let payload = answer(about(&key, Some(whole)));
+        assert!(matches!(payload.get("first_checked_at"), Some(Value::Integer(_))), "{payload:?}");
+        assert_eq!(
+            timeless(payload),
+            fixed(&[
+                ("backup_id", Value::text("backup-1")),
+                ("item_key", Value::text(&item.item_key)),
+                ("ciphertext_sha256", Value::text(hex(&sha256(&item.ciphertext)))),
+                ("checksum", checksum),
+            ])
+        );
+    }
 }

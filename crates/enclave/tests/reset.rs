@@ -18,7 +18,7 @@ fn holds(client: &mut Client, tenant: &str, key: &UserKey) -> bool {
         public_key: key.pool.public_key.clone(),
         item: None,
     };
-    expect!(client.call(&Request::Prove(asked)), Proven).holds
+    expect!(client.call(&Request::Prove(asked)), Proven).record.is_some()
 }
 
 fn recall(client: &mut Client, session: &Session) -> Reply {

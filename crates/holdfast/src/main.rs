@@ -9,12 +9,14 @@ mod edge;
 mod enclave;
 mod failure;
 mod files;
+mod input;
 mod page;
 mod sandbox;
 mod serve;
 mod shutdown;
 mod tour;
 mod traces;
+mod verify_record;
 mod vote;
 
 use std::process::ExitCode;
@@ -41,6 +43,7 @@ enum Command {
     Audit(audit::Args),
     Conformance(conformance::Args),
     Vote(vote::Args),
+    VerifyRecord(verify_record::Args),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Conformance(args) => conformance::run(&args),
         Command::Vote(args) => vote::run(args),
+        Command::VerifyRecord(args) => verify_record::run(&args),
     }
 }
 
@@ -98,6 +102,7 @@ mod tests {
             ("holdfast vote sign request.json --out ballot.json", "--key"),
             ("holdfast vote sign request.json --key k --gpg-key f --out b", "cannot be used"),
             ("holdfast vote key", "--out"),
+            ("holdfast verify-record record.jws", "--jwks"),
             ("holdfast dance", "dance"),
             ("holdfast admin tenant create --name a", "--kind"),
             ("holdfast admin credential create --tenant t --name a", "--scopes"),

@@ -11,6 +11,7 @@ use client::vote::{Ask, VotingKey, grouped, plain};
 use serde_json::json;
 
 use crate::failure::{Doing as _, Failure};
+use crate::input::read_at_most;
 use crate::page::{Page, print_failure};
 
 /// The largest request file that is read, in bytes.
@@ -91,21 +92,8 @@ struct By {
     gpg_key: Option<String>,
 }
 
-fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
-    use std::io::Read as _;
-    let doing = || format!("cannot read {}", path.display());
-    let mut bytes = Vec::new();
-    fs::File::open(path).doing(doing)?.take(bytes_max + 1).read_to_end(&mut bytes).doing(doing)?;
-    let is_large = u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max;
-    if is_large {
-        Err(Failure::new(format!("{} is too large for what it should be", path.display())))
-    } else {
-        Ok(bytes)
-    }
-}
-
 fn read(path: &Path) -> Result<Ask, Failure> {
-    let bytes = read_file(path, REQUEST_BYTES_MAX)?;
+    let bytes = read_at_most(path, REQUEST_BYTES_MAX)?;
     Ask::read(&bytes).doing(|| format!("cannot use {}", path.display()))
 }
 
@@ -184,7 +172,7 @@ fn sign(
     }
     let ballot = match (&by.key, &by.gpg_key) {
         (Some(path), _) => {
-            let pem = read_file(path, KEY_BYTES_MAX)?;
+            let pem = read_at_most(path, KEY_BYTES_MAX)?;
             let key = VotingKey::from_pem(&String::from_utf8_lossy(&pem));
             ask.sign(&key.doing(|| format!("cannot use {}", path.display()))?, approve)
         }
@@ -225,7 +213,7 @@ fn by_gpg(fingerprint: &str, message: &[u8]) -> Result<Vec<u8>, Failure> {
     if !status.doing(|| "cannot start gpg")?.success() {
         return Err(Failure::new("gpg did not sign; what it says above names the cause"));
     }
-    read_file(&signature, KEY_BYTES_MAX)
+    read_at_most(&signature, KEY_BYTES_MAX)
 }
 
 fn make_key(page: Page, out: &Path) -> Result<(), Failure> {

@@ -60,6 +60,7 @@ pub mod rosters;
 pub mod rotations;
 pub mod seal;
 pub mod sessions;
+pub mod signed_records;
 pub mod tenants;
 pub mod users;
 pub mod verifications;

@@ -2,7 +2,7 @@
 //! ciphertext or a checksum.
 
 use domain::backup::{BackupKind, BackupState, CheckState};
-use domain::ids::{BackupId, KeyId, TenantId};
+use domain::ids::{AclId, BackupId, KeyId, TenantId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::time::Timestamp;
 
@@ -117,6 +117,8 @@ pub struct KeyFilter {
     pub state: Option<KeyState>,
     /// Held there.
     pub key_environment: Option<KeyEnvironment>,
+    /// Under this access list.
+    pub acl_id: Option<AclId>,
 }
 
 /// Which backups are wanted; what is none does not narrow.
@@ -136,6 +138,8 @@ pub struct BackupFilter {
     pub kind: Option<BackupKind>,
     /// Under keys that are held there.
     pub key_environment: Option<KeyEnvironment>,
+    /// Under keys that this access list guards.
+    pub acl_id: Option<AclId>,
 }
 
 /// A place in a list: the instant and the id of the last row seen.
@@ -177,6 +181,7 @@ static LIST_KEYS: Sql = sql!(
     "AND (CAST($7 AS TEXT) IS NULL OR k.package_id = $7) ",
     "AND (CAST($8 AS TEXT) IS NULL OR k.state = $8) ",
     "AND (CAST($9 AS TEXT) IS NULL OR k.key_environment = $9) ",
+    "AND (CAST($10 AS TEXT) IS NULL OR k.acl_id = $10) ",
     "ORDER BY k.assigned_at DESC, k.id DESC LIMIT $4"
 );
 static FIND_KEY: Sql = sql!("listings.find_key", keys_shown!(), "WHERE k.tenant_id = $1 AND k.id = $2");
@@ -196,6 +201,7 @@ static LIST_BACKUPS: Sql = sql!(
     "AND (CAST($9 AS TEXT) IS NULL OR b.state = $9) ",
     "AND (CAST($10 AS TEXT) IS NULL OR b.kind = $10) ",
     "AND (CAST($11 AS TEXT) IS NULL OR k.key_environment = $11) ",
+    "AND (CAST($12 AS TEXT) IS NULL OR k.acl_id = $12) ",
     "ORDER BY b.stored_at DESC, b.id DESC LIMIT $4"
 );
 static FIND_BACKUP: Sql =
@@ -229,9 +235,18 @@ impl Listings<'_> {
         limit: i64,
     ) -> Result<Vec<ListedKey>, StoreError> {
         let (at, id) = place(after);
-        let KeyFilter { user_identifier, customer_id, package_id, state, key_environment } = filter;
-        let args: [&dyn ToArg; 9] =
-            [self.tenant, &at, &id, &limit, user_identifier, customer_id, package_id, state, key_environment];
+        let args: [&dyn ToArg; 10] = [
+            self.tenant,
+            &at,
+            &id,
+            &limit,
+            &filter.user_identifier,
+            &filter.customer_id,
+            &filter.package_id,
+            &filter.state,
+            &filter.key_environment,
+            &filter.acl_id,
+        ];
         rx.list(&LIST_KEYS, &args)
     }
 
@@ -254,20 +269,19 @@ impl Listings<'_> {
         limit: i64,
     ) -> Result<Vec<ListedBackup>, StoreError> {
         let (at, id) = place(after);
-        let BackupFilter { user_identifier, key_id, customer_id, package_id, state, kind, key_environment } =
-            filter;
-        let args: [&dyn ToArg; 11] = [
+        let args: [&dyn ToArg; 12] = [
             self.tenant,
             &at,
             &id,
             &limit,
-            user_identifier,
-            key_id,
-            customer_id,
-            package_id,
-            state,
-            kind,
-            key_environment,
+            &filter.user_identifier,
+            &filter.key_id,
+            &filter.customer_id,
+            &filter.package_id,
+            &filter.state,
+            &filter.kind,
+            &filter.key_environment,
+            &filter.acl_id,
         ];
         rx.list(&LIST_BACKUPS, &args)
     }

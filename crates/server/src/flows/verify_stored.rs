@@ -1,7 +1,7 @@
 //! Has the enclave prove that a key, or a backup, is still whole.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use boundary::message::{CheckItem, Prove, ProveItem};
+use boundary::message::{CheckItem, Prove, ProveItem, Proven};
 use domain::access::Deed;
 use domain::backup::{BackupKind, BackupState};
 use domain::ids::{BackupId, KeyId};
@@ -12,12 +12,47 @@ use store::backups::{self, Backup, BackupWithKey};
 use store::keys;
 use store::users;
 
+use super::keep_record::keep_record;
 use super::release_proof::open_checksum;
 use super::{Ctx, Error};
 use crate::app::App;
 
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is whole.
+    pub holds: bool,
+    /// What the enclave signed of it. A file has none: the enclave does not look into it.
+    pub record: Option<String>,
+}
+
+impl Verdict {
+    fn of(proven: Proven) -> Self {
+        Self { holds: proven.record.is_some(), record: proven.record }
+    }
+}
+
+/// As [`verify_key`]; what the enclave signed is kept.
+pub async fn check_key(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Error> {
+    let verdict = verify_key(app, ctx, id).await?;
+    keep(app, ctx, id, verdict).await
+}
+
+/// As [`verify_backup`]; what the enclave signed is kept.
+pub async fn check_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Error> {
+    let verdict = verify_backup(app, ctx, id).await?;
+    keep(app, ctx, id, verdict).await
+}
+
+async fn keep(app: &App, ctx: &Ctx, id: &str, verdict: Verdict) -> Result<Verdict, Error> {
+    if let Some(record) = &verdict.record {
+        keep_record(app, &ctx.principal.tenant, id, record.clone(), ctx.now).await?;
+    }
+    Ok(verdict)
+}
+
 /// Whether the enclave can rebuild the key, and its halves fit.
-pub async fn verify_key(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error> {
+pub async fn verify_key(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Error> {
     ctx.permit_one_of(&[Deed::VerifyKey])?;
     let id: KeyId = id.parse().map_err(|_| Refusal::not_found())?;
     let tenant = ctx.principal.tenant.clone();
@@ -38,11 +73,11 @@ pub async fn verify_key(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error> {
         public_key: key.public_key,
         item: None,
     };
-    Ok(app.enclave.prove(asked).await?.holds)
+    Ok(Verdict::of(app.enclave.prove(asked).await?))
 }
 
 /// Whether the backup is what was stored: data opens to a plaintext of its checksum, a file has its digest.
-pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error> {
+pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Error> {
     ctx.permit_one_of(&[Deed::VerifyBackup])?;
     let id: BackupId = id.parse().map_err(|_| Refusal::not_found())?;
     let tenant = ctx.principal.tenant.clone();
@@ -58,7 +93,7 @@ pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error
     }
     here(key.key_environment)?;
     if backup.kind == BackupKind::File {
-        return is_as_stored(app, ctx, &backup).await;
+        return Ok(Verdict { holds: is_as_stored(app, ctx, &backup).await?, record: None });
     }
     let item = CheckItem {
         backup_id: backup.id.to_string(),
@@ -73,7 +108,7 @@ pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<bool, Error
         public_key: key.key_public_key,
         item: Some(ProveItem { item, record: backup.record.unwrap_or_default() }),
     };
-    Ok(app.enclave.prove(asked).await?.holds)
+    Ok(Verdict::of(app.enclave.prove(asked).await?))
 }
 
 /// Whether a file is there, and of the size and the digest that it had when it was stored.

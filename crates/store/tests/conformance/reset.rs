@@ -5,6 +5,7 @@ use domain::ids::TenantId;
 use store::audit::{self, AuditEntry, Hash};
 use store::backups::Backup;
 use store::checkpoints::{self, Checkpoint};
+use store::signed_records::{self, SignedRecord};
 use store::{Db, Tx, backups, keys, recoveries, reset, users, verifications};
 
 use crate::fixture::*;
@@ -32,6 +33,10 @@ async fn fill(db: &Db, tenant: TenantId, number: u64) {
         keys::of(&tenant).insert(tx, &customer_key)?;
         backups::of(&tenant).insert(tx, &stored)?;
         recoveries::of(&tenant).insert(tx, &released)?;
+        let kept = |record: &str| SignedRecord { about: "key".into(), record: record.into(), made_at: at(9) };
+        ["older", "newer"]
+            .iter()
+            .try_for_each(|record| signed_records::of(&tenant).set_last(tx, &kept(record)))?;
         audit::of(&tenant).append(tx, &entry(number))?;
         let hash = |_: &AuditEntry, _: i64, _: Option<&Hash>| [7; 32];
         audit::of(&tenant).sequence_pending(tx, 10, &hash)?;
@@ -68,6 +73,9 @@ async fn a_reset_takes_one_tenants_rows_and_no_others(bench: &Bench) {
     assert_eq!(write(&db, |tx| reset::forget(tx, &id(1))).await, [id(7)], "its files");
     assert_eq!(has(&db, id(1), 1).await, (false, false, false, 0));
     assert_eq!(has(&db, id(2), 2).await, (true, true, true, 1));
+    let record = |number: u64| read(&db, move |rx| signed_records::of(&id(number)).find(rx, "key"));
+    assert_eq!(record(1).await, None);
+    assert_eq!(record(2).await.map(|kept| kept.record).as_deref(), Some("newer"), "the last one");
     let last = |number: u64| read(&db, move |rx| checkpoints::of(&id(number)).find_last(rx));
     assert_eq!((last(1).await.is_some(), last(2).await.is_some()), (false, true));
     fill(&db, id(1), 1).await;

@@ -2,7 +2,7 @@
 //! the recovery. An enclave that is away is asked again. Asked again after a crash, it packs again, three times at
 //! most.
 
-use boundary::message::{Ballot, Package, Refusal as EnclaveRefusal, Release, ReleaseItem};
+use boundary::message::{Ballot, Package, Packaged, Refusal as EnclaveRefusal, Release, ReleaseItem};
 use boundary::token::NO_CHECKSUM;
 use boundary::wire::Wire as _;
 use domain::approval::ControlState;
@@ -16,6 +16,7 @@ use domain::time::Timestamp;
 use store::audit::AuditEntry;
 use store::backups::{self, BackupWithKey};
 use store::control_recoveries;
+use store::signed_records::{self, SignedRecord};
 use store::{StoreError, keys};
 
 use super::super::release_proof::open_checksum;
@@ -108,7 +109,7 @@ pub(super) async fn pack(
         }
         Err(error) => return Err(error.into()),
     };
-    keep(app, tenant, shown, packed.message, now).await?;
+    keep(app, tenant, shown, packed, now).await?;
     Ok(Prepared::Packed)
 }
 
@@ -193,10 +194,11 @@ async fn keep(
     app: &App,
     tenant: &TenantId,
     shown: &ShownRecovery,
-    message: Vec<u8>,
+    Packaged { message, record, .. }: Packaged,
     now: Timestamp,
 ) -> Result<(), Error> {
     let recovery = &shown.recovery;
+    let record = SignedRecord { about: recovery.id.to_string(), record, made_at: now };
     let package = control_recoveries::Package {
         sha256: app.sha256(&message),
         size: i64::try_from(message.len()).unwrap_or(i64::MAX),
@@ -236,6 +238,7 @@ async fn keep(
             return Ok(());
         }
         control_recoveries::of(&owner).set_package(tx, &id, &package)?;
+        signed_records::of(&owner).set_last(tx, &record)?;
         entries.iter().try_for_each(|entry| store::audit::of(&owner).append(tx, entry))?;
         notices.iter().try_for_each(|notice| store::notices::of(&owner).append(tx, notice))?;
         tell(tx, &owner, env, &told)

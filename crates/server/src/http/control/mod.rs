@@ -18,6 +18,7 @@ mod recoveries;
 mod settings;
 mod sign_in;
 mod stop;
+mod stored;
 mod team;
 #[cfg(test)]
 mod view_tests;

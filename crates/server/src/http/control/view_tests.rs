@@ -15,14 +15,16 @@ use store::audit::{AuditEntry, Sequenced};
 use store::credentials::{ApiCredential, Scopes};
 use store::listings::{KeyAct, ListedBackup, ListedKey};
 use store::notices::{Kept, Notice};
+use store::signed_records::SignedRecord;
 use store::webhook_deliveries::{Attempt, Delivery};
 use store::webhooks::Endpoint;
 
 use super::look::samples::{HOSTILE, NOW, assert_is_text, keep, shell};
 use super::look::well_formed::Element;
 use super::look::{Page, Section};
+use super::stored::Listed;
 use super::{backups, keys, log, notices, settings, zone};
-use crate::flows::{Chain, Delivered};
+use crate::flows::{Chain, Delivered, Verdict};
 
 const ID: &str = "019aa4f0-1c2d-7e3f-8a4b-5c6d7e8f9a0b";
 
@@ -98,6 +100,10 @@ fn entry(name: &str, seq: i64) -> Sequenced {
     Sequenced { seq, prev_hash: None, entry_hash: [1; 32], entry }
 }
 
+fn record() -> SignedRecord {
+    SignedRecord { about: ID.to_owned(), record: "a.b.c".to_owned(), made_at: before(1) }
+}
+
 fn params(pairs: &[(&str, &str)]) -> HashMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
@@ -118,8 +124,7 @@ pub(super) fn links<'e>(elements: &'e [Element], to: &str) -> Vec<&'e str> {
 fn backups_are_listed_and_an_empty_list_says_what_will_be_there() {
     let shell = shell(Section::Backups);
     let none = params(&[]);
-    let page =
-        backups::view::list(&shell, &backups::view::Listed { params: &none, backups: &[], older: None });
+    let page = backups::view::list(&shell, &Listed { params: &none, rows: &[], older: None, acls: &[] });
     let elements = keep("backups-none", page);
     assert!(elements[0].text.contains("No backup yet") && links(&elements, "/docs").len() == 2);
     let elements = both("backups", |text| {
@@ -130,8 +135,11 @@ fn backups_are_listed_and_an_empty_list_says_what_will_be_there() {
             backup("new", BackupState::Unconfirmed, KeyEnvironment::Hot),
         ];
         let older = Some("/control/backups?cursor=y".to_owned());
-        backups::view::list(&shell, &backups::view::Listed { params: &asked, backups: &rows, older })
+        let acls = [(id(), text.to_owned())];
+        backups::view::list(&shell, &Listed { params: &asked, rows: &rows, older, acls: &acls })
     });
+    let choice = elements.iter().find(|e| e.attributes.get("name").is_some_and(|name| name == "acl_id"));
+    assert!(choice.is_some_and(|choice| choice.text.contains("seed-phrase")), "the lists to choose from");
     assert_eq!(links(&elements, "cursor=y").len(), 1);
     assert!(elements.iter().any(|e| e.attributes.get("value").is_some_and(|value| value == "seed-phrase")));
 }
@@ -144,8 +152,13 @@ fn a_backup_offers_what_its_state_and_its_reader_allow() {
     let render = |name: &str, state, place, may| {
         let backup = backup("seed", state, place);
         let history = [entry("x", 1).entry, entry("y", 2).entry];
-        let shown = backups::view::Shown { backup: &backup, history: &history, check: Some(true), may };
-        keep(name, backups::view::show(&shell, &shown))
+        let verdict = Verdict { holds: true, record: None };
+        let (check, record) = (Some(&verdict), Some(record()));
+        let shown = backups::view::Shown { backup: &backup, history: &history, check, record, may };
+        let elements = keep(name, backups::view::show(&shell, &shown));
+        assert!(elements[0].text.contains("does not look into files"), "without a record of its own");
+        assert_eq!(links(&elements, "/record.jws").len(), 1);
+        elements
     };
     let all = backups::view::May { check: true, delete: true };
     let none = backups::view::May::default();
@@ -159,7 +172,10 @@ fn a_backup_offers_what_its_state_and_its_reader_allow() {
     assert_eq!(offers(&render("backup-read", Confirmed, Hot, none)), [false, false, false, true]);
     both("backup-texts", |text| {
         let (backup, history) = (backup(text, Confirmed, Hot), [entry(text, 1).entry]);
-        let shown = backups::view::Shown { backup: &backup, history: &history, check: Some(false), may: all };
+        let verdict = Verdict { holds: false, record: None };
+        let check = Some(&verdict);
+        let shown =
+            backups::view::Shown { backup: &backup, history: &history, check, record: None, may: all };
         backups::view::show(&shell, &shown)
     });
 }
@@ -167,7 +183,7 @@ fn a_backup_offers_what_its_state_and_its_reader_allow() {
 #[test]
 fn a_key_is_replaced_only_by_who_may_and_only_while_it_is_active() {
     let shell = shell(Section::Keys).under("/control/keys", "Keys");
-    let offers = |state, may_rotate| {
+    let offers = |state, rotate| {
         let (key, backups) =
             (key("seed", state), [backup("seed", BackupState::Confirmed, KeyEnvironment::Hot)]);
         let acts = [KeyAct {
@@ -176,8 +192,15 @@ fn a_key_is_replaced_only_by_who_may_and_only_while_it_is_active() {
             actor_type: "service".into(),
             actor: "service".into(),
         }];
-        let shown = keys::view::Shown { key: &key, acts: &acts, backups: &backups, may_rotate };
+        let verdict = Verdict { holds: true, record: Some("a.b.c".to_owned()) };
+        let (check, record) = (Some(&verdict), Some(record()));
+        let may = keys::view::May { check: rotate, rotate };
+        let shown = keys::view::Shown { key: &key, acts: &acts, backups: &backups, check, record, may };
         let elements = keep(&format!("key-{state}"), keys::view::show(&shell, &shown));
+        assert_eq!(
+            (!links(&elements, "/check").is_empty(), links(&elements, "/record.jws").len()),
+            (rotate, 1)
+        );
         (!links(&elements, "/rotate").is_empty(), !links(&elements, "recoveries/new").is_empty())
     };
     assert_eq!(offers(KeyState::Active, true), (true, true));
@@ -186,10 +209,10 @@ fn a_key_is_replaced_only_by_who_may_and_only_while_it_is_active() {
     both("key-texts", |text| {
         let key = key(text, KeyState::Active);
         let acts = [KeyAct { time: NOW, action: text.into(), actor_type: text.into(), actor: text.into() }];
-        keys::view::show(
-            &shell,
-            &keys::view::Shown { key: &key, acts: &acts, backups: &[], may_rotate: true },
-        )
+        let may = keys::view::May { check: true, rotate: true };
+        let shown =
+            keys::view::Shown { key: &key, acts: &acts, backups: &[], check: None, record: None, may };
+        keys::view::show(&shell, &shown)
     });
 }
 
@@ -201,13 +224,13 @@ fn keys_are_listed_and_an_empty_list_says_what_will_be_there() {
             params(&[("user_identifier", text)]),
             [key(text, KeyState::Active), key("b", KeyState::Released)],
         );
-        keys::view::list(&shell, &keys::view::Listed { params: &asked, keys: &rows, older: None })
+        keys::view::list(&shell, &Listed { params: &asked, rows: &rows, older: None, acls: &[] })
     });
     let (none, some) = (params(&[]), params(&[("status", "active")]));
     for (name, asked, words) in
         [("keys-none", &none, "No key yet"), ("keys-unmatched", &some, "No key matches")]
     {
-        let page = keys::view::list(&shell, &keys::view::Listed { params: asked, keys: &[], older: None });
+        let page = keys::view::list(&shell, &Listed { params: asked, rows: &[], older: None, acls: &[] });
         assert!(keep(name, page)[0].text.contains(words));
     }
 }

@@ -119,7 +119,7 @@ pub async fn verify_key(
     Caller(ctx): Caller,
     PathId(id): PathId,
 ) -> Result<Json<KeyVerdict>, Failure> {
-    let is_key_valid = flows::verify_key(&app, &ctx, &id).await?;
+    let is_key_valid = flows::verify_key(&app, &ctx, &id).await?.holds;
     let message = if is_key_valid { "Key is valid" } else { "Key is not valid" };
     Ok(Json(KeyVerdict { message: message.to_owned(), is_key_valid }))
 }
@@ -133,7 +133,7 @@ pub async fn verify_backup(
     Caller(ctx): Caller,
     PathId(id): PathId,
 ) -> Result<Json<BackupVerdict>, Failure> {
-    let is_backup_valid = flows::verify_backup(&app, &ctx, &id).await?;
+    let is_backup_valid = flows::verify_backup(&app, &ctx, &id).await?.holds;
     let message = if is_backup_valid { "Backup is valid" } else { "Backup is not valid" };
     Ok(Json(BackupVerdict { message: message.to_owned(), is_backup_valid }))
 }

@@ -39,6 +39,7 @@ pub async fn list(
         state: query.word("status", BackupState::ALL),
         kind: query.word("backup_type", BackupKind::ALL),
         key_environment: None,
+        acl_id: None,
     };
     let asked = BackupQuery { filter, after: query.after(&list), limit: query.limit() };
     let (backups, more) = flows::list_backups(&app, &ctx, query.finish(asked)?).await?;

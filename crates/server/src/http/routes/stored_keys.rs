@@ -40,6 +40,7 @@ pub async fn list(
         package_id: query.text("package_id"),
         state: query.word("status", KeyState::ALL),
         key_environment: query.word("key_environment", KeyEnvironment::ALL),
+        acl_id: None,
     };
     let asked = KeyQuery { filter, after: query.after(&list), limit: query.limit() };
     let (keys, more) = flows::list_keys(&app, &ctx, query.finish(asked)?).await?;

@@ -42,11 +42,14 @@ pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
     ("GET", "/control/backups", Some(Act::SeeBackups)),
     ("GET", "/control/backups/{id}", Some(Act::SeeBackups)),
     ("POST", "/control/backups/{id}/check", Some(Act::CheckBackup)),
+    ("GET", "/control/backups/{id}/record.jws", Some(Act::SeeBackups)),
     ("POST", "/control/backups/{id}/delete", Some(Act::DeleteBackup)),
     ("POST", "/control/backups/{id}/restore", Some(Act::DeleteBackup)),
     ("GET", "/control/keys", Some(Act::SeeBackups)),
     ("GET", "/control/keys/{id}", Some(Act::SeeBackups)),
     ("GET", "/control/keys/{id}/public-key.txt", Some(Act::SeeBackups)),
+    ("POST", "/control/keys/{id}/check", Some(Act::CheckBackup)),
+    ("GET", "/control/keys/{id}/record.jws", Some(Act::SeeBackups)),
     ("POST", "/control/keys/{id}/rotate", Some(Act::RotateKey)),
     ("GET", "/control/log", Some(Act::SeeLog)),
     ("GET", "/control/log/verify", Some(Act::SeeLog)),
@@ -105,6 +108,7 @@ pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
     ("POST", "/control/recoveries/{id}/stop", Some(Act::Vote)),
     ("POST", "/control/recoveries/{id}/link", Some(Act::DownloadRecovery)),
     ("GET", "/control/recoveries/{id}/package", Some(Act::DownloadRecovery)),
+    ("GET", "/control/recoveries/{id}/record.jws", Some(Act::SeeRecoveries)),
 ];
 
 const PEOPLE: [(&str, Role); 4] = [

@@ -53,6 +53,33 @@ async fn backups_are_searched_by_address_and_paged() {
 }
 
 #[tokio::test]
+async fn both_lists_are_narrowed_to_what_an_access_list_guards() {
+    let mut stage = super::approvals::Stage::new().await;
+    let partner = stage.app.partner();
+    let free = partner.assigned("user-2", "customer-2").await;
+    let other = store(&partner, &free, "other").await;
+    let more = store(&partner, &stage.key, "more").await;
+    let narrowed = format!("acl_id={}", stage.acl);
+    let page = stage.owner.open(&format!("/control/backups?{narrowed}&limit=1")).await.text();
+    assert!(page.contains("Treasury") && page.contains(&more) && !page.contains(&stage.backup), "{page}");
+    let older = page.split("href=\"").find(|rest| rest.contains("cursor=")).expect("a way on");
+    let older = older.split('"').next().unwrap().replace("&amp;", "&");
+    assert!(older.contains(&narrowed), "paging keeps it: {older}");
+    let page = stage.owner.get(&older).await.text();
+    assert!(page.contains(&stage.backup) && !page.contains(&more) && !page.contains(&other), "{page}");
+    let page = stage.owner.get(&format!("/control/keys?{narrowed}")).await.text();
+    assert!(page.contains(&stage.key.key_id) && !page.contains(&free.key_id), "{page}");
+    assert!(stage.owner.get("/control/keys").await.text().contains(&free.key_id));
+    for path in ["backups", "keys"] {
+        assert_eq!(stage.owner.get(&format!("/control/{path}?acl_id=none")).await.status, 400);
+        // Another tenant's list, or none that there is, guards nothing here.
+        let stranger = stage.app.person_of(domain::credential::TenantKind::Retail, "owner").await;
+        let page = stranger.get(&format!("/control/{path}?{narrowed}")).await.text();
+        assert!(page.contains("matches") && !page.contains("Treasury"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn a_backup_is_checked_deleted_and_kept_by_who_may() {
     let app = App::start().await;
     let partner = app.partner();

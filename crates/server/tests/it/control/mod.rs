@@ -15,6 +15,7 @@ mod mail;
 mod notices;
 mod passkeys;
 mod policy;
+mod records;
 mod recoveries;
 mod settings;
 mod sign_in;

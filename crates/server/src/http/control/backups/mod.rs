@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::Redirect;
+use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 use domain::access::Deed;
 use domain::backup::{BackupKind, BackupState};
@@ -18,9 +18,10 @@ use store::listings::BackupFilter;
 use super::look::parts::Notice;
 use super::look::{Page, Section};
 use super::query::{Asked, address, narrowing};
+use super::stored::{self, Listed};
 use super::{Posted, Stop, Visitor};
 use crate::app::App;
-use crate::flows::{self, AuditQuery, BackupQuery};
+use crate::flows::{self, AuditQuery, BackupQuery, Verdict};
 use crate::http::page::{List, Query};
 
 /// How much of a backup's history is shown.
@@ -32,6 +33,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/control/backups", get(list))
         .route("/control/backups/{id}", get(show))
         .route("/control/backups/{id}/check", post(check))
+        .route("/control/backups/{id}/record.jws", get(record))
         .route("/control/backups/{id}/delete", post(delete))
         .route("/control/backups/{id}/restore", post(restore))
 }
@@ -49,12 +51,14 @@ async fn list(State(app): State<Arc<App>>, visitor: Visitor, query: Asked) -> Re
         state: query.word("status", BackupState::ALL),
         kind: query.word("backup_type", BackupKind::ALL),
         key_environment: query.word("key_environment", KeyEnvironment::ALL),
+        acl_id: query.parsed("acl_id", |text| text.parse().ok(), "must be the id of a list"),
     };
     let asked = BackupQuery { filter, after: query.after(&list), limit: query.limit() };
     let (backups, more) = flows::list_backups(&app, &ctx, query.finish(asked)?).await?;
     let cursor = backups.last().filter(|_| more).map(|last| list.cursor(last.stored_at, last.id.as_str()));
     let older = cursor.map(|cursor| address(Section::Backups.path(), &params, Some(("cursor", &cursor))));
-    let listed = view::Listed { params: &params, backups: &backups, older };
+    let acls = stored::acls(&app, &visitor).await?;
+    let listed = Listed { params: &params, rows: &backups, older, acls: &acls };
     Ok(view::list(&visitor.shell(Section::Backups), &listed))
 }
 
@@ -79,7 +83,7 @@ async fn shown(
     app: &App,
     visitor: &Visitor,
     id: &str,
-    check: Option<bool>,
+    check: Option<&Verdict>,
     notice: Option<Notice>,
 ) -> Result<Page, Stop> {
     let ctx = visitor.ctx_at(Deed::ReadOwnBackup);
@@ -89,10 +93,11 @@ async fn shown(
     let query = AuditQuery { filter, after_seq: 0, limit: Some(HISTORY_MAX) };
     let (entries, _) = flows::list_audit(app, &visitor.ctx_at(Deed::ReadAudit), query).await?;
     let history: Vec<_> = entries.into_iter().map(|sequenced| sequenced.entry).collect();
+    let record = flows::find_record(app, &ctx, backup.id.as_str()).await?;
     let may = view::May { check: visitor.may(Act::CheckBackup), delete: visitor.may(Act::DeleteBackup) };
     let mut shell = visitor.shell(Section::Backups).under(Section::Backups.path(), Section::Backups.name());
     shell.notice = notice;
-    Ok(view::show(&shell, &view::Shown { backup: &backup, history: &history, check, may }))
+    Ok(view::show(&shell, &view::Shown { backup: &backup, history: &history, check, record, may }))
 }
 
 async fn check(
@@ -102,8 +107,19 @@ async fn check(
 ) -> Result<Page, Stop> {
     let ctx = visitor.ctx_at(Deed::VerifyBackup);
     ctx.principal.permit(Deed::VerifyBackup)?;
-    let is_whole = flows::verify_backup(&app, &ctx, &id).await?;
-    shown(&app, &visitor, &id, Some(is_whole), None).await
+    let verdict = flows::check_backup(&app, &ctx, &id).await?;
+    shown(&app, &visitor, &id, Some(&verdict), None).await
+}
+
+async fn record(
+    State(app): State<Arc<App>>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+) -> Result<Response, Stop> {
+    let ctx = visitor.ctx_at(Deed::ReadOwnBackup);
+    ctx.principal.permit(Deed::ReadOwnBackup)?;
+    let backup = flows::read_backup(&app, &ctx, &id).await?;
+    Ok(stored::record_file("backup", flows::read_record(&app, &ctx, backup.id.as_str()).await?))
 }
 
 async fn delete(

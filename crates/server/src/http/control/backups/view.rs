@@ -1,74 +1,38 @@
 //! The pages of backups, as views of what they show.
 
-use std::collections::HashMap;
-
 use domain::backup::{BackupKind, BackupState};
 use domain::key::KeyEnvironment;
 use maud::{Markup, html};
 use store::audit::AuditEntry;
 use store::listings::ListedBackup;
+use store::signed_records::SignedRecord;
 
-use crate::http::control::look::parts::{self, Choice, Column, Field, Tone};
+use crate::flows::Verdict;
+use crate::http::control::look::parts::{self, Column};
 use crate::http::control::look::{Page, Section, Shell, page};
+use crate::http::control::stored::{self, Listed, Named, filed};
 use crate::http::control::words;
 
-/// A page of the list.
-pub struct Listed<'a> {
-    /// What was asked for.
-    pub params: &'a HashMap<String, String>,
-    /// What matches.
-    pub backups: &'a [ListedBackup],
-    /// Where the list goes on.
-    pub older: Option<String>,
-}
+const NAMED: Named = Named {
+    title: "Backups",
+    lead: "Each is one ciphertext or one encrypted file. Nobody here can open it; a list of people decides who gets it back.",
+    caption: "Backups, newest first",
+    none: (
+        "No backup yet",
+        "What your program stores through the API appears here, with its customer, its user and its key. The API reference shows the first call.",
+    ),
+    no_match: (
+        "No backup matches",
+        "Each field must match as it was stored, letter for letter. Take one away to see more.",
+    ),
+};
 
 /// The list.
-pub fn list(shell: &Shell, listed: &Listed<'_>) -> Page {
-    let is_narrowed = listed.params.keys().any(|name| name != "cursor");
-    let newest = listed.params.contains_key("cursor").then_some(Section::Backups.path());
-    let columns = [
-        Column::words("Item"),
-        Column::words("User"),
-        Column::words("Customer"),
-        Column::words("Held"),
-        Column::words("State"),
-        Column::words("Stored"),
-    ];
-    let rows: Vec<_> = listed.backups.iter().map(|backup| row(shell, backup)).collect();
-    let content = html! {
-        (parts::lead("Each is one ciphertext or one encrypted file. Nobody here can open it; a list of people decides who gets it back."))
-        @if is_narrowed || !rows.is_empty() || newest.is_some() { (filter(listed.params)) }
-        @if rows.is_empty() && is_narrowed {
-            (parts::empty("No backup matches", "Each field must match as it was stored, letter for letter. Take one away to see more.", Some((Section::Backups.path(), "Show all"))))
-        } @else if rows.is_empty() {
-            (parts::empty("No backup yet", "What your program stores through the API appears here, with its customer, its user and its key. The API reference shows the first call.", Some(("/docs", "Open the API reference"))))
-        } @else {
-            (parts::table("Backups, newest first", &columns, &rows))
-            (parts::pager(newest, listed.older.as_deref()))
-        }
-    };
-    page(shell, "Backups", &content)
-}
-
-/// The same choices for every list that has them.
-fn filter(params: &HashMap<String, String>) -> Markup {
-    let value = |name: &str| params.get(name).map_or("", String::as_str);
-    let any = || Choice::new("", "Any");
-    let states = BackupState::ALL.iter().map(|of| Choice::new(of.as_str(), words::backup_state_name(*of)));
-    let states: Vec<_> = std::iter::once(any()).chain(states).collect();
-    let places = KeyEnvironment::ALL.iter().map(|of| Choice::new(of.as_str(), words::environment_name(*of)));
-    let places: Vec<_> = std::iter::once(any()).chain(places).collect();
-    let text = |name, label| {
-        parts::field(&Field::text(name, label).of_kind("search").holding(value(name)).optional())
-    };
-    let fields = html! {
-        (text("customer_id", "Customer"))
-        (text("package_id", "Package"))
-        (text("user_identifier", "User"))
-        (parts::select(&Field::text("key_environment", "Held").holding(value("key_environment")).optional(), &places))
-        (parts::select(&Field::text("status", "State").holding(value("status")).optional(), &states))
-    };
-    parts::search(Section::Backups.path(), &fields)
+pub fn list(shell: &Shell, listed: &Listed<'_, ListedBackup>) -> Page {
+    let columns = ["Item", "User", "Customer", "Held", "State", "Stored"].map(Column::words);
+    let states: Vec<_> =
+        BackupState::ALL.iter().map(|of| (of.as_str(), words::backup_state_name(*of))).collect();
+    stored::list(shell, &NAMED, listed, &states, &columns, |backup| row(shell, backup))
 }
 
 fn row(shell: &Shell, backup: &ListedBackup) -> Vec<Markup> {
@@ -80,14 +44,6 @@ fn row(shell: &Shell, backup: &ListedBackup) -> Vec<Markup> {
         words::backup_state(backup.state),
         shell.time(backup.stored_at),
     ]
-}
-
-/// The customer, and the package under it.
-pub fn filed(customer: Option<&str>, package: Option<&str>) -> Markup {
-    html! {
-        @match customer { Some(customer) => (customer), None => span.soft { "none" } }
-        @if let Some(package) = package { span.ago { (package) } }
-    }
 }
 
 /// Where its own page is.
@@ -110,7 +66,9 @@ pub struct Shown<'a> {
     /// What was done to it, oldest first.
     pub history: &'a [AuditEntry],
     /// What the check that was asked for just now found.
-    pub check: Option<bool>,
+    pub check: Option<&'a Verdict>,
+    /// What the enclave signed about it last.
+    pub record: Option<SignedRecord>,
     /// Whether the reader may have it checked, deleted, and kept after all.
     pub may: May,
 }
@@ -128,9 +86,10 @@ pub struct May {
 pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
     let backup = shown.backup;
     let content = html! {
-        @if let Some(is_whole) = shown.check { (found(is_whole)) }
+        @if let Some(verdict) = shown.check { (stored::found(verdict)) }
         (facts(shell, backup))
         (deeds(shell, shown))
+        (stored::record(shell, &path(backup), shown.record.as_ref()))
         h2 { "What happened" }
         (history(shell, shown.history))
         @if shown.may.delete && backup.state == BackupState::Confirmed { (deletion(shell, backup)) }
@@ -161,20 +120,6 @@ fn facts(shell: &Shell, backup: &ListedBackup) -> Markup {
     }
     facts.push(("Backup", html! { code { (backup.id) } }));
     parts::facts(&facts)
-}
-
-fn found(is_whole: bool) -> Markup {
-    if is_whole {
-        parts::told(Tone::Good, &html! { p { "Checked just now: it is whole, as it was stored." } })
-    } else {
-        parts::told(
-            Tone::Bad,
-            &html! {
-                p { strong { "Checked just now: it is not what was stored." } }
-                p { "It could not be recovered like this. Have your program store it anew, and tell whoever runs this service." }
-            },
-        )
-    }
 }
 
 fn deeds(shell: &Shell, shown: &Shown<'_>) -> Markup {

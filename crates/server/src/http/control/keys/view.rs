@@ -1,79 +1,45 @@
 //! The pages of keys, as views of what they show.
 
-use std::collections::HashMap;
-
 use domain::audit::hex;
 use domain::key::{KeyEnvironment, KeyState};
 use maud::{Markup, html};
 use store::listings::{KeyAct, ListedBackup, ListedKey};
+use store::signed_records::SignedRecord;
 
+use crate::flows::Verdict;
 use crate::http::control::backups::view as backups;
-use crate::http::control::look::parts::{self, Choice, Column, Field};
+use crate::http::control::look::parts::{self, Choice, Column};
 use crate::http::control::look::{Page, Section, Shell, page};
+use crate::http::control::stored::{self, Listed, Named, filed};
 use crate::http::control::words;
 
-/// A page of the list.
-pub struct Listed<'a> {
-    /// What was asked for.
-    pub params: &'a HashMap<String, String>,
-    /// What matches.
-    pub keys: &'a [ListedKey],
-    /// Where the list goes on.
-    pub older: Option<String>,
-}
+const NAMED: Named = Named {
+    title: "Keys",
+    lead: "Backups are encrypted to these. Their private halves exist in the enclave alone.",
+    caption: "Keys, newest first",
+    none: (
+        "No key yet",
+        "A key is assigned when your program asks for one for a user. Each is signed, so that the program can tell that it is genuine.",
+    ),
+    no_match: (
+        "No key matches",
+        "Each field must match as it was given, letter for letter. Take one away to see more.",
+    ),
+};
 
 /// The list.
-pub fn list(shell: &Shell, listed: &Listed<'_>) -> Page {
-    let is_narrowed = listed.params.keys().any(|name| name != "cursor");
-    let newest = listed.params.contains_key("cursor").then_some(Section::Keys.path());
-    let columns = [
-        Column::words("User"),
-        Column::words("Customer"),
-        Column::words("Held"),
-        Column::number("Backups"),
-        Column::words("State"),
-        Column::words("Assigned"),
-    ];
-    let rows: Vec<_> = listed.keys.iter().map(|key| row(shell, key)).collect();
-    let content = html! {
-        (parts::lead("Backups are encrypted to these. Their private halves exist in the enclave alone."))
-        @if is_narrowed || !rows.is_empty() || newest.is_some() { (filter(listed.params)) }
-        @if rows.is_empty() && is_narrowed {
-            (parts::empty("No key matches", "Each field must match as it was given, letter for letter. Take one away to see more.", Some((Section::Keys.path(), "Show all"))))
-        } @else if rows.is_empty() {
-            (parts::empty("No key yet", "A key is assigned when your program asks for one for a user. Each is signed, so that the program can tell that it is genuine.", Some(("/docs", "Open the API reference"))))
-        } @else {
-            (parts::table("Keys, newest first", &columns, &rows))
-            (parts::pager(newest, listed.older.as_deref()))
-        }
-    };
-    page(shell, "Keys", &content)
-}
-
-fn filter(params: &HashMap<String, String>) -> Markup {
-    let value = |name: &str| params.get(name).map_or("", String::as_str);
-    let any = || Choice::new("", "Any");
-    let states = KeyState::ALL.iter().map(|of| Choice::new(of.as_str(), words::key_state_name(*of)));
-    let states: Vec<_> = std::iter::once(any()).chain(states).collect();
-    let places = KeyEnvironment::ALL.iter().map(|of| Choice::new(of.as_str(), words::environment_name(*of)));
-    let places: Vec<_> = std::iter::once(any()).chain(places).collect();
-    let text = |name, label| {
-        parts::field(&Field::text(name, label).of_kind("search").holding(value(name)).optional())
-    };
-    let fields = html! {
-        (text("customer_id", "Customer"))
-        (text("package_id", "Package"))
-        (text("user_identifier", "User"))
-        (parts::select(&Field::text("key_environment", "Held").holding(value("key_environment")).optional(), &places))
-        (parts::select(&Field::text("status", "State").holding(value("status")).optional(), &states))
-    };
-    parts::search(Section::Keys.path(), &fields)
+pub fn list(shell: &Shell, listed: &Listed<'_, ListedKey>) -> Page {
+    let [user, customer, held, state, assigned] =
+        ["User", "Customer", "Held", "State", "Assigned"].map(Column::words);
+    let columns = [user, customer, held, Column::number("Backups"), state, assigned];
+    let states: Vec<_> = KeyState::ALL.iter().map(|of| (of.as_str(), words::key_state_name(*of))).collect();
+    stored::list(shell, &NAMED, listed, &states, &columns, |key| row(shell, key))
 }
 
 fn row(shell: &Shell, key: &ListedKey) -> Vec<Markup> {
     vec![
         html! { a.whole href=(path(key)) { (key.user_identifier) } },
-        backups::filed(key.customer_id.as_deref(), key.package_id.as_deref()),
+        filed(key.customer_id.as_deref(), key.package_id.as_deref()),
         words::environment(key.key_environment),
         html! { (key.backups) },
         words::key_state(key.state),
@@ -94,8 +60,21 @@ pub struct Shown<'a> {
     pub acts: &'a [KeyAct],
     /// What it guards, newest first, as far as it fits the page.
     pub backups: &'a [ListedBackup],
-    /// Whether the reader may have it replaced.
-    pub may_rotate: bool,
+    /// What the check that was asked for just now found.
+    pub check: Option<&'a Verdict>,
+    /// What the enclave signed about it last.
+    pub record: Option<SignedRecord>,
+    /// What the reader may have done.
+    pub may: May,
+}
+
+/// What the reader may have done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct May {
+    /// Checked.
+    pub check: bool,
+    /// Replaced.
+    pub rotate: bool,
 }
 
 /// One key's page.
@@ -104,20 +83,26 @@ pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
     let steps: Vec<_> = shown.acts.iter().map(|act| (act.time, step(act))).collect();
     let recovery = format!("{}/new?key={}", Section::Recoveries.path(), key.id);
     let is_recoverable = matches!(key.state, KeyState::Active | KeyState::Superseding | KeyState::Released);
+    let is_here = key.key_environment == KeyEnvironment::Hot && key.state != KeyState::Destroyed;
     let content = html! {
+        @if let Some(verdict) = shown.check { (stored::found(verdict)) }
         (parts::lead(words::key_state_meaning(key.state)))
         (facts(key))
         (parts::deeds(&html! {
             (parts::link(&format!("{}/public-key.txt", path(key)), "Download the public key"))
             (parts::link("/.well-known/verification-key.pem", "Download the verification key"))
             @if is_recoverable { (parts::link(&recovery, "Ask for its recovery")) }
+            @if is_here && shown.may.check {
+                (shell.form(&format!("{}/check", path(key)), &parts::button("Check now")))
+            }
         }))
+        (stored::record(shell, &path(key), shown.record.as_ref()))
         h2 { "What it guards" }
         (guarded(shell, shown))
         h2 { "What happened" }
         @if steps.is_empty() { p.soft { "The log has nothing on it yet." } }
         @else { (parts::history(shell.clock, &steps)) }
-        @if shown.may_rotate && key.state == KeyState::Active { (replacement(shell, key)) }
+        @if shown.may.rotate && key.state == KeyState::Active { (replacement(shell, key)) }
     };
     page(shell, &format!("Key of {}", key.user_identifier), &content)
 }

@@ -15,8 +15,9 @@ use domain::control::Act;
 use serde::Deserialize;
 
 use super::acls::{approves, said_in_form};
-use super::{Posted, Stop, Visitor, views};
+use super::{Posted, Stop, Visitor, stored, views};
 use crate::app::App;
+use crate::flows;
 use crate::flows::approvals::{self, CastVote, RequestRecovery};
 
 /// The routes.
@@ -31,6 +32,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/control/recoveries/{id}/stop", post(stop))
         .route("/control/recoveries/{id}/link", post(link))
         .route("/control/recoveries/{id}/package", get(package))
+        .route("/control/recoveries/{id}/record.jws", get(record))
 }
 
 #[derive(Deserialize)]
@@ -91,7 +93,18 @@ async fn show(
     visitor: Visitor,
 ) -> Result<Response, Stop> {
     let (shown, to_sign) = approvals::read_recovery(&app, &visitor.ctx(), &id).await?;
-    Ok(view::show(&visitor, &shown, to_sign.as_ref()).into_response())
+    let record = flows::find_record(&app, &visitor.ctx(), shown.recovery.id.as_str()).await?;
+    Ok(view::show(&visitor, &shown, to_sign.as_ref(), record.as_ref()).into_response())
+}
+
+async fn record(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    visitor: Visitor,
+) -> Result<Response, Stop> {
+    let (shown, _) = approvals::read_recovery(&app, &visitor.ctx(), &id).await?;
+    let kept = flows::read_record(&app, &visitor.ctx(), shown.recovery.id.as_str()).await?;
+    Ok(stored::record_file("recovery", kept))
 }
 
 /// What is voted on, as a file, for whoever looks at it and signs away from any network.

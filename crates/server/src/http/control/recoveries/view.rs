@@ -7,11 +7,13 @@ use domain::control::Act;
 use domain::key::KeyEnvironment;
 use domain::refusal::Refusal;
 use maud::{Markup, html};
+use store::signed_records::SignedRecord;
 
 use super::super::Visitor;
 use super::super::acls::vote_form;
 use super::super::look::parts::{self, Column, Field, Mark, Notice, Passkey, Tone};
 use super::super::look::{Page, Section, Shell, page};
+use super::super::stored;
 use super::super::views::said;
 use crate::flows::approvals::{RECOVERIES_SHOWN, RequestRecovery, ShownRecovery, ToSign};
 
@@ -82,7 +84,12 @@ pub(super) fn ask(visitor: &Visitor, asked: &RequestRecovery, refusal: Option<&R
 }
 
 /// A recovery: in words, by whom it is decided, what is missing, what happens next.
-pub(super) fn show(visitor: &Visitor, shown: &ShownRecovery, to_sign: Option<&[ToSign; 2]>) -> Page {
+pub(super) fn show(
+    visitor: &Visitor,
+    shown: &ShownRecovery,
+    to_sign: Option<&[ToSign; 2]>,
+    record: Option<&SignedRecord>,
+) -> Page {
     let shell = visitor.shell(Section::Recoveries).under("/control/recoveries", "Recoveries");
     let recovery = &shown.recovery;
     let path = format!("/control/recoveries/{}", recovery.id);
@@ -98,6 +105,7 @@ pub(super) fn show(visitor: &Visitor, shown: &ShownRecovery, to_sign: Option<&[T
                 p { a href=(format!("/identity/{check}")) { "Prove who you are" } ": until then no vote takes effect." }
             }
         }
+        (stored::record(&shell, &path, record))
         h2 { "Votes" }
         (votes(visitor, &shell, shown))
         @if let Some([yes, no]) = to_sign {

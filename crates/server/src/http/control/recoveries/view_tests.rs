@@ -147,14 +147,14 @@ fn the_form_of_a_request_holds_what_was_filled_in_and_says_what_is_wrong() {
 fn a_recovery_that_is_voted_on_offers_the_vote_and_the_check() {
     let elements = both("recovery", |text| {
         let shown = shown(text, ControlState::Requested, None);
-        view::show(&visitor(Role::Member, text), &shown, Some(&to_sign(text)))
+        view::show(&visitor(Role::Member, text), &shown, Some(&to_sign(text)), None)
     });
     assert_eq!((passkey_forms(&elements), links(&elements, "/identity/").len()), (2, 2));
     assert!(elements[0].text.contains("counts once the check has passed"));
     let mut reviewed = shown("x", ControlState::Requested, None);
     reviewed.is_in_review = true;
     reviewed.votes[0].is_removed = true;
-    let elements = keep("recovery-review", view::show(&visitor(Role::Member, "Ada"), &reviewed, None));
+    let elements = keep("recovery-review", view::show(&visitor(Role::Member, "Ada"), &reviewed, None, None));
     assert_eq!((passkey_forms(&elements), links(&elements, "/identity/").len()), (0, 0));
     assert!(elements[0].text.contains("an officer looks at it"));
     assert!(elements[0].text.contains("0 of the 2") && elements[0].text.contains("taken out of the team"));
@@ -165,7 +165,7 @@ fn a_recovery_says_what_comes_next_wherever_it_stands() {
     let render = |state, why, to_sign: Option<&[ToSign; 2]>| {
         let shown = shown("x", state, why);
         let name = format!("recovery-{state}-{}", why.map_or("", Ending::as_str));
-        keep(&name, view::show(&visitor(Role::Member, "Ada"), &shown, to_sign))
+        keep(&name, view::show(&visitor(Role::Member, "Ada"), &shown, to_sign, None))
     };
     let stop = render(ControlState::Approved, None, Some(&to_sign("x")));
     assert!(passkey_forms(&stop) == 1 && links(&stop, "/stop").len() == 1);

@@ -1,0 +1,119 @@
+//! What the enclave signed of what it saw: checked, downloaded, and verified away from the service.
+
+use aws_lc_rs::digest;
+use client::record::{Record, Seen};
+use domain::audit::hex;
+use domain::credential::TenantKind;
+use testkit::device::secret;
+use testkit::{Answer, App};
+
+use super::approvals::{Stage, link, vote};
+
+fn sha256(bytes: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// The record of a download, verified by the keys that the service publishes.
+async fn verified(app: &App, answer: &Answer) -> Record {
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, "application/jose"),
+        "{}",
+        answer.text()
+    );
+    assert!(answer.header("content-disposition").starts_with("attachment; filename="));
+    let jwks = app.partner().get("/.well-known/jwks.json").await.ok();
+    Record::verify(&answer.body, &serde_json::from_value(jwks).unwrap()).unwrap()
+}
+
+async fn a_check_leaves_a_record_that_anybody_verifies(app: App) {
+    let partner = app.partner();
+    let key = partner.assigned("user-1", "acme").await;
+    let item = key.device().item("seed", &secret("wallet"));
+    let stored = partner.try_store_data(&key, &item).await.ok();
+    let id = stored["backup_id"].as_str().unwrap();
+    let mut owner = app.person("owner").await;
+    let auditor = app.person("auditor").await;
+    for path in [format!("/control/backups/{id}"), format!("/control/keys/{}", key.key_id)] {
+        let record = format!("{path}/record.jws");
+        assert_eq!(owner.get(&record).await.status, 404, "nothing was signed yet");
+        assert!(!owner.open(&path).await.text().contains("record.jws"));
+        let checked = owner.post(&format!("{path}/check"), &[]).await.text();
+        assert!(checked.contains("it is whole, as it was stored") && checked.contains(&record), "{checked}");
+        assert!(auditor.get(&path).await.text().contains(&record), "who reads takes it too");
+        let first = auditor.get(&record).await;
+        let stranger = app.person_of(TenantKind::Retail, "owner").await;
+        assert_eq!(stranger.get(&record).await.status, 404);
+        owner.post(&format!("{path}/check"), &[]).await;
+        assert_ne!(auditor.get(&record).await.body, first.body, "the last one");
+        let record = verified(&app, &first).await;
+        assert_eq!(record.env, "sandbox");
+        let public = testkit::device::unhex(&key.public_key);
+        match record.seen {
+            Seen::Key(seen) => {
+                assert_eq!((seen.key_id, seen.public_key_sha256), (key.key_id.clone(), sha256(&public)))
+            }
+            Seen::Backup(_, seen) => {
+                assert_eq!((seen.backup_id.as_str(), seen.item_key.as_str()), (id, ""));
+                assert_eq!(seen.ciphertext_sha256, sha256(&item.ciphertext));
+                assert_eq!(seen.checksum.as_deref(), Some(item.checksum.as_str()));
+            }
+            Seen::Release(_) => unreachable!("nothing was released"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_check_leaves_a_record_that_anybody_verifies_on_sqlite() {
+    a_check_leaves_a_record_that_anybody_verifies(App::start().await).await;
+}
+
+#[tokio::test]
+async fn a_check_leaves_a_record_that_anybody_verifies_on_postgres() {
+    a_check_leaves_a_record_that_anybody_verifies(App::on_postgres().await).await;
+}
+
+#[tokio::test]
+async fn a_file_and_what_is_broken_have_none() {
+    let app = App::start().await;
+    let partner = app.partner();
+    let key = partner.assigned("user-1", "acme").await;
+    let file = key.device().encrypt(b"what the file holds");
+    let file = partner.try_store_file(&key, &file, &serde_json::Value::Null).await.ok();
+    let item = partner.try_store_data(&key, &key.device().item("", &secret("a"))).await.ok();
+    let mut owner = app.person("owner").await;
+    let path =
+        |stored: &serde_json::Value| format!("/control/backups/{}", stored["backup_id"].as_str().unwrap());
+    let page = owner.open(&path(&file)).await;
+    assert_eq!(page.status, 200);
+    let checked = owner.post(&format!("{}/check", path(&file)), &[]).await.text();
+    assert!(checked.contains("does not look into files") && !checked.contains("record.jws"), "{checked}");
+    let damaged = serde_json::json!({ "backup_id": item["backup_id"] });
+    partner.post("/v1/sandbox/damage", &damaged).await.ok();
+    let checked = owner.post(&format!("{}/check", path(&item)), &[]).await.text();
+    assert!(checked.contains("signs nothing about this") && !checked.contains("record.jws"), "{checked}");
+    for stored in [file, item] {
+        assert_eq!(owner.get(&format!("{}/record.jws", path(&stored))).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn a_release_leaves_a_record_of_exactly_what_is_downloaded() {
+    let mut stage = Stage::new().await;
+    let path = stage.ask_and_prove().await;
+    let record = format!("{path}/record.jws");
+    assert_eq!(stage.second.get(&record).await.status, 404);
+    vote(&mut stage.first, &path, "yes").await;
+    vote(&mut stage.second, &path, "yes").await;
+    assert!(stage.second.open(&path).await.text().contains(&record));
+    let signed = verified(&stage.app, &stage.second.get(&record).await).await;
+    let request = stage.second.get(&format!("{path}/request")).await.ok();
+    let intent = boundary::intent::preimage(request["intent"].as_str().unwrap().as_bytes());
+    let package = link(&mut stage.first, &path).await;
+    let got = stage.first.get(&package).await;
+    let Seen::Release(release) = signed.seen else { unreachable!("a release") };
+    assert_eq!((release.output_sha256, release.intent_hash), (sha256(&got.body), sha256(&intent)));
+    assert_eq!((release.parts, release.delivery), (1, 1));
+    let stranger = stage.app.person_of(TenantKind::Retail, "owner").await;
+    assert_eq!(stranger.get(&record).await.status, 404);
+}
