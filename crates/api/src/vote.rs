@@ -18,6 +18,19 @@ pub struct VoteRequest {
     pub acl: String,
 }
 
+/// What is voted on: another version of an access list, which the list decides on as it stands. Both documents are
+/// the very texts that are hashed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRequest {
+    /// [`VOTE_FILE_VERSION`].
+    pub version: u32,
+    /// The list's document in force, canonical.
+    pub acl: String,
+    /// The one that it would be, canonical.
+    pub next: String,
+}
+
 /// One person's vote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +41,7 @@ pub struct BallotFile {
     pub person_id: String,
     /// Yes, or no.
     pub approve: bool,
-    /// The hash of the recovery's intent, lower-case hexadecimal.
+    /// The hash of the recovery's intent, or of the list's next document, lower-case hexadecimal.
     pub hash: String,
     /// The same as people compare it: `ABCD-EFGH`.
     pub short_code: String,

@@ -83,6 +83,8 @@ wire_enum! {
         19 = OpenPerson(Open),
         /// Release what an access list has approved, as one OpenPGP message.
         20 = Package(Package),
+        /// Would a ballot count? Asked before one is kept that only the enclave can judge.
+        23 = Weigh(Weigh),
         /// Compare the log with what the caller remembers of it.
         30 = Mark(Mark),
     }
@@ -116,7 +118,7 @@ wire_enum! {
         11 = Proven(Proven),
         /// To `Rewrap`.
         12 = Rewrapped(Rewrapped),
-        /// To `Verify`: it is.
+        /// To `Verify` and `Weigh`: it is, it would.
         15 = Verified(Verified),
         /// To `Reset`.
         16 = HasReset(HasReset),
@@ -606,6 +608,16 @@ wire_struct! {
         pub approve: bool,
         /// Over the hash of what is voted on, or of its rejection (see [`crate::approval`]).
         pub signature: Signature,
+    }
+
+    /// Say whether somebody on a list has signed a ballot. The list need not be in force, and nothing is noted.
+    pub struct Weigh {
+        /// The list's document, canonical.
+        pub acl: Vec<u8>,
+        /// The hash of what is voted on.
+        pub hash: [u8; 32],
+        /// His.
+        pub ballot: Ballot,
     }
 
     /// Take a new version. The same one again answers the same.

@@ -2,12 +2,14 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey};
 use boundary::Env;
-use boundary::approval::{KeyKind, SigningKey, reject_preimage, vote_message};
+use boundary::approval::{AclDocument, Document as _, KeyKind, SigningKey, reject_preimage, vote_message};
 use boundary::json::{Value, parse};
-use boundary::message::{Assertion, Ballot, Signature};
+use boundary::message::{Assertion, Ballot, Refusal, Signature, Verified, Weigh};
 
+use crate::amend::Versioned as _;
 use crate::digest::{base64url, equal, sha256, unhex};
 use crate::openpgp;
+use crate::service::Enclave;
 
 /// The largest `clientDataJSON` that is looked at, in bytes.
 const CLIENT_DATA_BYTES_MAX: usize = 4_096;
@@ -23,6 +25,14 @@ const HAS_EXTENSIONS: u8 = 0x80;
 
 /// Somebody who may vote, and what he signs with.
 pub type Voter<'a> = (&'a str, &'a [SigningKey]);
+
+/// `Weigh`: nothing but a signature is looked at, and nothing follows from it.
+pub fn weigh(enclave: &Enclave, request: &Weigh) -> Result<Verified, Refusal> {
+    let list = AclDocument::from_canonical(&request.acl).ok_or(Refusal::Malformed)?;
+    let (at_ms, ballots) = (enclave.ledger.now_ms(), std::slice::from_ref(&request.ballot));
+    let weighed = votes(enclave.keyring.env, at_ms, &list.voters(), ballots, &request.hash);
+    weighed.map(|_| Verified { at_ms }).map_err(|_| Refusal::ProofFailed)
+}
 
 /// What each of these people says to what has that hash. One ballot that is not of one of them, repeats its person,
 /// or is not signed by him spoils them all.

@@ -28,13 +28,13 @@ pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
         && facts.public_key == request.public_key;
     let proven = || match &request.item {
         None => {
-            let is_whole = try_pair(facts.key_type, &facts.public_key, &private_half).is_ok();
-            is_whole.then(|| of_check(enclave, &facts, None))
+            try_pair(facts.key_type, &facts.public_key, &private_half).ok()?;
+            Some(of_check(enclave, &facts, None))
         }
         Some(asked) => {
             let record = vouched_for(&enclave.keyring, &facts, asked)?;
-            opens(&facts, &private_half, asked)
-                .then(|| of_check(enclave, &facts, Some((&record, &asked.item))))
+            let is_open = opens(&facts, &private_half, asked);
+            is_open.then(|| of_check(enclave, &facts, Some((&record, &asked.item))))
         }
     };
     Ok(Proven { record: is_theirs.then(proven).flatten() })

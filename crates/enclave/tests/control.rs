@@ -16,7 +16,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use boundary::Env;
 use boundary::acl::Rule;
 use boundary::approval::{AclDocument, Roster};
-use boundary::message::{KeyType, Refusal, Reply, Request, Reset, Signature};
+use boundary::message::{Ballot, KeyType, Refusal, Reply, Request, Reset, Signature, Weigh};
 use boundary::wire::FRAME_BYTES_MAX;
 use rig::control::*;
 use rig::*;
@@ -290,4 +290,29 @@ fn a_package_is_as_large_as_it_may_be_and_nothing_else_is() {
     assert!(matches!(reply, None | Some(Reply::Refused(Refusal::Malformed))), "{reply:?}");
     let (good, stored) = world.case();
     world.releases(&good, &stored);
+}
+
+/// What the server asks before it keeps a ballot is what decides when the ballots are counted.
+#[test]
+fn a_ballot_is_weighed_as_it_will_be_counted() {
+    let mut world = World::new();
+    let stored = world.stored();
+    let hash = world.asked(&stored, &[]).hash();
+    let acl = bytes_of(&world.list);
+    let weighs = |ballot: Ballot| Weigh { acl: acl.clone(), hash, ballot };
+    let good = [world.anna.yes(&hash), world.anna.no(&hash), world.ben.yes_offline(&hash)];
+    let mut weigh = |request: &Weigh| world.client.call(&Request::Weigh(request.clone()));
+    for ballot in &good {
+        expect!(weigh(&weighs(ballot.clone())), Verified);
+    }
+    let turned = |ballot: &Ballot| Ballot { approve: !ballot.approve, ..ballot.clone() };
+    let of_ben = Ballot { person_id: "ben".into(), ..good[0].clone() };
+    let of_nobody = Ballot { person_id: "nobody".into(), ..good[0].clone() };
+    let other = Weigh { hash: [7; 32], ..weighs(good[0].clone()) };
+    let bad = [turned(&good[0]), turned(&good[1]), turned(&good[2]), of_ben, of_nobody].map(weighs);
+    for request in bad.iter().chain([&other]) {
+        assert_eq!(weigh(request), Reply::Refused(Refusal::ProofFailed), "{:?}", request.ballot.person_id);
+    }
+    let loose = Weigh { acl: [b" ".as_slice(), &acl].concat(), ..weighs(good[0].clone()) };
+    assert_eq!(weigh(&loose), Reply::Refused(Refusal::Malformed));
 }

@@ -78,15 +78,12 @@ pub fn run(args: &Args) -> ExitCode {
 fn tell(page: Page, verified: &Verified) {
     let (size, entries) = (verified.checkpoint.size, verified.entries);
     page.line(&format!("{}: {}", page.green("verified"), verified.checkpoint.origin));
-    page.line(&format!(
-        "The checkpoint covers {size} entries, and the export has them all as they were signed."
-    ));
+    page.line(&covered(size));
     if let Some(since) = verified.since {
         page.line(&format!("They go on from the {since} of the older checkpoint."));
     }
     if entries > size {
-        let after = entries - size;
-        page.line(&format!("{after} more are linked to them, and no checkpoint covers them yet."));
+        page.line(&linked(entries - size));
     }
     page.event(
         "verified",
@@ -94,6 +91,22 @@ fn tell(page: Page, verified: &Verified) {
             "origin": verified.checkpoint.origin, "size": size, "entries": entries, "since": verified.since
         }),
     );
+}
+
+fn covered(size: i64) -> String {
+    match size {
+        1 => "The checkpoint covers 1 entry, and the export has it as it was signed.".to_owned(),
+        size => {
+            format!("The checkpoint covers {size} entries, and the export has them all as they were signed.")
+        }
+    }
+}
+
+fn linked(after: i64) -> String {
+    match after {
+        1 => "1 more is linked to them, and no checkpoint covers it yet.".to_owned(),
+        after => format!("{after} more are linked to them, and no checkpoint covers them yet."),
+    }
 }
 
 /// Reads the files, the export a line at a time.
@@ -120,4 +133,16 @@ fn verify(args: &Verify) -> Result<Result<Verified, Finding>, Failure> {
 
 fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).doing(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert!(covered(1).contains("covers 1 entry, and the export has it"));
+        assert!(covered(2).contains("covers 2 entries, and the export has them all"));
+        assert!(linked(1).starts_with("1 more is linked") && linked(2).starts_with("2 more are linked"));
+    }
 }

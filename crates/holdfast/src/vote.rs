@@ -1,4 +1,5 @@
-//! `holdfast vote`: reads a recovery that somebody asks of an access list, and signs a vote on it. Needs no network.
+//! `holdfast vote`: reads what somebody asks of an access list, a recovery or another version of it, and signs a vote on
+//! it. Needs no network.
 
 use std::fs;
 use std::io::Write as _;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Subcommand;
-use client::vote::{Ask, VotingKey, grouped, plain};
+use client::vote::{AclDocument, Ask, Intent, VotingKey, What as Asked, differences, grouped, plain};
 use serde_json::json;
 
 use crate::failure::{Doing as _, Failure};
@@ -19,7 +20,7 @@ const REQUEST_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The largest key file.
 const KEY_BYTES_MAX: u64 = 16 * 1024;
 
-/// Shows and signs votes on recoveries, on a machine of your own; no network is needed.
+/// Shows and signs votes on recoveries and on changes of access lists, on a machine of your own; no network is needed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Prints JSON for programs.
@@ -105,24 +106,88 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn show(page: Page, ask: &Ask) {
-    let (intent, list) = (ask.intent(), ask.list());
+    match ask.what() {
+        Asked::Recovery(intent) => show_recovery(page, ask, intent),
+        Asked::Change(next) => show_change(page, ask, next),
+    }
+}
+
+fn show_facts(page: Page, facts: &[(&str, String)]) {
+    for (name, value) in facts {
+        page.line(&format!("{:<12} {value}", format!("{name}:")));
+    }
+}
+
+fn show_code(page: Page, ask: &Ask) {
+    page.line("");
+    page.line(&format!("Code: {}", page.bold(&ask.short_code())));
+    page.prose("", "Whoever else votes on this sees the same code. If yours differs, do not vote.");
+}
+
+fn show_change(page: Page, ask: &Ask, next: &AclDocument) {
+    let list = ask.list();
+    let members: Vec<String> = list.members.iter().map(|member| plain(&member.name)).collect();
+    let found = differences(list, next);
+    show_facts(
+        page,
+        &[
+            ("What", "another version of an access list".to_owned()),
+            ("Environment", list.env.as_str().to_owned()),
+            ("Tenant", plain(&list.tenant_id)),
+            ("List", format!("{} ({})", plain(&list.name), plain(&list.acl_id))),
+            ("Versions", format!("{}, then {}", list.version, next.version)),
+            ("Who decides", members.join(", ")),
+        ],
+    );
+    page.line("What changes:");
+    for difference in &found {
+        let mark = if difference.weakens { "weaker" } else { "" };
+        page.line(&format!("  {mark:<6}  {}", difference.text));
+    }
+    let weakens = found.iter().any(|difference| difference.weakens);
+    if weakens {
+        page.prose("", "What is marked as weaker makes giving something out easier. It takes effect after the list's delay.");
+    }
+    show_code(page, ask);
+    let told: Vec<_> =
+        found.iter().map(|found| json!({ "text": found.text, "weakens": found.weakens })).collect();
+    page.event(
+        "change-request",
+        json!({
+            "short_code": ask.short_code(),
+            "hash": ask.hash(),
+            "environment": list.env.as_str(),
+            "tenant_id": list.tenant_id,
+            "acl_id": list.acl_id,
+            "acl_name": list.name,
+            "acl_version": list.version,
+            "members": list.members.iter().map(|member| &member.name).collect::<Vec<_>>(),
+            "changes": told,
+            "weakens": weakens,
+        }),
+    );
+}
+
+fn show_recovery(page: Page, ask: &Ask, intent: &Intent) {
+    let list = ask.list();
     let asks = list.members.iter().find(|member| member.person_id == intent.requested_by);
     let asks =
         asks.map_or_else(|| "somebody who is not on the list".to_owned(), |member| plain(&member.name));
     let until = client::vote::utc(intent.expires_at_ms);
     let members: Vec<String> = list.members.iter().map(|member| plain(&member.name)).collect();
-    for (name, value) in [
-        ("Who asks", format!("{asks} ({})", plain(&intent.requested_by))),
-        ("Why", plain(&intent.reason)),
-        ("Environment", intent.env.as_str().to_owned()),
-        ("Tenant", plain(&intent.tenant_id)),
-        ("List", format!("{}, version {} ({})", plain(&list.name), list.version, plain(&list.acl_id))),
-        ("Who decides", members.join(", ")),
-        ("Recipient", grouped(&plain(&intent.recipient.openpgp_fpr))),
-        ("Until", until.clone()),
-    ] {
-        page.line(&format!("{:<12} {value}", format!("{name}:")));
-    }
+    show_facts(
+        page,
+        &[
+            ("Who asks", format!("{asks} ({})", plain(&intent.requested_by))),
+            ("Why", plain(&intent.reason)),
+            ("Environment", intent.env.as_str().to_owned()),
+            ("Tenant", plain(&intent.tenant_id)),
+            ("List", format!("{}, version {} ({})", plain(&list.name), list.version, plain(&list.acl_id))),
+            ("Who decides", members.join(", ")),
+            ("Recipient", grouped(&plain(&intent.recipient.openpgp_fpr))),
+            ("Until", until.clone()),
+        ],
+    );
     page.line(&format!("What is opened: {} backups, {} private keys", intent.items.len(), intent.keys.len()));
     for item in &intent.items {
         page.line(&format!("  backup {}  under key {}", plain(&item.backup_id), plain(&item.key_id)));
@@ -130,9 +195,7 @@ fn show(page: Page, ask: &Ask) {
     for key_id in &intent.keys {
         page.line(&format!("  private key {}", plain(key_id)));
     }
-    page.line("");
-    page.line(&format!("Code: {}", page.bold(&ask.short_code())));
-    page.prose("", "Whoever else votes on this sees the same code. If yours differs, do not vote.");
+    show_code(page, ask);
     page.event(
         "vote-request",
         json!({

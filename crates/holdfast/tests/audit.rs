@@ -54,7 +54,7 @@ fn what_holds_is_verified() {
     let files = Files::new(EXPORT, CHECKPOINT);
     let (code, text) = files.verify(&[]);
     assert_eq!(code, 0, "{text}");
-    for part in ["verified: holdfast-sandbox-", "covers 8 entries", "1 more are linked"] {
+    for part in ["verified: holdfast-sandbox-", "covers 8 entries", "1 more is linked"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let (code, text) = files.verify(&["--since", "older.txt"]);

@@ -226,3 +226,53 @@ fn gnupg_signs_and_only_a_members_key_counts() {
     kill.args(["--kill", "all"]).env("GNUPGHOME", desk.path("gnupg"));
     assert!(kill.status().expect("gpgconf runs").success());
 }
+
+#[test]
+fn a_change_of_a_list_is_read_in_words_and_voted_on() {
+    let desk = Desk::new();
+    let made: Value =
+        serde_json::from_str(&desk.does(&["--json", "key", "--out", "anna.pem"])).expect("JSON");
+    let key = |public: &str| json!([{ "kind": "ed25519", "public_key": public, "rp_id": null }]);
+    let member = |id: &str, name: &str, veto: bool, public: &str| json!({ "person_id": id, "name": name, "veto": veto, "must": false, "keys": key(public) });
+    let anna = member("anna", HOSTILE, false, made["public_key"].as_str().expect("a key"));
+    let ben = member("ben", "Ben", true, &"ab".repeat(32));
+    let cleo = member("cleo", "Cleo\n", false, &"cd".repeat(32));
+    let list = |version: i64, prev: Value, rule: Value, members: Value| {
+        canonical(&json!({
+            "v": 1, "kind": "acl", "env": "sandbox", "tenant_id": "t", "acl_id": "l", "version": version, "prev_hash": prev,
+            "name": "Board", "rule": rule, "vote_window_s": 604_800, "members": members, "delay_hot_s": 3_600,
+            "delay_cold_s": 0, "check_requester": true, "check_voters": false, "any_member_may_ask": false,
+        }))
+    };
+    let old = list(1, Value::Null, json!({ "kind": "majority", "value": null }), json!([anna, ben]));
+    let prev = json!(hex(&hash("acl/v1", &old)));
+    let next = list(2, prev, json!({ "kind": "exact", "value": 1 }), json!([anna, cleo]));
+    let subject = hash("acl/v1", &next);
+    let request = json!({ "version": 1, "acl": old, "next": next }).to_string();
+    std::fs::write(desk.path("change.json"), &request).expect("written");
+    let said = desk.does(&["show", "change.json"]);
+    for word in [
+        "Board (l)",
+        "1, then 2",
+        "weaker  Comes: Cleo\\u{a} (cleo), who votes.",
+        "weaker  Goes: Ben (ben), who votes, and ends it by his no.",
+        "weaker  Who must say yes: 1 of 2 (exactly 1); before: 2 of 2 (more than half).",
+        "What is marked as weaker",
+        "Code: ",
+    ] {
+        assert!(said.contains(word), "{word} in:\n{said}");
+    }
+    assert!(!said.contains(['\u{1b}', '\u{202e}', '\u{2069}', '\r']), "{said}");
+    let shown: Value = serde_json::from_str(&desk.does(&["show", "change.json", "--json"])).expect("JSON");
+    assert_eq!(
+        (&shown["event"], &shown["hash"], &shown["weakens"]),
+        (&json!("change-request"), &json!(hex(&subject)), &json!(true))
+    );
+    assert_eq!(shown["changes"].as_array().map(Vec::len), Some(3));
+    desk.does(&["sign", "change.json", "--key", "anna.pem", "--reject", "--out", "no.json"]);
+    let ballot = desk.ballot("no.json");
+    assert_eq!((&ballot["person_id"], &ballot["approve"]), (&json!("anna"), &json!(false)));
+    assert_eq!(ballot["hash"], json!(hex(&subject)));
+    std::fs::write(desk.path("bad.json"), request.replace("Ben", "Bea")).expect("written");
+    assert!(desk.fails(&["show", "bad.json"]).contains("it follows another document"));
+}

@@ -274,6 +274,7 @@ impl Plan {
             std::fs::write(&api_key_file, format!("{}\n", persona::API_KEY)).expect("a file");
             PersonaSettings {
                 base_url: format!("http://127.0.0.1:{port}").parse().expect("an address"),
+                hosted_url: "https://hosted.example".parse().expect("an address"),
                 api_key_file,
                 template: persona::TEMPLATE.to_owned(),
                 version: "2023-01-05".to_owned(),

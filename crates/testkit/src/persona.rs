@@ -154,6 +154,19 @@ impl Persona {
     fn create(&self, head: &str, headers: &BTreeMap<String, String>, body: &Value) -> (&'static str, Value) {
         let header = |name: &str| headers.get(name).map(String::as_str).unwrap_or_default();
         let no = |title: &str| json!({"errors": [{"title": title}]});
+        if let Some(inquiry) =
+            head.strip_prefix("POST /api/v1/inquiries/").and_then(|rest| rest.split_once("/resume HTTP/1.1"))
+        {
+            let is_known = self.desk().references.contains_key(inquiry.0);
+            let is_ours = header("authorization") == format!("Bearer {API_KEY}");
+            let token =
+                json!({"data": {"type": "inquiry", "id": inquiry.0}, "meta": {"session-token": "a+token"}});
+            return if is_known && is_ours {
+                ("200 OK", token)
+            } else {
+                ("404 Not Found", no("Record not found"))
+            };
+        }
         if !head.starts_with("POST /api/v1/inquiries HTTP/1.1") {
             return ("404 Not Found", no("Record not found"));
         }

@@ -1,21 +1,23 @@
-//! Voting on a recovery away from the service: what is asked, in plain words, and a signed answer.
+//! Voting on a recovery, or on a change of an access list, away from the service: what is asked, in plain words, and a signed answer.
 //!
 //! Needs no network and no trust in whoever brought the request: all that is shown is read from the two documents
 //! whose hash is signed, and a request whose documents do not fit each other is refused.
 
+mod change;
 mod key;
 mod words;
 
-use api::vote::{BallotFile, VOTE_FILE_VERSION, VoteRequest};
+use api::vote::{BallotFile, ChangeRequest, VOTE_FILE_VERSION, VoteRequest};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use boundary::approval::{
-    AclDocument, Document as _, KeyKind, Member, reject_preimage, short_code, vote_message,
-};
-use boundary::intent::{Flow, Intent, preimage};
+use boundary::approval::{Document as _, KeyKind, Member, reject_preimage, short_code, vote_message};
+use boundary::intent::{Flow, preimage};
 use pgp::composed::{Deserializable as _, DetachedSignature, SignedPublicKey};
 
+pub use boundary::approval::AclDocument;
+pub use boundary::intent::Intent;
+pub use change::{Difference, differences};
 pub use key::VotingKey;
 pub use words::{grouped, plain, utc};
 
@@ -40,10 +42,19 @@ pub enum VoteFault {
     NoChance,
 }
 
+/// What is voted on.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A recovery.
+    Recovery(Intent),
+    /// What the list would be.
+    Change(AclDocument),
+}
+
 /// A request that has been read, and whose documents fit.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    intent: Intent,
+    what: What,
     list: AclDocument,
     hash: [u8; 32],
 }
@@ -51,18 +62,16 @@ pub struct Ask {
 impl Ask {
     /// Reads a request file.
     pub fn read(file: &[u8]) -> Result<Self, VoteFault> {
-        let request: VoteRequest =
-            serde_json::from_slice(file).map_err(|error| VoteFault::Unreadable(error.to_string()))?;
-        if request.version != VOTE_FILE_VERSION {
-            return Err(VoteFault::Unreadable(format!("version {} is not known", request.version)));
-        }
-        let unreadable =
-            |what: &str| VoteFault::Unreadable(format!("{what} is not in its one canonical form"));
-        let intent =
-            Intent::from_canonical(request.intent.as_bytes()).ok_or_else(|| unreadable("the intent"))?;
-        let list = AclDocument::from_canonical(request.acl.as_bytes())
-            .ok_or_else(|| unreadable("the access list"))?;
-        let fits = |holds: bool, what| if holds { Ok(()) } else { Err(VoteFault::Unfit(what)) };
+        let named: serde_json::Value = read(file)?;
+        if named.get("next").is_some() { Self::read_change(file) } else { Self::read_recovery(file) }
+    }
+
+    fn read_recovery(file: &[u8]) -> Result<Self, VoteFault> {
+        let request: VoteRequest = read(file)?;
+        known(request.version)?;
+        let intent = Intent::from_canonical(request.intent.as_bytes());
+        let intent = intent.ok_or_else(|| not_canonical("the intent"))?;
+        let list = read_list(&request.acl, "the access list")?;
         fits(intent.flow == Flow::Control, "it is no recovery that people vote on")?;
         fits(intent.env == list.env, "the environments differ")?;
         fits(intent.tenant_id == list.tenant_id, "the tenants differ")?;
@@ -70,15 +79,37 @@ impl Ask {
         fits(intent.policy_version == list.version, "it is for another version of the list")?;
         fits(intent.policy_hash == hex(&sha256(&list.preimage())), "it is for another document")?;
         let hash = sha256(&preimage(request.intent.as_bytes()));
-        Ok(Self { intent, list, hash })
+        Ok(Self { what: What::Recovery(intent), list, hash })
+    }
+
+    fn read_change(file: &[u8]) -> Result<Self, VoteFault> {
+        let request: ChangeRequest = read(file)?;
+        known(request.version)?;
+        let list = read_list(&request.acl, "the access list")?;
+        let next = read_list(&request.next, "its next version")?;
+        fits(next.env == list.env, "the environments differ")?;
+        fits(next.tenant_id == list.tenant_id, "the tenants differ")?;
+        fits(next.acl_id == list.acl_id, "it is of another list")?;
+        fits(next.version == list.version + 1, "it is not the version that comes next")?;
+        fits(next.prev_hash == Some(hex(&sha256(&list.preimage()))), "it follows another document")?;
+        let hash = sha256(&next.preimage());
+        Ok(Self { what: What::Change(next), list, hash })
     }
 
     /// What is voted on.
-    pub fn intent(&self) -> &Intent {
-        &self.intent
+    pub fn what(&self) -> &What {
+        &self.what
     }
 
-    /// Who decides.
+    /// What is voted on, if it is a recovery.
+    pub fn intent(&self) -> Option<&Intent> {
+        match &self.what {
+            What::Recovery(intent) => Some(intent),
+            What::Change(_) => None,
+        }
+    }
+
+    /// Who decides: the list as it stands.
     pub fn list(&self) -> &AclDocument {
         &self.list
     }
@@ -143,6 +174,29 @@ impl Ask {
             signature: STANDARD.encode(signature),
         })
     }
+}
+
+fn read<T: serde::de::DeserializeOwned>(file: &[u8]) -> Result<T, VoteFault> {
+    serde_json::from_slice(file).map_err(|error| VoteFault::Unreadable(error.to_string()))
+}
+
+fn known(version: u32) -> Result<(), VoteFault> {
+    if version == VOTE_FILE_VERSION {
+        return Ok(());
+    }
+    Err(VoteFault::Unreadable(format!("version {version} is not known")))
+}
+
+fn read_list(document: &str, what: &str) -> Result<AclDocument, VoteFault> {
+    AclDocument::from_canonical(document.as_bytes()).ok_or_else(|| not_canonical(what))
+}
+
+fn not_canonical(what: &str) -> VoteFault {
+    VoteFault::Unreadable(format!("{what} is not in its one canonical form"))
+}
+
+fn fits(holds: bool, what: &'static str) -> Result<(), VoteFault> {
+    if holds { Ok(()) } else { Err(VoteFault::Unfit(what)) }
 }
 
 /// Whether a certificate's primary key or one of its subkeys made a signature. Whether that key may vote is the

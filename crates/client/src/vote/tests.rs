@@ -10,8 +10,8 @@ fn member(person_id: &str, public_key: &str) -> Member {
     Member { person_id: person_id.into(), name: person_id.into(), veto: false, must: false, keys }
 }
 
-fn request(key: &VotingKey, alter: impl FnOnce(&mut Intent, &mut AclDocument)) -> Vec<u8> {
-    let mut list = AclDocument {
+fn list(key: &VotingKey) -> AclDocument {
+    AclDocument {
         env: Env::Sandbox,
         tenant_id: "t".into(),
         acl_id: "l".into(),
@@ -26,7 +26,11 @@ fn request(key: &VotingKey, alter: impl FnOnce(&mut Intent, &mut AclDocument)) -
         check_requester: true,
         check_voters: false,
         any_member_may_ask: false,
-    };
+    }
+}
+
+fn request(key: &VotingKey, alter: impl FnOnce(&mut Intent, &mut AclDocument)) -> Vec<u8> {
+    let mut list = list(key);
     let mut intent = Intent {
         flow: Flow::Control,
         env: Env::Sandbox,
@@ -148,4 +152,105 @@ fn instants_read_back() {
         let at_ms = day * 86_400_000 + day.rem_euclid(86_400) * 1_000;
         assert_eq!(parse(&utc(at_ms)), Some(at_ms), "{}", utc(at_ms));
     }
+}
+
+fn change(old: &AclDocument, alter: impl FnOnce(&mut AclDocument)) -> AclDocument {
+    let prev_hash = Some(hex(&sha256(&old.preimage())));
+    let mut next = AclDocument { version: old.version + 1, prev_hash, ..old.clone() };
+    alter(&mut next);
+    next
+}
+
+fn change_file(old: &AclDocument, next: &AclDocument) -> Vec<u8> {
+    let request = ChangeRequest { version: 1, acl: old.to_canonical(), next: next.to_canonical() };
+    serde_json::to_vec(&request).unwrap()
+}
+
+#[test]
+fn a_change_is_voted_on_by_those_who_are_on_the_list_now() {
+    let key = VotingKey::generate().unwrap();
+    let old = list(&key);
+    let newcomer = VotingKey::generate().unwrap();
+    let next = change(&old, |next| next.members[0] = member("zoe", &newcomer.public_key()));
+    let next = AclDocument { members: next.members.into_iter().rev().collect(), ..next };
+    let ask = Ask::read(&change_file(&old, &next)).unwrap();
+    assert_eq!(ask.hash(), hex(&sha256(&next.preimage())), "what the enclave counts votes on");
+    assert!(matches!(ask.what(), What::Change(read) if *read == next) && ask.intent().is_none());
+    assert_eq!(ask.sign(&key, true).unwrap().person_id, "anna", "whoever goes votes too");
+    assert_eq!(ask.sign(&newcomer, true), Err(VoteFault::NotAMember("Board".into())));
+    let alterations: [fn(&mut AclDocument); 5] = [
+        |next| next.env = Env::Production,
+        |next| next.tenant_id = "u".into(),
+        |next| next.acl_id = "m".into(),
+        |next| next.version = 3,
+        |next| next.prev_hash = Some("ab".repeat(32)),
+    ];
+    for (at, alter) in alterations.into_iter().enumerate() {
+        let judged = Ask::read(&change_file(&old, &change(&old, alter)));
+        assert!(matches!(judged, Err(VoteFault::Unfit(_))), "{at}: {judged:?}");
+    }
+    let text = String::from_utf8(change_file(&old, &next)).unwrap();
+    for bad in [
+        text.replace("\"version\":1,\"acl\"", "\"version\":2,\"acl\""),
+        text.replace("\"acl\"", "\"intent\":\"\",\"acl\""),
+        text.replace("Board", "Bo\\\\u0061rd"),
+    ] {
+        assert!(bad != text && matches!(Ask::read(bad.as_bytes()), Err(VoteFault::Unreadable(_))), "{bad}");
+    }
+}
+
+#[test]
+fn every_difference_is_told_and_what_weakens_is_what_the_enclave_holds_for_weaker() {
+    let key = VotingKey::generate().unwrap();
+    let mut old = list(&key);
+    old.members.push(Member { veto: true, ..member("cleo", &"cd".repeat(32)) });
+    (old.delay_hot_s, old.delay_cold_s) = (7_200, 90_000);
+    let alterations: [(fn(&mut AclDocument), &str); 22] = [
+        (|next| next.name = "Bored\u{202e}".into(), "called Bored\\u{202e}, no longer Board"),
+        (|next| next.members.push(member("zoe", &"ef".repeat(32))), "Comes: zoe (zoe), who votes."),
+        (|next| drop(next.members.remove(1)), "Goes: ben (ben), who votes."),
+        (|next| drop(next.members.pop()), "Goes: cleo (cleo), who votes, and ends it by his no."),
+        (
+            |next| next.members[2].veto = false,
+            "cleo (cleo), who votes, and ends it by his no, votes from now on",
+        ),
+        (
+            |next| next.members[0].must = true,
+            "anna (anna), who votes, votes, and without whose yes nothing goes",
+        ),
+        (|next| next.members[0].name = "Ann".into(), "anna (anna) is called Ann from now on"),
+        (
+            |next| next.members[0].keys = member("", &"ef".repeat(32)).keys,
+            "anna (anna) signs with 1 more keys",
+        ),
+        (
+            |next| next.members[0].keys = member("", &"ef".repeat(32)).keys,
+            "no longer signs with 1 of his keys",
+        ),
+        (|next| next.rule = Rule::Exact(1), "1 of 3 (exactly 1); before: 2 of 3 (more than half)"),
+        (|next| next.rule = Rule::Exact(2), "2 of 3 (exactly 2); before: 2 of 3 (more than half)"),
+        (|next| next.rule = Rule::Percentage(100), "3 of 3 (100 in a hundred)"),
+        (|next| next.vote_window_s = 1_209_600, "A vote is open for: 14 days; before: 7 days"),
+        (|next| next.vote_window_s = 86_400, "A vote is open for: 1 days; before: 7 days"),
+        (|next| next.delay_hot_s = 0, "What is approved waits: not at all; before: 2 hours"),
+        (|next| next.delay_hot_s = 7_201, "What is approved waits: 7201 seconds"),
+        (|next| next.delay_cold_s = 86_400, "What is held offline waits: 1 days; before: 25 hours"),
+        (|next| next.delay_cold_s = 172_800, "What is held offline waits: 2 days"),
+        (|next| next.check_requester = false, "Whoever asks proves who he is: no; before: yes"),
+        (|next| next.check_voters = true, "Whoever approves proves who he is: yes; before: no"),
+        (|next| next.any_member_may_ask = true, "Whoever is of the tenant may ask: yes; before: no"),
+        (|next| next.env = Env::Production, "Something else that this program does not know"),
+    ];
+    for (alter, told) in alterations {
+        let next = change(&old, alter);
+        let found = differences(&old, &next);
+        let texts: Vec<&str> = found.iter().map(|found| found.text.as_str()).collect();
+        assert!(texts.iter().any(|text| text.contains(told)), "{told}: {texts:?}");
+        if next.env == old.env {
+            let weakens = found.iter().any(|found| found.weakens);
+            assert_eq!(weakens, boundary::approval::weakens(&old, &next), "{texts:?}");
+            assert!(!texts.iter().any(|text| text.contains("Something else")), "{texts:?}");
+        }
+    }
+    assert_eq!(differences(&old, &change(&old, |_| ())), []);
 }

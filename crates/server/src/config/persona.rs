@@ -14,6 +14,8 @@ use super::SettingsError;
 pub struct PersonaSettings {
     /// Where its API is.
     pub base_url: Url,
+    /// Where its hosted flow is, to which people are led.
+    pub hosted_url: Url,
     /// The file that holds the API key.
     pub api_key_file: PathBuf,
     /// The template of every inquiry.
@@ -31,6 +33,7 @@ pub(super) struct WrittenPersona {
     environment: String,
     version: String,
     base_url: String,
+    hosted_url: String,
 }
 
 impl WrittenPersona {
@@ -55,15 +58,21 @@ impl WrittenPersona {
         if self.version.is_empty() || !plain(&self.version) {
             return Err(SettingsError::new("persona.version", "must be a date such as `2023-01-05`"));
         }
-        let base_url = read_base_url(&self.base_url).ok_or_else(|| {
-            SettingsError::new("persona.base_url", "must be https, or http on this machine")
-        })?;
-        let (api_key_file, template, version) = (self.api_key_file, self.template, self.version);
-        Ok(Some(PersonaSettings { base_url, api_key_file, template, version }))
+        let address = |setting, text: &str| {
+            let fault = || SettingsError::new(setting, "must be https, or http on this machine");
+            read_base_url(text).ok_or_else(fault)
+        };
+        Ok(Some(PersonaSettings {
+            base_url: address("persona.base_url", &self.base_url)?,
+            hosted_url: address("persona.hosted_url", &self.hosted_url)?,
+            api_key_file: self.api_key_file,
+            template: self.template,
+            version: self.version,
+        }))
     }
 }
 
-/// An address that the API key may travel to: in TLS, or not beyond this machine.
+/// An address that the API key, or a person, may travel to: in TLS, or not beyond this machine.
 fn read_base_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str()?;
@@ -90,6 +99,7 @@ mod tests {
         assert!(read("production", "api_key_file = \"/key\"").unwrap().persona.is_none());
         let persona = read("production", GOOD).unwrap().persona.unwrap();
         assert_eq!(persona.base_url.as_str(), "https://api.withpersona.com/");
+        assert_eq!(persona.hosted_url.as_str(), "https://inquiry.withpersona.com/");
         assert_eq!((persona.template.as_str(), persona.version.as_str()), ("itmpl_1", "2023-01-05"));
     }
 
@@ -108,6 +118,8 @@ mod tests {
             ("production", "base_url = \"ftp://localhost\"", "persona.base_url"),
             ("production", "base_url = \"https://user:word@api.example\"", "persona.base_url"),
             ("production", "base_url = \"nowhere\"", "persona.base_url"),
+            ("production", "hosted_url = \"http://inquiry.withpersona.com\"", "persona.hosted_url"),
+            ("production", "hosted_url = \"https://p.example/?a=b\"", "persona.hosted_url"),
         ] {
             let text = format!("{GOOD}{more}");
             assert_eq!(read(environment, &text).err().as_deref(), Some(setting), "{environment} {more}");

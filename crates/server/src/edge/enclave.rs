@@ -10,7 +10,7 @@ use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
     HasReset, Hello, Inspect, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove, Proven, Recall,
     Recalled, Recipient, Refusal, Release, Released, Reply, Request, Reset, Rewrap, Rewrapped, Succeed,
-    Verified, Verify, Waiting, Welcome,
+    Verified, Verify, Waiting, Weigh, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, PACKAGE_FRAME_BYTES_MAX, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
@@ -134,6 +134,16 @@ impl Enclave {
     /// What [`Enclave::remember`] was told last.
     pub fn remembered(&self) -> Option<Vec<u8>> {
         self.mark.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether somebody on a list has signed a ballot.
+    pub async fn weigh(&self, request: Weigh) -> Result<bool, CallError> {
+        match self.call("weigh", &Request::Weigh(request)).await? {
+            Reply::Verified(_) => Ok(true),
+            Reply::Refused(Refusal::ProofFailed) => Ok(false),
+            Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+            _ => Err(CallError::OutOfProtocol),
+        }
     }
 
     /// An identity session for a person of Control, who is named in the user's place.

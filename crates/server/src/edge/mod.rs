@@ -2,6 +2,7 @@
 //! bucket, the disk that uploads wait on, clock and chance.
 
 pub mod address;
+pub mod armour;
 pub mod assertion;
 pub mod bucket;
 pub mod ceremony;

@@ -82,7 +82,7 @@ async fn prove(stage: &Stage, asking: &mut Browser<'_>, path: &str) -> Result<()
          Here the sandbox plays the provider, on a page of its own.",
     );
     let page = asking.open(path).await?;
-    let check = format!("/identity/{}", page.between("href=\"/identity/", "\"")?);
+    let check = format!("/identity/{}", page.between("href=\"/control/identity/", "\"")?);
     let form = asking.open(&check).await?;
     let value = |name: &str| -> Result<String, Failure> {
         let begins = format!("name=\"{name}\"");
@@ -123,7 +123,8 @@ async fn read_offline(
     let page = voting.open(path).await?;
     let file = voting.open(&format!("{path}/request")).await?;
     let ask = Ask::read(&file.body).doing(|| "the request cannot be used")?;
-    let (intent, list) = (ask.intent(), ask.list());
+    let Some(intent) = ask.intent() else { return Err(Failure::new("the file is no recovery's request")) };
+    let list = ask.list();
     let name = |id: &str| {
         let member = list.members.iter().find(|member| member.person_id == id);
         member.map_or_else(|| "nobody on the list".to_owned(), |member| plain(&member.name))

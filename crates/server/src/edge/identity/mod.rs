@@ -10,6 +10,7 @@ use boundary::json;
 use domain::entropy::Entropy;
 use domain::ids::VerificationId;
 use domain::limits::PROVIDER_RETRY_AFTER_S;
+use reqwest::Url;
 
 use persona::Persona;
 
@@ -21,7 +22,7 @@ pub enum Provider {
     Persona(Persona),
 }
 
-/// An inquiry was not opened: the provider is away, asks for patience, or does not want us.
+/// An inquiry was not opened, or not led to: the provider is away, asks for patience, or does not want us.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
 pub struct NotCreated {
@@ -54,6 +55,20 @@ impl Provider {
         match self {
             Self::Simulated => Ok(VerificationId::simulated(chance)),
             Self::Persona(persona) => persona.create_inquiry(session_id).await,
+        }
+    }
+
+    /// The provider's own page of an inquiry, which leads to `back_to` afterwards; none: it is played here. One that
+    /// its person has begun opens to nobody else.
+    pub async fn page(
+        &self,
+        inquiry: &VerificationId,
+        is_begun: bool,
+        back_to: &str,
+    ) -> Result<Option<Url>, NotCreated> {
+        match self {
+            Self::Simulated => Ok(None),
+            Self::Persona(persona) => persona.page(inquiry, is_begun, back_to).await.map(Some),
         }
     }
 }

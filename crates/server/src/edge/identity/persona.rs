@@ -35,6 +35,7 @@ const PREFIXES: [(&str, Env); 2] =
 pub struct Persona {
     http: Client,
     inquiries: Url,
+    hosted: Url,
     template: String,
     deadline: Duration,
 }
@@ -70,7 +71,10 @@ impl Persona {
             .build()?;
         let base = settings.base_url.as_str().trim_end_matches('/');
         let inquiries = Url::parse(&format!("{base}/api/v1/inquiries"))?;
-        Ok(Self { http, inquiries, template: settings.template.clone(), deadline: PROVIDER_DEADLINE })
+        let hosted = settings.hosted_url.as_str().trim_end_matches('/');
+        let hosted = Url::parse(&format!("{hosted}/verify"))?;
+        let template = settings.template.clone();
+        Ok(Self { http, inquiries, hosted, template, deadline: PROVIDER_DEADLINE })
     }
 
     /// Opens an inquiry under the enclave's session. Asked again under the same name when no answer comes back, so
@@ -86,7 +90,7 @@ impl Persona {
         let ask = async {
             let mut tries = 1;
             loop {
-                match self.post(session_id, &body).await {
+                match self.post(self.inquiries.clone(), Some(session_id), &body).await {
                     Err(error) if tries < PROVIDER_TRIES => {
                         tracing::debug!(%error, "Persona did not answer; asked again");
                         tries += 1;
@@ -100,8 +104,45 @@ impl Persona {
         in_time.unwrap_or_else(|_| Err(NotCreated::new("no answer in time")))
     }
 
-    async fn post(&self, name: &str, body: &str) -> Result<(StatusCode, HeaderMap, Vec<u8>), reqwest::Error> {
-        let request = self.http.post(self.inquiries.clone()).header(IDEMPOTENCY_KEY, name);
+    /// The page of an inquiry in the hosted flow. What its person has begun holds what he showed: it opens with the
+    /// token of a session only, which is asked for here (API reference, "Resume an Inquiry").
+    pub async fn page(
+        &self,
+        inquiry: &VerificationId,
+        is_begun: bool,
+        back_to: &str,
+    ) -> Result<Url, NotCreated> {
+        let token = if is_begun { Some(self.resume(inquiry).await?) } else { None };
+        let mut page = self.hosted.clone();
+        page.query_pairs_mut()
+            .append_pair("inquiry-id", inquiry.as_str())
+            .append_pair("redirect-uri", back_to)
+            .extend_pairs(token.map(|token| ("session-token", token)));
+        Ok(page)
+    }
+
+    async fn resume(&self, inquiry: &VerificationId) -> Result<String, NotCreated> {
+        let mut address = self.inquiries.clone();
+        if let Ok(mut path) = address.path_segments_mut() {
+            path.extend([inquiry.as_str(), "resume"]);
+        }
+        let asked = tokio::time::timeout(self.deadline, self.post(address, None, "{}")).await;
+        let asked = asked.map_err(|_| NotCreated::new("no answer in time"))?;
+        let (status, headers, answer) = asked.map_err(|error| NotCreated::new(chain(&error)))?;
+        judge(status, &headers)?;
+        session_token(&answer).ok_or_else(|| NotCreated::new("Persona answered without a session's token"))
+    }
+
+    async fn post(
+        &self,
+        address: Url,
+        name: Option<&str>,
+        body: &str,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), reqwest::Error> {
+        let mut request = self.http.post(address);
+        if let Some(name) = name {
+            request = request.header(IDEMPOTENCY_KEY, name);
+        }
         let mut response: Response = request.body(body.to_owned()).send().await?;
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -121,17 +162,29 @@ fn read(
     answer: &[u8],
     session_id: &str,
 ) -> Result<VerificationId, NotCreated> {
-    if !matches!(status, StatusCode::OK | StatusCode::CREATED) {
-        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
-            tracing::error!(status = status.as_u16(), "Persona refuses to open inquiries: see its settings");
-        }
-        let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let (least, most) = PROVIDER_RETRY_AFTER_S.into_inner();
-        let retry_after_s = asked.unwrap_or(least).clamp(least, most);
-        return Err(NotCreated { cause: format!("Persona answered {status}"), retry_after_s });
-    }
+    judge(status, headers)?;
     inquiry(answer, session_id)
         .ok_or_else(|| NotCreated::new("Persona answered something else than an inquiry"))
+}
+
+/// Goes on only if Persona did what it was asked.
+fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), NotCreated> {
+    if matches!(status, StatusCode::OK | StatusCode::CREATED) {
+        return Ok(());
+    }
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        tracing::error!(status = status.as_u16(), "Persona refuses what it is asked for: see its settings");
+    }
+    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let (least, most) = PROVIDER_RETRY_AFTER_S.into_inner();
+    let retry_after_s = asked.unwrap_or(least).clamp(least, most);
+    Err(NotCreated { cause: format!("Persona answered {status}"), retry_after_s })
+}
+
+fn session_token(answer: &[u8]) -> Option<String> {
+    let document = json::parse(str::from_utf8(answer).ok()?).ok()?;
+    let token = document.at(&["meta", "session-token"])?.as_text()?;
+    (!token.is_empty()).then(|| token.to_owned())
 }
 
 fn inquiry(answer: &[u8], session_id: &str) -> Option<VerificationId> {
@@ -191,6 +244,7 @@ mod tests {
     fn an_api_key_is_of_this_environment() {
         let settings = PersonaSettings {
             base_url: Url::parse("https://persona.example/").unwrap(),
+            hosted_url: Url::parse("https://hosted.example/").unwrap(),
             api_key_file: PathBuf::new(),
             template: "itmpl_1".to_owned(),
             version: "2023-01-05".to_owned(),

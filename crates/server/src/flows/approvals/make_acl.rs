@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use boundary::Env;
 use boundary::acl::{Outcome, Rule, can_pass, threshold};
-use boundary::approval::{AclDocument, Document as _, KeyKind, Member, SigningKey};
+use boundary::approval::{
+    AclDocument, Document as _, KeyKind, Member, SigningKey, VOTER_CERTIFICATE_BYTES_MAX,
+};
 use boundary::json::Value as Json;
 use boundary::message::Amend;
+use domain::audit::hex;
 use domain::control::Act;
 use domain::ids::AclId;
 use domain::limits::{ACL_MEMBERS_MAX, IDENTIFIER_CHARS_MAX, RELEASE_DELAYS, VOTE_WINDOW};
@@ -25,6 +28,11 @@ use super::{
     ToSign, ask_to_sign, ballot_of, control, hash_of, news, not_believed, people_of, permitted, recorded,
 };
 use crate::app::App;
+use crate::edge::armour::{is_certificate, read_certificate};
+use crate::edge::assertion::unhex;
+
+/// How long an Ed25519 public key is.
+const ED25519_BYTES: usize = 32;
 
 /// A list as somebody fills it in.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +66,8 @@ pub struct DraftMember {
     pub veto: bool,
     /// Whether nothing goes without his yes.
     pub must: bool,
-    /// The public half of a key that he signs with away from any network, hexadecimal; empty: none.
+    /// The public half of a key that he signs with away from any network: an Ed25519 key or an OpenPGP certificate,
+    /// hexadecimal, or the armoured certificate; empty: none.
     pub offline_key: String,
 }
 
@@ -92,7 +101,7 @@ impl DraftAcl {
     /// The form of a list that is there.
     pub fn of(document: &AclDocument) -> Self {
         let offline = |member: &Member| {
-            let key = member.keys.iter().find(|key| key.kind == KeyKind::Ed25519);
+            let key = member.keys.iter().find(|key| key.kind != KeyKind::WebAuthn);
             key.map_or_else(String::new, |key| key.public_key.clone())
         };
         let members = document.members.iter().map(|member| DraftMember {
@@ -232,12 +241,13 @@ impl DraftAcl {
         }
         let mut keys = keys.clone();
         if !drafted.offline_key.is_empty() {
-            let public_key = drafted.offline_key.to_lowercase();
-            let is_key = public_key.len() == 64 && public_key.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if !is_key {
-                return Err(format!("give {} an offline key that is not 64 hexadecimal digits", person.name));
-            }
-            keys.push(SigningKey { kind: KeyKind::Ed25519, public_key, rp_id: None });
+            let key = offline_key(&drafted.offline_key);
+            keys.push(key.ok_or_else(|| {
+                format!(
+                    "give {} an offline key that is neither 64 hexadecimal digits nor one public OpenPGP certificate",
+                    person.name
+                )
+            })?);
         }
         Ok(Member {
             person_id: person.id.to_string(),
@@ -247,6 +257,17 @@ impl DraftAcl {
             keys,
         })
     }
+}
+
+/// An Ed25519 key, or an OpenPGP certificate, as it is pasted or as a list holds it.
+fn offline_key(text: &str) -> Option<SigningKey> {
+    let bytes = read_certificate(text).or_else(|| unhex(text))?;
+    let kind = match bytes.len() {
+        ED25519_BYTES => KeyKind::Ed25519,
+        1..=VOTER_CERTIFICATE_BYTES_MAX if is_certificate(&bytes) => KeyKind::OpenPgp,
+        _ => return None,
+    };
+    Some(SigningKey { kind, public_key: hex(&bytes), rp_id: None })
 }
 
 /// Who may be put on a list: owners and members who have finished their invitation.

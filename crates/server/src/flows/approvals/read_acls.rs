@@ -1,5 +1,6 @@
 //! Shows the lists, what they guard, and their changes.
 
+use api::vote::{ChangeRequest, VOTE_FILE_VERSION};
 use boundary::acl::{Outcome, outcome};
 use boundary::approval::{AclDocument, Document as _};
 use domain::control::Act;
@@ -49,6 +50,17 @@ pub struct ShownChange {
     pub outcome: Outcome,
     /// What the reader would sign for a yes and for a no; none: he has no vote, or has voted.
     pub to_sign: Option<[ToSign; 2]>,
+}
+
+impl ShownChange {
+    /// What is voted on, for `holdfast vote`: both documents, exactly as they are hashed.
+    pub fn request(&self) -> ChangeRequest {
+        ChangeRequest {
+            version: VOTE_FILE_VERSION,
+            acl: self.current.to_canonical(),
+            next: self.change.document.clone(),
+        }
+    }
 }
 
 /// The tenant's lists, newest first.

@@ -35,14 +35,13 @@ async fn stop(
 ) -> Result<(), Error> {
     let person = permitted(ctx, Act::Vote)?;
     let place = shown.list.place(person.as_str());
-    let member = place.map(|at| &shown.list.members[at]).filter(|member| member.veto);
-    let Some(member) = member else {
+    if !place.is_some_and(|at| shown.list.members[at].veto) {
         let text = "only a member with a veto stops what has passed";
         return Err(Refusal::new(Kind::Forbidden, "no-veto", text).into());
-    };
+    }
     may_be_stopped(shown.recovery.state)?;
     let cast = CastVote::Passkey { approve: false, credential: credential.to_owned() };
-    let ballot = read_ballot(app, &person, &member.keys, &shown.recovery, &cast).await?;
+    let ballot = read_ballot(app, &person, &shown.list, &shown.recovery.intent_hash, &cast).await?;
     let vote = Vote {
         recovery_id: shown.recovery.id.clone(),
         person_id: person,

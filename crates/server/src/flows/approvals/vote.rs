@@ -1,10 +1,11 @@
 //! A member's vote on a recovery: a signature over the hash of exactly this intent, or of its rejection. It is final.
+//! Also what a ballot is read from, for the votes on changes of lists.
 
 use api::vote::{BallotFile, VOTE_FILE_VERSION};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use boundary::approval::KeyKind;
-use boundary::message::{Ballot, Signature};
+use boundary::approval::{AclDocument, Document as _, KeyKind};
+use boundary::message::{Ballot, Signature, Weigh};
 use boundary::wire::Wire as _;
 use domain::approval::ControlState;
 use domain::control::Act;
@@ -55,15 +56,15 @@ async fn keep(
     entry: AuditEntry,
 ) -> Result<(), Error> {
     let person = permitted(ctx, Act::Vote)?;
-    let Some(at) = shown.list.place(person.as_str()) else {
+    if shown.list.place(person.as_str()).is_none() {
         let text = "you are not on the list that decides on this, so you have no vote on it";
         return Err(Refusal::new(Kind::Forbidden, "not-on-acl", text).into());
-    };
+    }
     if shown.votes.iter().any(|shown| shown.vote.person_id == person) {
         return Err(voted().into());
     }
     takes_votes(&shown.recovery, ctx)?;
-    let ballot = read_ballot(app, &person, &shown.list.members[at].keys, &shown.recovery, cast).await?;
+    let ballot = read_ballot(app, &person, &shown.list, &shown.recovery.intent_hash, cast).await?;
     let check = if shown.list.check_voters && ballot.approve {
         play_baseline(app, ctx, &person).await?;
         let opened = open_session(app, &ctx.principal.tenant, &person).await?;
@@ -119,24 +120,31 @@ fn takes_votes(recovery: &ControlRecovery, ctx: &Ctx) -> Result<(), Refusal> {
     Err(Refusal::new(Kind::Conflict, "vote-closed", text))
 }
 
-/// The ballot that was cast, if it is signed by one of these keys over this recovery's intent.
+/// The ballot that was cast, if this person signed it, with a key that the list has of him, over what has that hash.
 pub(super) async fn read_ballot(
     app: &App,
     person: &PersonId,
-    keys: &[boundary::approval::SigningKey],
-    recovery: &ControlRecovery,
+    list: &AclDocument,
+    hash: &[u8; 32],
     cast: &CastVote,
 ) -> Result<Ballot, Error> {
+    let keys = list.place(person.as_str()).map_or(&[][..], |at| &list.members[at].keys);
     match cast {
         CastVote::Passkey { approve, credential } => {
-            ballot_of(app, person, keys, (&recovery.intent_hash, *approve), credential).await
+            ballot_of(app, person, keys, (hash, *approve), credential).await
         }
         CastVote::File(text) => {
-            let ballot = parse_file(text, &recovery.intent_hash)?;
+            let ballot = parse_file(text, hash)?;
             if ballot.person_id != person.as_str() {
                 return Err(not_signed("this ballot is another person's").into());
             }
-            let holds = is_signed_by(keys, &control(app)?.origin, &recovery.intent_hash, &ballot);
+            let holds = match &ballot.signature {
+                Signature::OpenPgp(_) => {
+                    let acl = list.to_canonical().into_bytes();
+                    app.enclave.weigh(Weigh { acl, hash: *hash, ballot: ballot.clone() }).await?
+                }
+                _ => is_signed_by(keys, &control(app)?.origin, hash, &ballot),
+            };
             if holds { Ok(ballot) } else { Err(not_signed("no key of yours signed this ballot").into()) }
         }
     }
@@ -151,12 +159,13 @@ fn parse_file(text: &str, hash: &[u8; 32]) -> Result<Ballot, Refusal> {
         return Err(fault("is of another version than this service reads"));
     }
     if unhex(&file.hash).as_deref() != Some(hash.as_slice()) {
-        return Err(fault("is for another recovery than this one"));
+        return Err(fault("is for something else than what this page shows"));
     }
     let signature = STANDARD.decode(&file.signature).map_err(|_| fault("has no readable signature"))?;
-    if file.kind != KeyKind::Ed25519.as_str() {
-        return Err(fault("is not signed with an offline key: no other kind is on a list here"));
-    }
-    let signature = Signature::Ed25519(signature);
+    let signature = match KeyKind::parse(&file.kind) {
+        Some(KeyKind::Ed25519) => Signature::Ed25519(signature),
+        Some(KeyKind::OpenPgp) => Signature::OpenPgp(signature),
+        Some(KeyKind::WebAuthn) | None => return Err(fault("is not signed with an offline key")),
+    };
     Ok(Ballot { person_id: file.person_id, approve: file.approve, signature })
 }

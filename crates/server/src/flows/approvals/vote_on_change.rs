@@ -1,5 +1,5 @@
-//! A member's vote on another version of his list: a passkey's signature over that version's hash, or over its
-//! rejection. It is final.
+//! A member's vote on another version of his list: a signature over that version's hash, or over its rejection. It is
+//! final.
 
 use boundary::wire::Wire as _;
 use domain::approval::ChangeState;
@@ -11,7 +11,8 @@ use store::audit::AuditEntry;
 use super::super::{Ctx, Error};
 use super::read_acls::{find_acl, find_change};
 use super::settle_change::settle_change;
-use super::{ballot_of, document_of, permitted, recorded};
+use super::vote::{CastVote, read_ballot};
+use super::{document_of, permitted, recorded};
 use crate::app::App;
 
 /// Keeps the vote, and does what follows from it.
@@ -19,40 +20,40 @@ pub async fn vote_on_change(
     app: &App,
     ctx: &Ctx,
     (acl, change): (&str, &str),
-    approve: bool,
-    credential: &str,
+    cast: &CastVote,
 ) -> Result<ChangeState, Error> {
     let acl = find_acl(app, ctx, acl).await?;
     let change = find_change(app, ctx, &acl, change).await?;
     let about = |action: &str| AuditEntry {
-        reason: Some(format!("list {} change {} {}", acl.id, change.id, word(approve))),
+        reason: Some(format!("list {} change {}", acl.id, change.id)),
         ..ctx.entry(app, action)
     };
-    let voted = cast(app, ctx, (&acl, &change), (approve, credential), about("acl.change-voted")).await;
+    let voted = keep(app, ctx, (&acl, &change), cast, about("acl.change-voted")).await;
     recorded(app, ctx, about("acl.vote-refused"), voted).await?;
     settle_change(app, &ctx.principal.tenant, &change.id, ctx.now, &ctx.request_id).await
 }
 
-async fn cast(
+async fn keep(
     app: &App,
     ctx: &Ctx,
     (acl, change): (&store::acls::Acl, &Change),
-    (approve, credential): (bool, &str),
+    cast: &CastVote,
     entry: AuditEntry,
 ) -> Result<(), Error> {
     let person = permitted(ctx, Act::Vote)?;
     let document = document_of(acl)?;
-    let Some(at) = document.place(person.as_str()) else {
+    if document.place(person.as_str()).is_none() {
         let text = "you are not on this list, so you have no vote on it";
         return Err(Refusal::new(Kind::Forbidden, "not-on-acl", text).into());
-    };
+    }
     takes_votes(change, acl.version, ctx)?;
-    let keys = &document.members[at].keys;
-    let ballot = ballot_of(app, &person, keys, (&change.hash, approve), credential).await?;
+    let ballot = read_ballot(app, &person, &document, &change.hash, cast).await?;
+    let reason = entry.reason.map(|what| format!("{what} {}", word(ballot.approve)));
+    let entry = AuditEntry { reason, ..entry };
     let vote = Vote {
         change_id: change.id.clone(),
         person_id: person,
-        approve,
+        approve: ballot.approve,
         ballot: ballot.to_bytes(),
         voted_at: ctx.now,
     };

@@ -16,6 +16,7 @@ use super::views::account as view;
 use super::views::refused;
 use super::{Posted, Stop, Visitor, cookie};
 use crate::app::App;
+use crate::edge::identity::Provider;
 use crate::flows::Error;
 use crate::flows::approvals::{self, Baseline};
 use crate::flows::people::{self, Begun};
@@ -29,6 +30,7 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/control/account", get(show))
         .route("/control/account/check", post(begin_check))
+        .route("/control/identity/{verification_id}", get(open_check))
         .route("/control/account/password", post(change_password))
         .route("/control/account/factors", get(show_factors).post(add_factor))
         .route("/control/account/passkeys/{passkey_id}/remove", post(remove_passkey))
@@ -57,14 +59,26 @@ async fn baseline(app: &App, visitor: &Visitor) -> Result<Option<Baseline>, Erro
     approvals::read_baseline(app, &visitor.ctx()).await.map(Some)
 }
 
-/// Leads to the page of the check, which in a sandbox is ours; a provider's own is reached by what he sends.
+/// Begins the check. One that is played here is led to at once; to a provider's own page leads a link of the account's
+/// page, since no form here may lead off this site.
 async fn begin_check(State(app): State<Arc<App>>, Posted(visitor, _): Posted) -> Result<Redirect, Stop> {
     visitor.permit(Act::RequestRecovery)?;
     let begun = approvals::begin_baseline(&app, &visitor.ctx()).await?;
+    let is_played = matches!(app.provider, Some(Provider::Simulated));
     Ok(match begun {
-        Some(id) if app.sandbox.is_some() => Redirect::to(&format!("/identity/{id}")),
+        Some(id) if is_played => Redirect::to(&format!("/identity/{id}")),
         _ => Redirect::to(HERE),
     })
+}
+
+/// Leads to where a check of one's own is gone on with.
+async fn open_check(
+    State(app): State<Arc<App>>,
+    PathId(id): PathId,
+    visitor: Visitor,
+) -> Result<Redirect, Stop> {
+    visitor.permit(Act::RequestRecovery)?;
+    Ok(Redirect::to(&approvals::open_person_check(&app, &visitor.ctx(), &id).await?))
 }
 
 async fn change_password(

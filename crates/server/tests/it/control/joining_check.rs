@@ -1,6 +1,7 @@
 //! The identity check with which whoever may ask and vote ends his invitation.
 
-use testkit::{App, Person, link_of};
+use testkit::persona::{Mood, Persona};
+use testkit::{App, Person, Plan, link_of};
 
 use super::PASSWORD;
 use super::approvals::play_at;
@@ -81,4 +82,39 @@ async fn joining_does_not_wait_for_the_enclave() {
     assert_eq!(nora.post(CHECK, &[]).await.status, 503);
     nora.sign_in().await;
     assert!(nora.open("/control/account").await.text().contains("You have not proved it yet"));
+}
+
+/// Where a link of a page leads.
+async fn led_to(person: &Person, path: &str) -> String {
+    let answer = person.get(path).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    answer.header("location").to_owned()
+}
+
+#[tokio::test]
+async fn a_providers_own_page_is_led_to_and_one_that_was_begun_with_a_token() {
+    let persona = Persona::start().await;
+    let app = Plan::default().with_persona(&persona).start().await;
+    let (mut nora, _) = join(&app, "member").await;
+    assert_eq!(begin(&mut nora).await, "/control/account", "no form leads off the site");
+    let page = nora.open("/control/account").await.text();
+    let id = persona.inquiries().pop().expect("an inquiry");
+    let path = format!("/control/identity/{id}");
+    assert!(page.contains(&format!("href=\"{path}\"")) && page.contains("Go on with it"), "{page}");
+    let origin = app.control_url().replace(':', "%3A").replace('/', "%2F");
+    let hosted = format!("https://hosted.example/verify?inquiry-id={id}&redirect-uri={origin}%2Fcontrol");
+    assert_eq!(led_to(&nora, &path).await, hosted);
+    assert_eq!(persona.asked().len(), 1, "what is new opens to its link");
+    // Another person's check is none, whoever he is.
+    let other = app.person("member-1").await;
+    assert_eq!(other.get(&path).await.status, 404);
+    let stranger = app.person_of(domain::credential::TenantKind::Retail, "owner").await;
+    assert_eq!(stranger.get(&path).await.status, 404);
+    assert_eq!(app.person("auditor").await.get(&path).await.status, 403);
+    app.place.run(&format!("UPDATE verifications SET state = 'PENDING' WHERE id = '{id}'"));
+    assert_eq!(led_to(&nora, &path).await, format!("{hosted}&session-token=a%2Btoken"));
+    persona.is(Mood::Says("500 Internal Server Error"));
+    assert_eq!(nora.get(&path).await.status, 503);
+    app.place.run(&format!("UPDATE verifications SET state = 'COMPLETED' WHERE id = '{id}'"));
+    assert_eq!(nora.get(&path).await.status, 409);
 }

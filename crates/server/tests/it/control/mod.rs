@@ -13,6 +13,7 @@ mod keys;
 mod log;
 mod mail;
 mod notices;
+mod offline_votes;
 mod passkeys;
 mod policy;
 mod records;

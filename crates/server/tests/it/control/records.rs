@@ -13,6 +13,24 @@ fn sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// Verifies a JWS of ES256 and prints its payload.
+const PYTHON: &str = r#"
+import base64, json, sys
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives import hashes
+record, jwks = json.load(sys.stdin)
+raw = lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+number = lambda data: int.from_bytes(data, "big")
+header, payload, signature = record.split(".")
+kid = json.loads(raw(header))["kid"]
+jwk = next(key for key in jwks["keys"] if key["kid"] == kid)
+key = ec.EllipticCurvePublicNumbers(number(raw(jwk["x"])), number(raw(jwk["y"])), ec.SECP256R1()).public_key()
+bits = raw(signature)
+der = utils.encode_dss_signature(number(bits[:32]), number(bits[32:]))
+key.verify(der, (header + "." + payload).encode(), ec.ECDSA(hashes.SHA256()))
+sys.stdout.buffer.write(raw(payload))
+"#;
+
 /// The record of a download, verified by the keys that the service publishes.
 async fn verified(app: &App, answer: &Answer) -> Record {
     assert_eq!(
@@ -23,7 +41,11 @@ async fn verified(app: &App, answer: &Answer) -> Record {
     );
     assert!(answer.header("content-disposition").starts_with("attachment; filename="));
     let jwks = app.partner().get("/.well-known/jwks.json").await.ok();
-    Record::verify(&answer.body, &serde_json::from_value(jwks).unwrap()).unwrap()
+    let both = serde_json::json!([answer.text(), jwks]).to_string();
+    let record = Record::verify(&answer.body, &serde_json::from_value(jwks).unwrap()).unwrap();
+    let foreign = testkit::foreign::python(PYTHON, &[], both.as_bytes());
+    assert_eq!(foreign, record.payload.as_bytes(), "by another implementation");
+    record
 }
 
 async fn a_check_leaves_a_record_that_anybody_verifies(app: App) {

@@ -191,8 +191,8 @@ fn member(candidate: &Candidate, filled: &Filled) -> Markup {
     html! {
         (parts::select(&Field::text(&seat, &label).holding(filled.seat(id)).hinting(hint), &seats))
         @if known.is_some() {
-            (parts::field(&Field::text(&offline, &format!("Offline key of {}", candidate.person.name)).holding(key)
-                .hinting("The public half of an Ed25519 key, 64 hexadecimal digits, for votes made away from any network.")
+            (parts::text_area(&Field::text(&offline, &format!("Offline key of {}", candidate.person.name)).holding(key)
+                .hinting("For votes made away from any network: an Ed25519 key, 64 hexadecimal digits, or a public OpenPGP certificate that signs.")
                 .optional()))
         }
     }

@@ -7,20 +7,21 @@ mod view_tests;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::header::CONTENT_DISPOSITION;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use domain::control::Act;
 use domain::refusal::{Kind, Refusal};
 
 use super::{Fields, Posted, Stop, Visitor, views};
 use crate::app::App;
 use crate::flows::Error;
-use crate::flows::approvals::{self, DraftAcl};
+use crate::flows::approvals::{self, CastVote, DraftAcl};
 use form::Filled;
 
-pub(super) use view::vote_form;
+pub(super) use view::{offline_vote, vote_form};
 #[cfg(test)]
 pub(super) use view_tests::document as sample_document;
 
@@ -33,6 +34,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/control/acls/{acl}", get(show))
         .route("/control/acls/{acl}/change", get(show_change_form).post(propose))
         .route("/control/acls/{acl}/changes/{change}", get(show_change).post(vote))
+        .route("/control/acls/{acl}/changes/{change}/request", get(request_file))
+        .route("/control/acls/{acl}/changes/{change}/ballot", post(ballot))
         .route("/control/acls/{acl}/attach", post(draft_attachment))
         .route("/control/acls/{acl}/attached", post(attach))
 }
@@ -145,8 +148,31 @@ async fn vote(
     Posted(visitor, fields): Posted,
 ) -> Result<Redirect, Stop> {
     visitor.permit(Act::Vote)?;
-    let (approve, credential) = (approves(&fields)?, fields.raw("credential"));
-    approvals::vote_on_change(&app, &visitor.ctx(), (&acl, &change), approve, credential).await?;
+    let cast =
+        CastVote::Passkey { approve: approves(&fields)?, credential: fields.raw("credential").to_owned() };
+    approvals::vote_on_change(&app, &visitor.ctx(), (&acl, &change), &cast).await?;
+    Ok(Redirect::to(&format!("/control/acls/{acl}/changes/{change}")))
+}
+
+/// What is voted on, as a file, for whoever looks at it and signs away from any network.
+async fn request_file(
+    State(app): State<Arc<App>>,
+    Path((acl, change)): Path<(String, String)>,
+    visitor: Visitor,
+) -> Result<Response, Stop> {
+    let shown = approvals::read_change(&app, &visitor.ctx(), &acl, &change).await?;
+    let name = format!("attachment; filename=\"change-{}.json\"", shown.change.id);
+    Ok(([(CONTENT_DISPOSITION, name)], Json(shown.request())).into_response())
+}
+
+async fn ballot(
+    State(app): State<Arc<App>>,
+    Path((acl, change)): Path<(String, String)>,
+    Posted(visitor, fields): Posted,
+) -> Result<Redirect, Stop> {
+    visitor.permit(Act::Vote)?;
+    let cast = CastVote::File(fields.raw("ballot").to_owned());
+    approvals::vote_on_change(&app, &visitor.ctx(), (&acl, &change), &cast).await?;
     Ok(Redirect::to(&format!("/control/acls/{acl}/changes/{change}")))
 }
 

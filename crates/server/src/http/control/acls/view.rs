@@ -10,7 +10,7 @@ use store::acls::Acl;
 
 use super::super::Visitor;
 use super::super::look::parts::{self, Column, Field, Mark, Passkey, Tone};
-use super::super::look::{Page, Section, page};
+use super::super::look::{Page, Section, Shell, page};
 use crate::flows::approvals::{Attaching, Cast, RosterStands, ShownAcl, ShownChange, ToSign};
 
 /// Every list.
@@ -121,6 +121,7 @@ pub(super) fn change(visitor: &Visitor, shown: &ShownChange) -> Page {
             p { "Your passkey signs exactly this version. A vote is final." }
             (vote_form(visitor, &here, "yes", &yes.options, "Vote yes"))
             (vote_form(visitor, &here, "no", &no.options, "Vote no"))
+            (offline_vote(&shell, &here))
         }
     };
     page(&shell, &format!("Version {} of {}", shown.change.version, shown.acl.name), &content)
@@ -140,6 +141,18 @@ fn what_next(shown: &ShownChange) -> String {
         (ChangeState::Applied, _) => "The list is this now.".to_owned(),
         (ChangeState::Declined, _) => "The list stays as it was.".to_owned(),
         (ChangeState::Expired, _) => "Not enough said yes in time: the list stays as it was.".to_owned(),
+    }
+}
+
+/// The way of whoever reads what is asked where there is no network, and signs it there.
+pub(in crate::http::control) fn offline_vote(shell: &Shell, path: &str) -> Markup {
+    html! {
+        h3 { "Or vote away from any network" }
+        p { a href=(format!("{path}/request")) { "Take the request" } " to where your offline key is, or your OpenPGP key; sign it there with " code { "holdfast vote sign" } ", and paste the ballot." }
+        (shell.form(&format!("{path}/ballot"), &html! {
+            (parts::text_area(&Field::text("ballot", "The ballot's file")))
+            (parts::button("Hand in the ballot"))
+        }))
     }
 }
 

@@ -10,11 +10,11 @@ use maud::{Markup, html};
 use store::signed_records::SignedRecord;
 
 use super::super::Visitor;
-use super::super::acls::vote_form;
+use super::super::acls::{offline_vote, vote_form};
 use super::super::look::parts::{self, Column, Field, Mark, Notice, Passkey, Tone};
 use super::super::look::{Page, Section, Shell, page};
 use super::super::stored;
-use super::super::views::said;
+use super::super::views::{check_path, said};
 use crate::flows::approvals::{RECOVERIES_SHOWN, RequestRecovery, ShownRecovery, ToSign};
 
 /// The recoveries, newest first.
@@ -102,7 +102,7 @@ pub(super) fn show(
         (guarded(shown))
         @if let (true, Some(check)) = (is_mine, &recovery.verification_id) {
             @if matches!(shown.check, PersonCheck::Waiting(_)) && !shown.is_in_review && recovery.state == ControlState::Requested {
-                p { a href=(format!("/identity/{check}")) { "Prove who you are" } ": until then no vote takes effect." }
+                p { a href=(check_path(check)) { "Prove who you are" } ": until then no vote takes effect." }
             }
         }
         (stored::record(&shell, &path, record))
@@ -113,12 +113,7 @@ pub(super) fn show(
                 p { "Your passkey signs exactly what is shown here. A vote is final." }
                 (vote_form(visitor, &format!("{path}/vote"), "yes", &yes.options, "Vote yes"))
                 (vote_form(visitor, &format!("{path}/vote"), "no", &no.options, "Vote no"))
-                h3 { "Or vote away from any network" }
-                p { a href=(format!("{path}/request")) { "Take the request" } " to where your offline key is, sign it there, and paste the ballot." }
-                (shell.form(&format!("{path}/ballot"), &html! {
-                    (parts::text_area(&Field::text("ballot", "The ballot's file")))
-                    (parts::button("Hand in the ballot"))
-                }))
+                (offline_vote(&shell, &path))
             } @else {
                 p { "It has passed and still waits. You can stop it, for good." }
                 (parts::passkey(&visitor.csrf, &format!("{path}/stop"), Passkey::Get, &no.options, &parts::grave("Stop it")))
@@ -215,7 +210,7 @@ fn check_of_vote(visitor: &Visitor, cast: &crate::flows::approvals::ShownVote) -
             (PersonCheck::Waiting(until), Some(_)) if visitor.now >= until => ", which lapsed: the check did not end in time",
             (PersonCheck::Waiting(_), Some(check)) => {
                 ", which counts once the check has passed"
-                @if cast.vote.person_id == visitor.person.id { " " a href=(format!("/identity/{check}")) { "Prove who you are" } }
+                @if cast.vote.person_id == visitor.person.id { " " a href=(check_path(check)) { "Prove who you are" } }
             },
             (PersonCheck::Failed, _) => ", which lapsed: the check was not passed",
             _ => "",

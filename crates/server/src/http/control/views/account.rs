@@ -7,7 +7,7 @@ use super::super::Visitor;
 use super::super::look::parts::{self, Column, Field, Notice};
 use super::super::look::{Page, Section, Shell, page};
 use super::invitation::{code_list, new_password};
-use super::{fault_of, set_up, why};
+use super::{check_path, fault_of, set_up, why};
 use crate::flows::approvals::Baseline;
 use crate::flows::people::{Account, Setup};
 
@@ -85,7 +85,10 @@ fn identity(shell: &Shell, baseline: &Baseline) -> Markup {
                     p { "You have not proved it yet. Each check that a recovery asks of you is compared with the first." }
                     (deed("Prove who you are"))
                 },
-                Baseline::Begun(_) => { p { "The check is begun, and not finished." } (deed("Go on with it")) },
+                Baseline::Begun(id) => {
+                    p { "The check is begun, and not finished." }
+                    (parts::deeds(&parts::link(&check_path(id), "Go on with it")))
+                },
                 Baseline::Judged => p { "You have done your part; the check is looked at." },
                 Baseline::Failed => { p { "The check ended, and did not show it." } (deed("Start it again")) },
                 Baseline::Stands(at) => p { "You proved it " (shell.time(*at)) ". Each later check is compared with that." },

@@ -10,6 +10,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use domain::control::Act;
+use domain::ids::VerificationId;
 use domain::refusal::{Kind, Refusal};
 use maud::{Markup, html};
 
@@ -99,4 +100,9 @@ pub(super) fn why(refusal: Option<&Refusal>) -> Markup {
 /// What is wrong with a field.
 pub(super) fn fault_of<'r>(refusal: Option<&'r Refusal>, name: &str) -> Option<&'r str> {
     refusal?.fields.get(name)?.first().map(String::as_str)
+}
+
+/// Where somebody goes on with an identity check of his own.
+pub(super) fn check_path(id: &VerificationId) -> String {
+    format!("/control/identity/{id}")
 }
