@@ -1,5 +1,7 @@
 //! Every page of Control that one gets to by a link, as an owner sees it.
 
+use serde_json::json;
+
 use super::stage::{Stage, look_at};
 
 const PAGES: [(&str, &str); 22] = [
@@ -46,4 +48,58 @@ async fn an_owner_looks_at_everything() {
     owner.go(&stage.at("/control/no-such-page")).await;
     owner.picture("error").await;
     assert_eq!(owner.barriers().await, [""; 0], "error");
+}
+
+/// More than a page holds of what grows by itself, and the pages that only something that is there has.
+#[tokio::test]
+async fn an_owner_looks_at_pages_that_are_full() {
+    let stage = Stage::new();
+    let stored = stage.store("captain", "HOT", b"abandon ability able about above absent").await;
+    let owner = stage.signed_in("owner@").await;
+    for number in 1..=60 {
+        let named = json!({ "name": format!("exporter of branch {number}"), "scopes": ["audit"] });
+        stage.sandbox.post("partner", "/v1/credentials", &named).await;
+    }
+    // Nobody listens there, so that its deliveries fail and are tried again.
+    let target = json!({
+        "url": "http://127.0.0.1:9/hooks/holdfast/a-path-that-is-long-enough-to-need-more-than-one-line-on-a-phone",
+        "description": "Bookkeeping of the branch offices",
+    });
+    let webhook = stage.sandbox.post("partner", "/v1/webhooks", &target).await;
+    let webhook = webhook["id"].as_str().expect("a webhook");
+    for _ in 0..3 {
+        stage.sandbox.post("partner", &format!("/v1/webhooks/{webhook}/test"), &json!({})).await;
+    }
+    for (name, path) in [
+        ("credentials-many", "/control/settings/credentials"),
+        ("log-many", "/control/log"),
+        ("outbox-many", "/control/outbox"),
+        ("notices-many", "/control/notices"),
+        ("webhooks-one", "/control/settings/webhooks"),
+    ] {
+        owner.go(&stage.at(path)).await;
+        look_at(&owner, name).await;
+    }
+    for (name, of) in [("log-older", "/control/log"), ("outbox-older", "/control/outbox")] {
+        owner.go(&stage.at(of)).await;
+        owner.press("Older").await;
+        look_at(&owner, name).await;
+    }
+    owner.go(&stage.at("/control/settings/credentials")).await;
+    owner.press("Revoke").await;
+    look_at(&owner, "credential-revoke").await;
+    let path = format!("/control/settings/webhooks/{webhook}");
+    for (name, more) in [("webhook", ""), ("webhook-edit", "/edit"), ("webhook-secret", "/rotate-secret")] {
+        owner.go(&stage.at(&format!("{path}{more}"))).await;
+        look_at(&owner, name).await;
+    }
+    for (name, path) in [
+        ("backup-checked", format!("/control/backups/{}", stored.backup)),
+        ("key-checked", format!("/control/keys/{}", stored.key)),
+    ] {
+        owner.go(&stage.at(&path)).await;
+        owner.press("Check now").await;
+        owner.wait_for("it is whole").await;
+        look_at(&owner, name).await;
+    }
 }

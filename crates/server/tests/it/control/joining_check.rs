@@ -106,7 +106,8 @@ async fn a_providers_own_page_is_led_to_and_one_that_was_begun_with_a_token() {
     assert_eq!(led_to(&nora, &path).await, hosted);
     assert_eq!(persona.asked().len(), 1, "what is new opens to its link");
     // Another person's check is none, whoever he is.
-    let other = app.person("member-1").await;
+    let mut other = app.person("member-1").await;
+    begin(&mut other).await;
     assert_eq!(other.get(&path).await.status, 404);
     let stranger = app.person_of(domain::credential::TenantKind::Retail, "owner").await;
     assert_eq!(stranger.get(&path).await.status, 404);
