@@ -1,8 +1,12 @@
 //! Every page of Control that one gets to by a link, as an owner sees it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::stage::{Stage, look_at};
+
+const BETWEEN_CALLS: Duration = Duration::from_millis(150);
 
 const PAGES: [(&str, &str); 22] = [
     ("home", "/control"),
@@ -59,10 +63,14 @@ async fn an_owner_looks_at_pages_that_are_full() {
     for number in 1..=60 {
         let named = json!({ "name": format!("exporter of branch {number}"), "scopes": ["audit"] });
         stage.sandbox.post("partner", "/v1/credentials", &named).await;
+        // No faster than a caller may go on for long.
+        tokio::time::sleep(BETWEEN_CALLS).await;
     }
-    // Nobody listens there, so that its deliveries fail and are tried again.
+    // Nobody listens there any more, so that its deliveries fail and are tried again.
+    let left = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let left = left.expect("an address");
     let target = json!({
-        "url": "http://127.0.0.1:9/hooks/holdfast/a-path-that-is-long-enough-to-need-more-than-one-line-on-a-phone",
+        "url": format!("http://{left}/hooks/holdfast/long-enough-to-need-more-than-one-line-on-a-phone"),
         "description": "Bookkeeping of the branch offices",
     });
     let webhook = stage.sandbox.post("partner", "/v1/webhooks", &target).await;
@@ -80,7 +88,7 @@ async fn an_owner_looks_at_pages_that_are_full() {
         owner.go(&stage.at(path)).await;
         look_at(&owner, name).await;
     }
-    for (name, of) in [("log-older", "/control/log"), ("outbox-older", "/control/outbox")] {
+    for (name, of) in [("log-older", "/control/log"), ("notices-older", "/control/notices")] {
         owner.go(&stage.at(of)).await;
         owner.press("Older").await;
         look_at(&owner, name).await;

@@ -119,7 +119,7 @@ pub fn found(verdict: &Verdict) -> Markup {
         return parts::told(Tone::Bad, &content);
     }
     let content = html! {
-        p { "Checked just now: it is whole, as it was stored." }
+        p { "Checked just now: it is whole." }
         @if verdict.record.is_none() {
             p { "The service compared the file's digest. The enclave does not look into files, so there is no record of its own." }
         }
@@ -127,16 +127,16 @@ pub fn found(verdict: &Verdict) -> Markup {
     parts::told(Tone::Good, &content)
 }
 
-/// The way to the enclave's last record about what is at this path.
-pub fn record(shell: &Shell, path: &str, kept: Option<&SignedRecord>) -> Markup {
-    html! {
-        @if let Some(kept) = kept {
-            p {
-                a href=(format!("{path}/record.jws")) { "Download the enclave's signed record" }
-                " of " (shell.time(kept.made_at)) ". Anybody can verify it with " code { "holdfast verify-record" } "."
-            }
+/// The way to the enclave's last record about what is at this path, among its facts.
+pub fn record(shell: &Shell, path: &str, kept: Option<&SignedRecord>) -> Option<(&'static str, Markup)> {
+    let way = |kept: &SignedRecord| {
+        html! {
+            a href=(format!("{path}/record.jws")) { "Download what the enclave signed" }
+            " of " (parts::moment(shell.clock, kept.made_at))
+            p.soft { "Anybody can verify it: " code { "holdfast verify-record" } }
         }
-    }
+    };
+    kept.map(|kept| ("Signed record", way(kept)))
 }
 
 /// A record as a file (RFC 7515 §9.2.1).

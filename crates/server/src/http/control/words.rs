@@ -131,7 +131,16 @@ pub fn actor(kind: &str, id: &str) -> Markup {
         "person" => "Person",
         other => other,
     };
-    html! { (words) @if kind != "service" { " " code { (id) } } }
+    html! { (words) @if kind != "service" { " " code title=(id) { (short(id)) } } }
+}
+
+/// The end of an id, which tells it from others where many stand below one another, and does not leave the sign before
+/// it; whole where it is short.
+pub fn short(id: &str) -> String {
+    match id.rsplit_once('-') {
+        Some((_, end)) if end.len() >= 12 => format!("…\u{2060}{end}"),
+        _ => id.to_owned(),
+    }
 }
 
 /// A number of bytes.

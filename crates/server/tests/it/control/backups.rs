@@ -94,7 +94,7 @@ async fn a_backup_is_checked_deleted_and_kept_by_who_may() {
         page.text()
     );
     let checked = owner.post(&format!("{path}/check"), &[]).await;
-    assert!(checked.text().contains("it is whole, as it was stored"), "{}", checked.text());
+    assert!(checked.text().contains("Checked just now: it is whole."), "{}", checked.text());
     let deleted = owner.post(&format!("{path}/delete"), &[]).await;
     let page = owner.follow(&deleted).await;
     assert!(

@@ -61,7 +61,7 @@ async fn a_check_leaves_a_record_that_anybody_verifies(app: App) {
         assert_eq!(owner.get(&record).await.status, 404, "nothing was signed yet");
         assert!(!owner.open(&path).await.text().contains("record.jws"));
         let checked = owner.post(&format!("{path}/check"), &[]).await.text();
-        assert!(checked.contains("it is whole, as it was stored") && checked.contains(&record), "{checked}");
+        assert!(checked.contains("Checked just now: it is whole.") && checked.contains(&record), "{checked}");
         assert!(auditor.get(&path).await.text().contains(&record), "who reads takes it too");
         let first = auditor.get(&record).await;
         let stranger = app.person_of(TenantKind::Retail, "owner").await;

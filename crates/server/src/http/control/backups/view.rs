@@ -87,9 +87,8 @@ pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
     let backup = shown.backup;
     let content = html! {
         @if let Some(verdict) = shown.check { (stored::found(verdict)) }
-        (facts(shell, backup))
+        (facts(shell, shown))
         (deeds(shell, shown))
-        (stored::record(shell, &path(backup), shown.record.as_ref()))
         h2 { "What happened" }
         (history(shell, shown.history))
         @if shown.may.delete && backup.state == BackupState::Confirmed { (deletion(shell, backup)) }
@@ -97,7 +96,8 @@ pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
     page(shell, &name(backup), &content)
 }
 
-fn facts(shell: &Shell, backup: &ListedBackup) -> Markup {
+fn facts(shell: &Shell, shown: &Shown<'_>) -> Markup {
+    let backup = shown.backup;
     let key = format!("{}/{}", Section::Keys.path(), backup.key_id);
     let mut facts = vec![
         ("State", words::backup_state(backup.state)),
@@ -118,6 +118,7 @@ fn facts(shell: &Shell, backup: &ListedBackup) -> Markup {
     if backup.metadata != "{}" {
         facts.push(("Metadata", html! { code { (backup.metadata) } }));
     }
+    facts.extend(stored::record(shell, &path(backup), shown.record.as_ref()));
     facts.push(("Backup", html! { code { (backup.id) } }));
     parts::facts(&facts)
 }

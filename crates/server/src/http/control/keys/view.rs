@@ -87,7 +87,7 @@ pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
     let content = html! {
         @if let Some(verdict) = shown.check { (stored::found(verdict)) }
         (parts::lead(words::key_state_meaning(key.state)))
-        (facts(key))
+        (facts(shell, shown))
         (parts::deeds(&html! {
             (parts::link(&format!("{}/public-key.txt", path(key)), "Download the public key"))
             (parts::link("/.well-known/verification-key.pem", "Download the verification key"))
@@ -96,7 +96,6 @@ pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
                 (shell.form(&format!("{}/check", path(key)), &parts::button("Check now")))
             }
         }))
-        (stored::record(shell, &path(key), shown.record.as_ref()))
         h2 { "What it guards" }
         (guarded(shell, shown))
         h2 { "What happened" }
@@ -111,7 +110,8 @@ fn step(act: &KeyAct) -> Markup {
     html! { p { (words::action(&act.action)) } p.soft { (words::actor(&act.actor_type, &act.actor)) } }
 }
 
-fn facts(key: &ListedKey) -> Markup {
+fn facts(shell: &Shell, shown: &Shown<'_>) -> Markup {
+    let key = shown.key;
     let other = |id: &domain::ids::KeyId| {
         html! { a href=(format!("{}/{id}", Section::Keys.path())) { code { (id) } } }
     };
@@ -133,6 +133,7 @@ fn facts(key: &ListedKey) -> Markup {
     if let Some(id) = &key.superseded_by {
         facts.push(("Replaced by", other(id)));
     }
+    facts.extend(stored::record(shell, &path(key), shown.record.as_ref()));
     facts.push(("Key", html! { code { (key.id) } }));
     parts::facts(&facts)
 }

@@ -85,16 +85,15 @@ fn row(shell: &Shell, sequenced: &Sequenced) -> Vec<Markup> {
 }
 
 fn about(entry: &AuditEntry) -> Markup {
-    let short = |id: &str| id.split('-').next_back().unwrap_or(id).to_owned();
     html! {
         @if let Some(id) = &entry.key_id {
-            div { a href=(format!("{}/{id}", Section::Keys.path())) title=(id) { "Key …" (short(id.as_str())) } }
+            div { a href=(format!("{}/{id}", Section::Keys.path())) title=(id) { "Key " (words::short(id.as_str())) } }
         }
         @if let Some(id) = &entry.backup_id {
-            div { a href=(format!("{}/{id}", Section::Backups.path())) title=(id) { "Backup …" (short(id.as_str())) } }
+            div { a href=(format!("{}/{id}", Section::Backups.path())) title=(id) { "Backup " (words::short(id.as_str())) } }
         }
-        @if let Some(id) = &entry.recovery_id { div title=(id) { "Recovery …" (short(id.as_str())) } }
-        @if let Some(id) = &entry.verification_id { div title=(id) { "Check …" (short(id.as_str())) } }
+        @if let Some(id) = &entry.recovery_id { div title=(id) { "Recovery " (words::short(id.as_str())) } }
+        @if let Some(id) = &entry.verification_id { div title=(id) { "Check " (words::short(id.as_str())) } }
         @if let Some(id) = &entry.customer_id { div { "Customer " (id) } }
         @if let Some(id) = &entry.package_id { div { "Package " (id) } }
     }
@@ -106,7 +105,7 @@ fn result(entry: &AuditEntry) -> Markup {
         "refused" => parts::state(Tone::Bad, Mark::Cross, "Refused"),
         other => parts::state(Tone::Waiting, Mark::Diamond, other),
     };
-    html! { (state) @if let Some(reason) = &entry.reason { span.ago { (reason) } } }
+    html! { (state) @if let Some(reason) = &entry.reason { span.ago.wraps { (reason) } } }
 }
 
 /// What verifying the chain found.
@@ -116,7 +115,8 @@ pub fn verified(shell: &Shell, chain: &Chain) -> Page {
             None if chain.entries == 0 => (parts::told(Tone::Good, &html! { p { "The log is empty, and whole." } })),
             None => (parts::told(Tone::Good, &html! {
                 p { strong { "The chain is whole." } }
-                p { "Each of the " (chain.entries) " entries is as it was hashed, names the one before it, and none is missing." }
+                @if chain.entries == 1 { p { "Its one entry is as it was hashed." } }
+                @else { p { "Each of the " (chain.entries) " entries is as it was hashed, names the one before it, and none is missing." } }
             })),
             Some(seq) => (parts::told(Tone::Bad, &html! {
                 p { strong { "The chain is broken at entry " (seq) "." } }

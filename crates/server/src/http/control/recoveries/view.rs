@@ -98,14 +98,13 @@ pub(super) fn show(
         p { (state(recovery.state)) }
         p #next { (next(shown)) }
         (parts::short_code(&short_code(&recovery.intent_hash), "this recovery"))
-        (parts::facts(&facts(&shell, shown)))
+        (parts::facts(&facts(&shell, shown, stored::record(&shell, &path, record))))
         (guarded(shown))
         @if let (true, Some(check)) = (is_mine, &recovery.verification_id) {
             @if matches!(shown.check, PersonCheck::Waiting(_)) && !shown.is_in_review && recovery.state == ControlState::Requested {
                 p { a href=(check_path(check)) { "Prove who you are" } ": until then no vote takes effect." }
             }
         }
-        (stored::record(&shell, &path, record))
         h2 { "Votes" }
         (votes(visitor, &shell, shown))
         @if let Some([yes, no]) = to_sign {
@@ -142,7 +141,11 @@ pub(super) fn link(visitor: &Visitor, id: &str, token: &str) -> Page {
     page(&shell, "Download", &content)
 }
 
-fn facts(shell: &Shell, shown: &ShownRecovery) -> Vec<(&'static str, Markup)> {
+fn facts(
+    shell: &Shell,
+    shown: &ShownRecovery,
+    record: Option<(&'static str, Markup)>,
+) -> Vec<(&'static str, Markup)> {
     let recovery = &shown.recovery;
     let mut facts = vec![
         ("Asked by", html! { (shown.asked_by) }),
@@ -162,6 +165,7 @@ fn facts(shell: &Shell, shown: &ShownRecovery) -> Vec<(&'static str, Markup)> {
     if let Some(until) = recovery.keep_until {
         facts.push(("The package is kept until", shell.time(until)));
     }
+    facts.extend(record);
     facts
 }
 
