@@ -101,7 +101,7 @@ fn what_is_signed_and_not_understood_is_not_explained() {
         KEY.replace("whole", "broken"),
         KEY.replace("\"key_id\":\"k-1\",", ""),
         KEY.replace("1800000000000", "\"1800000000000\""),
-        KEY.replacen("{", "{ ", 1),
+        KEY.replacen('{', "{ ", 1),
         BACKUP.replace("\"checksum\":\"cc\",", ""),
         BACKUP.replace("\"checksum\":\"cc\"", "\"checksum\":7"),
         RELEASE_TEXT.replace("\"parts\":2", "\"parts\":\"2\""),

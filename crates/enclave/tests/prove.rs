@@ -1,5 +1,7 @@
 //! `Prove` and `Try`: what they say yes to, and that neither helps a stranger.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop at once")]
+
 mod rig;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};

@@ -60,7 +60,9 @@ pub fn run(args: &Args) -> ExitCode {
 fn tell(page: Page, record: &Record) {
     let words = record.words();
     page.line(&format!("{}: the enclave signed this", page.green("verified")));
-    words.iter().for_each(|sentence| page.line(sentence));
+    for sentence in &words {
+        page.line(sentence);
+    }
     // Canonical JSON is JSON.
     let payload: Value = serde_json::from_str(&record.payload).unwrap_or_default();
     page.event("verified", json!({ "kid": record.kid, "record": payload, "words": words }));
@@ -68,12 +70,11 @@ fn tell(page: Page, record: &Record) {
 
 fn verify(args: &Args) -> Result<Result<Record, RecordFault>, Failure> {
     let record = read_at_most(&args.record, RECORD_BYTES_MAX)?;
-    let jwks = match args.jwks.split_once("://") {
-        Some(_) => fetch(&args.jwks)?,
-        None => {
-            let bytes = read_at_most(Path::new(&args.jwks), JWKS_BYTES_MAX)?;
-            serde_json::from_slice(&bytes).doing(|| format!("{} is no set of keys", args.jwks))?
-        }
+    let jwks = if args.jwks.contains("://") {
+        fetch(&args.jwks)?
+    } else {
+        let bytes = read_at_most(Path::new(&args.jwks), JWKS_BYTES_MAX)?;
+        serde_json::from_slice(&bytes).doing(|| format!("{} is no set of keys", args.jwks))?
     };
     Ok(Record::verify(&record, &jwks))
 }

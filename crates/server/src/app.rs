@@ -169,7 +169,7 @@ impl App {
             key_sets: KeySets::new(Arc::clone(&outbound)),
             outbound,
             windows: settings.windows,
-            provider: parts.persona.map(Provider::Persona).or(simulated),
+            provider: parts.persona.map(|persona| Provider::Persona(Box::new(persona))).or(simulated),
             files: parts.files,
             sandbox: parts.sandbox,
             control: parts.control,

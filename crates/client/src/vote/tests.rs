@@ -154,6 +154,9 @@ fn instants_read_back() {
     }
 }
 
+/// Makes another list of one.
+type Alteration = fn(&mut AclDocument);
+
 fn change(old: &AclDocument, alter: impl FnOnce(&mut AclDocument)) -> AclDocument {
     let prev_hash = Some(hex(&sha256(&old.preimage())));
     let mut next = AclDocument { version: old.version + 1, prev_hash, ..old.clone() };
@@ -205,7 +208,7 @@ fn every_difference_is_told_and_what_weakens_is_what_the_enclave_holds_for_weake
     let mut old = list(&key);
     old.members.push(Member { veto: true, ..member("cleo", &"cd".repeat(32)) });
     (old.delay_hot_s, old.delay_cold_s) = (7_200, 90_000);
-    let alterations: [(fn(&mut AclDocument), &str); 22] = [
+    let alterations: [(Alteration, &str); 22] = [
         (|next| next.name = "Bored\u{202e}".into(), "called Bored\\u{202e}, no longer Board"),
         (|next| next.members.push(member("zoe", &"ef".repeat(32))), "Comes: zoe (zoe), who votes."),
         (|next| drop(next.members.remove(1)), "Goes: ben (ben), who votes."),

@@ -19,7 +19,7 @@ pub enum Provider {
     /// The sandbox itself.
     Simulated,
     /// <https://withpersona.com>
-    Persona(Persona),
+    Persona(Box<Persona>),
 }
 
 /// An inquiry was not opened, or not led to: the provider is away, asks for patience, or does not want us.

@@ -73,7 +73,7 @@ async fn a_check_leaves_a_record_that_anybody_verifies(app: App) {
         let public = testkit::device::unhex(&key.public_key);
         match record.seen {
             Seen::Key(seen) => {
-                assert_eq!((seen.key_id, seen.public_key_sha256), (key.key_id.clone(), sha256(&public)))
+                assert_eq!((seen.key_id, seen.public_key_sha256), (key.key_id.clone(), sha256(&public)));
             }
             Seen::Backup(_, seen) => {
                 assert_eq!((seen.backup_id.as_str(), seen.item_key.as_str()), (id, ""));
