@@ -83,6 +83,8 @@ wire_enum! {
         19 = OpenPerson(Open),
         /// Release what an access list has approved, as one OpenPGP message.
         20 = Package(Package),
+        /// Decide a session that is in review, in the provider's place.
+        22 = Judge(Judge),
         /// Would a ballot count? Asked before one is kept that only the enclave can judge.
         23 = Weigh(Weigh),
         /// Compare the log with what the caller remembers of it.
@@ -130,6 +132,8 @@ wire_enum! {
         20 = Packaged(Packaged),
         /// To `Package`: approved, and not yet due.
         21 = Waiting(Waiting),
+        /// To `Judge`.
+        22 = Judged(Judged),
         /// To `Mark`.
         30 = Marked(Marked),
         /// No, and no more than why.
@@ -659,6 +663,35 @@ wire_struct! {
     pub struct Attached {
         /// Which, sorted.
         pub key_ids: Vec<String>,
+    }
+
+    /// Decide a session that is in review. The same again answers the same; without ballots, only asks.
+    pub struct Judge {
+        /// The session's ticket.
+        pub ticket: Vec<u8>,
+        /// The roster in force.
+        pub roster: Vec<u8>,
+        /// The canonical JSON of a [`crate::approval::Review`].
+        pub review: Vec<u8>,
+        /// Over its hash, each a yes: of an Officer, and of a second person, Officer or Owner, where an approval goes
+        /// against a difference of identity.
+        pub ballots: Vec<Ballot>,
+    }
+
+    /// Where that stands.
+    pub struct Judged {
+        /// The session shows another person than those of this user before, or names none.
+        pub identity_mismatch: bool,
+        /// What was decided; none: signatures are missing.
+        pub verdict: Option<Verdict>,
+    }
+
+    /// What people decided.
+    pub struct Verdict {
+        /// When, milliseconds since the epoch; the window of an approval counts from here.
+        pub decided_at_ms: i64,
+        /// The sealed [`crate::token::Admission`].
+        pub admission: Vec<u8>,
     }
 
     /// Release what a list has approved.

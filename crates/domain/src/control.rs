@@ -51,6 +51,8 @@ words! {
         SeeReviews = "see-reviews",
         /// Deciding it.
         DecideReview = "decide-review",
+        /// Signing beside the officer who decided.
+        SecondReview = "second-review",
         /// Looking at the log, having it checked, and getting the whole of it.
         SeeLog = "see-log",
         /// Looking at credentials, webhooks, signing keys and limits.
@@ -99,6 +101,7 @@ impl Act {
             | Self::RequestRecovery
             | Self::DownloadRecovery => SIGNERS,
             Self::DecideReview => &[Role::Officer],
+            Self::SecondReview => &[Role::Owner, Role::Officer],
         }
     }
 
@@ -162,9 +165,9 @@ mod tests {
 
     #[test]
     fn whoever_signs_needs_a_passkey() {
-        for act in
-            [Act::Vote, Act::MakeAcl, Act::AttachKeys, Act::SignRoster, Act::SignPolicy, Act::ProposeChange]
-        {
+        let signs =
+            [Act::Vote, Act::MakeAcl, Act::AttachKeys, Act::SignRoster, Act::SignPolicy, Act::ProposeChange];
+        for act in signs.into_iter().chain([Act::DecideReview, Act::SecondReview]) {
             assert!(act.roles().iter().all(|role| role.needs_passkey()), "{act}");
         }
     }

@@ -25,6 +25,7 @@ pub mod person;
 pub mod rate;
 pub mod recovery;
 pub mod refusal;
+pub mod review;
 pub mod time;
 pub mod token;
 pub mod verification;

@@ -63,9 +63,9 @@ words! {
 }
 
 impl Role {
-    /// Whether it needs a passkey: owners sign lists and attachments, members sign votes.
+    /// Whether it needs a passkey: owners sign lists and attachments, members votes, officers reviews.
     pub const fn needs_passkey(self) -> bool {
-        matches!(self, Self::Owner | Self::Member)
+        !matches!(self, Self::Auditor)
     }
 }
 

@@ -150,7 +150,8 @@ fn verdict(
 }
 
 /// Remembers the event, the session's first verdict and the user's first identity, each for good; only a review is
-/// followed by another verdict, which a further event of the provider brings.
+/// followed by another verdict, which a further event of the provider brings, or people do. What differs is put
+/// right by people alone: of the provider, only a decline ends it.
 ///
 /// The identity is remembered here and not shown by the server: a server that kept the owner's checks to itself
 /// could have another person approved in his place, and what it holds of his checked again as that person's.
@@ -171,9 +172,11 @@ fn keep(
         }
         let earlier = turn.state().sessions.get(&session_id).and_then(|session| session.admission.clone());
         let reviewed = match &earlier {
-            Some(bytes) if known.is_none() => {
-                Admission::believe(&enclave.keyring, bytes)?.outcome == Outcome::ToReview
-            }
+            Some(bytes) if known.is_none() => match Admission::believe(&enclave.keyring, bytes)?.outcome {
+                Outcome::ToReview => true,
+                Outcome::IdentityDiffers => reported == Some(Outcome::Declined),
+                Outcome::Approved | Outcome::Declined => false,
+            },
             _ => false,
         };
         let admission = match reported.filter(|_| reviewed || earlier.is_none()) {

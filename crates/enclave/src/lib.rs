@@ -38,6 +38,7 @@ mod digest;
 mod evidence;
 mod generate;
 mod guard;
+mod judge;
 mod log;
 mod mark;
 mod openpgp;

@@ -16,8 +16,8 @@ use crate::generate::Generator;
 use crate::log::Ledger;
 use crate::root::{Keyring, SigningPair};
 use crate::{
-    amend, assign, attach, ballot, check, evidence, guard, mark, openpgp, package, prove, release, reset,
-    rewrap, session,
+    amend, assign, attach, ballot, check, evidence, guard, judge, mark, openpgp, package, prove, release,
+    reset, rewrap, session,
 };
 
 /// Connections at once; one more is closed at once.
@@ -175,6 +175,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Mark(request) => Reply::Marked(mark::mark(enclave, request)?),
         Request::Package(request) => package::package(enclave, request)?,
         Request::Weigh(request) => Reply::Verified(ballot::weigh(enclave, request)?),
+        Request::Judge(request) => Reply::Judged(judge::judge(enclave, request)?),
     })
 }
 

@@ -11,6 +11,8 @@ mod evidence;
 mod items;
 #[path = "attacks/policies.rs"]
 mod policies;
+#[path = "attacks/reviews.rs"]
+mod reviews;
 mod rig;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,6 +38,7 @@ struct World {
     spare: UserKey,
     others: UserKey,
     elsewhere: UserKey,
+    panel: reviews::Panel,
 }
 
 const OTHER: &str = "user-2";
@@ -65,7 +68,8 @@ impl World {
         let others = new_key(&mut client, TENANT, OTHER);
         let elsewhere = new_key(&mut client, ELSEWHERE, USER);
         let provider = Provider::start();
-        Self { folder, enclave, client, provider, gpg, owner, thief, key, spare, others, elsewhere }
+        let panel = reviews::Panel::found(&mut client);
+        Self { folder, enclave, client, provider, gpg, owner, thief, key, spare, others, elsewhere, panel }
     }
 
     fn case(&mut self) -> Case {
@@ -511,13 +515,13 @@ impl World {
 #[test]
 fn no_script_gets_plaintext() {
     let mut world = World::new();
-    let scripts = [SCRIPTS, evidence::SCRIPTS, items::SCRIPTS, policies::SCRIPTS].concat();
+    let scripts = [SCRIPTS, evidence::SCRIPTS, items::SCRIPTS, policies::SCRIPTS, reviews::SCRIPTS].concat();
     for (name, script) in &scripts {
         println!("attack: {name}");
         script(&mut world);
     }
     println!("figure: attack_scripts {} scripts", scripts.len());
-    assert!(scripts.len() >= 40);
+    assert!(scripts.len() >= 52);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::notice::{MailState, NoticeKind};
 use domain::person::{InvitationPurpose, PersonState, Purpose, Role, Stage};
 use domain::recovery::{RecoveryFlow, RecoveryState};
+use domain::review::{ReviewState, ReviewWhy};
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use domain::webhook::{AttemptOutcome, DeliveryState, DisabledReason, EndpointState, EventFilter};
@@ -223,7 +224,7 @@ texts!(|text| text.parse().ok(), "is not an id":
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
     RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter MailState NoticeKind
-    Role PersonState Stage Purpose InvitationPurpose ControlState ChangeState);
+    Role PersonState Stage Purpose InvitationPurpose ControlState ChangeState ReviewState ReviewWhy);
 
 /// The scopes of a credential; one column of words joined by single spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,6 +56,7 @@ pub mod provider_events;
 pub mod recoveries;
 pub mod recovery_links;
 pub mod reset;
+pub mod reviews;
 pub mod rosters;
 pub mod rotations;
 pub mod seal;

@@ -221,7 +221,7 @@ pub struct Listings<'t> {
 /// Where a list begins: no row is younger.
 const FROM_THE_TOP: (Timestamp, &str) = (Timestamp::from_ms(i64::MAX), "");
 
-fn place(after: Option<&Seen>) -> (Timestamp, &str) {
+pub(crate) fn place(after: Option<&Seen>) -> (Timestamp, &str) {
     after.map_or(FROM_THE_TOP, |seen| (seen.at, seen.id.as_str()))
 }
 

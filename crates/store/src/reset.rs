@@ -38,6 +38,7 @@ static FORGET: [Sql; 23] = [
     sql!("reset.policies", "DELETE FROM tenant_policies WHERE tenant_id = $1"),
     sql!("reset.rosters", "DELETE FROM rosters WHERE tenant_id = $1"),
     sql!("reset.provider_events", "DELETE FROM provider_events WHERE tenant_id = $1"),
+    sql!("reset.reviews", "DELETE FROM reviews WHERE tenant_id = $1"),
     sql!("reset.verifications", "DELETE FROM verifications WHERE tenant_id = $1"),
     sql!("reset.users", "DELETE FROM users WHERE tenant_id = $1"),
     sql!("reset.audit_entries", "DELETE FROM audit_entries WHERE tenant_id = $1"),

@@ -7,11 +7,13 @@
 
 mod acl_document;
 mod attachment;
+mod review;
 mod roster;
 mod tenant_policy;
 
 pub use acl_document::{AclDocument, Member, weakens};
 pub use attachment::Attachment;
+pub use review::{Decision, Review};
 pub use roster::{Owner, Roster};
 pub use tenant_policy::{Demand, RequestKey, TenantPolicy, request_payload};
 

@@ -56,7 +56,10 @@ fn roster() -> Roster {
     let owner =
         Owner { person_id: "o".into(), name: "Olga".into(), keys: vec![key(KeyKind::WebAuthn, "0a")] };
     let prev_hash = Some("ab".repeat(32));
-    Roster { env: Env::Production, tenant_id: "t".into(), version: 2, prev_hash, owners: vec![owner] }
+    let officer =
+        Owner { person_id: "a".into(), name: "Otto".into(), keys: vec![key(KeyKind::WebAuthn, "0b")] };
+    let (tenant_id, owners, officers) = ("t".into(), vec![owner], vec![officer]);
+    Roster { env: Env::Production, tenant_id, version: 2, prev_hash, owners, officers }
 }
 
 fn attachment() -> Attachment {
@@ -86,6 +89,18 @@ fn policy() -> TenantPolicy {
     }
 }
 
+fn review() -> Review {
+    Review {
+        env: Env::Sandbox,
+        tenant_id: "t".into(),
+        session_id: "0a".repeat(16),
+        verification_id: "inq_1".into(),
+        decision: Decision::Approve,
+        reason: "He called; \"maiden\" name é\n".into(),
+        identity_mismatch: true,
+    }
+}
+
 fn pinned<D: Document + PartialEq + std::fmt::Debug>(document: &D, golden: &str) {
     assert_eq!(document.to_canonical(), golden.trim_end());
     assert_eq!(D::from_canonical(golden.trim_end().as_bytes()).as_ref(), Some(document));
@@ -102,6 +117,7 @@ fn the_bytes_are_pinned() {
         request_payload("ué", "inq_1", "AB"),
         r#"{"openpgp_fpr":"AB","user_identifier":"ué","verification_id":"inq_1"}"#
     );
+    pinned(&review(), include_str!("../../testdata/review.json"));
     assert_eq!(reject_preimage(&[1; 32]), [b"reject/v1\0".as_slice(), &[1; 32]].concat());
     assert_eq!(vote_message(&[1; 32]), [b"holdfast-vote/v1\0".as_slice(), &[1; 32]].concat());
 }
@@ -176,6 +192,34 @@ fn what_is_not_sound_is_refused() {
     }
     let nobody = Roster { owners: Vec::new(), ..roster() };
     assert_eq!(Roster::from_canonical(nobody.to_canonical().as_bytes()), None);
+    let someone = |id: &str, last| Owner {
+        person_id: id.into(),
+        name: "x".into(),
+        keys: vec![key(KeyKind::WebAuthn, last)],
+    };
+    for (why, bad) in [
+        ("one is both", Roster { officers: vec![someone("o", "0c")], ..roster() }),
+        ("two have one key", Roster { officers: vec![someone("a", "0a")], ..roster() }),
+        ("owners out of order", Roster { owners: vec![someone("p", "0d"), someone("o", "0c")], ..roster() }),
+        (
+            "officers out of order",
+            Roster { officers: vec![someone("p", "0d"), someone("a", "0c")], ..roster() },
+        ),
+    ] {
+        assert_eq!(Roster::from_canonical(bad.to_canonical().as_bytes()), None, "{why}");
+    }
+    let alone = Roster { officers: Vec::new(), ..roster() };
+    assert_eq!(Roster::from_canonical(alone.to_canonical().as_bytes()), Some(alone), "nobody reviews yet");
+    for (why, bad) in [
+        ("no tenant", Review { tenant_id: String::new(), ..review() }),
+        ("no inquiry", Review { verification_id: String::new(), ..review() }),
+        ("no session", Review { session_id: "0a".repeat(15), ..review() }),
+        ("a session in capitals", Review { session_id: "0A".repeat(16), ..review() }),
+        ("no reason", Review { reason: String::new(), ..review() }),
+        ("a reason without end", Review { reason: "x".repeat(4_097), ..review() }),
+    ] {
+        assert_eq!(Review::from_canonical(bad.to_canonical().as_bytes()), None, "{why}");
+    }
     for key_ids in [vec![], vec!["k".to_owned(), "j".into()], vec!["k".to_owned(), "k".into()]] {
         let bad = Attachment { key_ids, ..attachment() };
         assert_eq!(Attachment::from_canonical(bad.to_canonical().as_bytes()), None);

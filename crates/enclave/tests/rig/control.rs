@@ -101,8 +101,8 @@ pub fn roster(env: Env, tenant: &str, owners: &[&Person]) -> Roster {
         let (person_id, name) = (person.id.clone(), format!("Name of {}", person.id));
         Owner { person_id, name, keys: person.keys() }
     };
-    let owners = owners.iter().map(owner).collect();
-    Roster { env, tenant_id: tenant.into(), version: 1, prev_hash: None, owners }
+    let (owners, officers) = (owners.iter().map(owner).collect(), Vec::new());
+    Roster { env, tenant_id: tenant.into(), version: 1, prev_hash: None, owners, officers }
 }
 
 pub fn list(env: Env, tenant: &str, acl_id: &str, members: &[&Person]) -> AclDocument {

@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
-    HasReset, Hello, Inspect, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove, Proven, Recall,
-    Recalled, Recipient, Refusal, Release, Released, Reply, Request, Reset, Rewrap, Rewrapped, Succeed,
-    Verified, Verify, Waiting, Weigh, Welcome,
+    HasReset, Hello, Inspect, Judge, Judged, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove,
+    Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request, Reset, Rewrap,
+    Rewrapped, Succeed, Verified, Verify, Waiting, Weigh, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, PACKAGE_FRAME_BYTES_MAX, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
@@ -122,6 +122,8 @@ impl Enclave {
         amend: Amend => Amended(Amended);
         /// Keys, put under an access list for good.
         attach: Attach => Attached(Attached);
+        /// People's decision on a session that is in review.
+        judge: Judge => Judged(Judged);
         /// How far its log has come, and whether it has all that is remembered of it.
         mark: Mark => Marked(Marked);
     }

@@ -4,6 +4,7 @@ use boundary::message::{Admit, Admitted, Refusal as EnclaveRefusal};
 use domain::audit::ActorType;
 use domain::ids::TenantId;
 use domain::refusal::{Kind, Refusal};
+use domain::review::ReviewWhy;
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use store::provider_events::{self, EventState, ProviderEvent};
@@ -11,7 +12,7 @@ use store::verifications::{self, Approval};
 use store::{OfTenant, StoreError};
 
 use super::Error;
-use super::approvals::advance_of_check;
+use super::approvals::{advance_of_check, tell_officers};
 use super::move_inquiry::Step;
 use super::read_verification::Inquiry;
 use crate::app::App;
@@ -122,7 +123,10 @@ async fn apply(
     (now, request_id): (Timestamp, &str),
 ) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let step = step(inquiry.clone(), admitted, &raw.provider, now, request_id);
+        let mut step = step(inquiry.clone(), admitted, &raw.provider, now, request_id);
+        if let Some(why) = step.review {
+            step.notices = tell_officers(app, &tenant, (&inquiry.verification.id, why), now).await?;
+        }
         let (owner, env, minter, judged) = (tenant.clone(), app.env, app.minter.clone(), raw.clone());
         let done = app.db.write("apply_event", move |tx| {
             if provider_events::insert_locked(tx, &judged)? == EventState::Applied {
@@ -187,9 +191,9 @@ async fn set_aside(app: &App, raw: ProviderEvent) -> Result<(), Error> {
 fn step(inquiry: Inquiry, admitted: &Admitted, provider: &str, now: Timestamp, request_id: &str) -> Step {
     let review = match admitted {
         // Somebody passed, but not the person of the enrolment.
-        Admitted { identity_differs: true, .. } => Some("identity-differs"),
+        Admitted { identity_differs: true, .. } => Some(ReviewWhy::IdentityDiffers),
         // Somebody passed at last, where others, or he, had failed time and again.
-        Admitted { declined_often: true, .. } => Some("declined-often"),
+        Admitted { declined_often: true, .. } => Some(ReviewWhy::DeclinedOften),
         _ => None,
     };
     let reported = match InquiryState::of_event(&admitted.name) {
@@ -204,12 +208,16 @@ fn step(inquiry: Inquiry, admitted: &Admitted, provider: &str, now: Timestamp, r
         approved_at: Timestamp::from_ms(admitted.event_at_ms),
         admission: admitted.admission.clone().unwrap_or_default(),
     });
+    let asked =
+        (next == Some(InquiryState::NeedsReview)).then_some(review.unwrap_or(ReviewWhy::ProviderAsked));
     Step {
         inquiry,
         next,
         approval,
         reported: admitted.name.clone(),
-        review,
+        review: asked,
+        reason: review.map(|why| why.to_string()),
+        notices: Vec::new(),
         actor: (ActorType::IdentityProvider, provider.to_owned()),
         request_id: request_id.to_owned(),
         now,

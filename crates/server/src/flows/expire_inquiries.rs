@@ -34,6 +34,8 @@ pub async fn expire_inquiries(app: &App, now: Timestamp) -> Result<usize, Error>
             approval: None,
             reported: InquiryState::Expired.event_type().to_owned(),
             review: None,
+            reason: None,
+            notices: Vec::new(),
             actor: (ActorType::Service, "service".to_owned()),
             request_id: "service".to_owned(),
             now,

@@ -5,13 +5,15 @@ use boundary::Env;
 use boundary::json::Value as Json;
 use domain::audit::ActorType;
 use domain::ids::TenantId;
+use domain::review::{ReviewState, ReviewWhy};
 use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use store::audit::AuditEntry;
 use store::backups::{self, Changed};
-use store::users;
+use store::notices::Notice;
 use store::verifications::{self, Approval};
 use store::{StoreError, Tx};
+use store::{reviews, users};
 
 use super::read_verification::Inquiry;
 use super::start_verification::inquiry_data;
@@ -28,8 +30,12 @@ pub(super) struct Step {
     pub approval: Option<Approval>,
     /// The provider's name of the event.
     pub reported: String,
-    /// Why an approval is to be reviewed, when it is.
-    pub review: Option<&'static str>,
+    /// Why it is to be reviewed, when it is.
+    pub review: Option<ReviewWhy>,
+    /// Why it moves, for the log.
+    pub reason: Option<String>,
+    /// Whom it concerns that it does.
+    pub notices: Vec<Notice>,
     /// Who moves it.
     pub actor: (ActorType, String),
     /// In which call.
@@ -54,6 +60,7 @@ impl Step {
         let verification = &self.inquiry.verification;
         let state = self.next.unwrap_or(verification.state);
         store::audit::of(tenant).append(tx, &self.entry(event_type, minter))?;
+        self.review(tx, tenant)?;
         if users::of(tenant).find_person(tx, &self.inquiry.user.id)?.is_some() {
             // Somebody of Control is no customer of the tenant's, and nothing is stored under his checks.
             return Ok(true);
@@ -81,6 +88,21 @@ impl Step {
             tell(tx, tenant, env, &event(minter, self.now, event_type, self.backup_data(&backup)))?;
         }
         Ok(true)
+    }
+
+    /// Puts the inquiry up for review, or ends its review.
+    fn review(&self, tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
+        let verification = &self.inquiry.verification;
+        match (self.review, self.next) {
+            (Some(why), _) => reviews::of(tenant).insert(tx, &verification.id, why, self.now)?,
+            (None, Some(next)) if next.is_final() && verification.state == InquiryState::NeedsReview => {
+                let approved = next == InquiryState::Approved;
+                let end = if approved { ReviewState::Approved } else { ReviewState::Declined };
+                reviews::of(tenant).set_ended(tx, &verification.id, end, self.now)?;
+            }
+            _ => {}
+        }
+        self.notices.iter().try_for_each(|notice| store::notices::of(tenant).append(tx, notice))
     }
 
     /// What is reported; none for an event that is late, doubled or unknown: acknowledged, and nothing happens.
@@ -113,7 +135,7 @@ impl Step {
     fn entry(&self, action: &str, minter: &Minter) -> AuditEntry {
         AuditEntry {
             verification_id: Some(self.inquiry.verification.id.clone()),
-            reason: self.review.map(str::to_owned),
+            reason: self.reason.clone(),
             ..entry(minter, self.now, (self.actor.0, &self.actor.1), action, &self.request_id)
         }
     }

@@ -44,6 +44,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::PrepareRecoveries);
     run(&mut jobs, Job::ExpirePackages);
     run(&mut jobs, Job::ExpireChanges);
+    run(&mut jobs, Job::SettleReviews);
     jobs.spawn(deliver(Arc::clone(app), stop.clone()));
     jobs.spawn(send_mail::send(Arc::clone(app), stop.clone()));
     run(&mut jobs, Job::EndDeletions);
@@ -63,6 +64,7 @@ enum Job {
     PrepareRecoveries,
     ExpirePackages,
     ExpireChanges,
+    SettleReviews,
     EndDeletions,
     SweepBlobs(Sweep),
 }
@@ -80,6 +82,7 @@ impl Job {
             Self::PrepareRecoveries => "prepare_recoveries",
             Self::ExpirePackages => "expire_packages",
             Self::ExpireChanges => "expire_changes",
+            Self::SettleReviews => "settle_reviews",
             Self::EndDeletions => "end_deletions",
             Self::SweepBlobs(_) => "sweep_blobs",
         }
@@ -101,6 +104,7 @@ impl Job {
             }
             Self::ExpirePackages => flows::approvals::end_packages(app, now).await.map(|count| count > 0),
             Self::ExpireChanges => flows::approvals::settle_changes(app, now).await.map(|count| count > 0),
+            Self::SettleReviews => flows::approvals::settle_reviews(app, now).await.map(|count| count > 0),
             Self::EndDeletions => flows::end_deletions(app, now).await.map(|count| count > 0),
             Self::SweepBlobs(sweep) => sweep.round(app, now).await.map(|()| false),
         }

@@ -19,6 +19,7 @@ mod people;
 mod postgres_alone;
 mod recoveries;
 mod reset;
+mod reviews;
 mod rotations;
 mod sqlite_alone;
 mod verifications;

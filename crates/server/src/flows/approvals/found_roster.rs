@@ -1,4 +1,5 @@
-//! Says who owns the tenant, and by which keys: what lists and attachments are signed under. The enclave believes
+//! Says who owns the tenant and who decides reviews, and by which keys: what lists, attachments and reviews are
+//! signed under. The enclave believes
 //! the first version once, and each later one on the signature of an Owner of the one before.
 
 use boundary::approval::{Document as _, Owner, Roster};
@@ -6,6 +7,7 @@ use boundary::message::{Amend, Ballot, Signature};
 use domain::audit::hex;
 use domain::control::Act;
 use domain::ids::PersonId;
+use domain::person::Role;
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::passkeys::{self, Passkey};
@@ -15,7 +17,7 @@ use store::tenants::Tenant;
 use store::{Rx, StoreError};
 
 use super::super::{Ctx, Error};
-use super::{ToSign, ask_to_sign, ballot_of, control, hash_of, not_believed, owners, permitted, recorded};
+use super::{ToSign, ask_to_sign, ballot_of, control, hash_of, not_believed, of_role, permitted, recorded};
 use crate::app::App;
 use crate::sandbox_people::sign_as_owner;
 
@@ -24,8 +26,8 @@ use crate::sandbox_people::sign_as_owner;
 pub enum RosterStands {
     /// It does.
     Holds(Roster),
-    /// It is to be signed: the version that would hold. None is in force, or the owners or their passkeys are not
-    /// what they were.
+    /// It is to be signed: the version that would hold. None is in force, or the owners, the officers or their passkeys
+    /// are not what they were.
     ToBeSigned(ToSign),
 }
 
@@ -34,7 +36,9 @@ pub async fn draft_roster(app: &App, ctx: &Ctx) -> Result<RosterStands, Error> {
     let person = permitted(ctx, Act::SignRoster)?;
     let (newest, next) = look(app, ctx).await?;
     match newest {
-        Some(newest) if newest.owners == next.owners => Ok(RosterStands::Holds(newest)),
+        Some(newest) if (&newest.owners, &newest.officers) == (&next.owners, &next.officers) => {
+            Ok(RosterStands::Holds(newest))
+        }
         _ => {
             let (hash, mine) = (hash_of(app, &next), super::passkeys_of(app, &person).await?);
             let options = ask_to_sign(control(app)?, &mine, &hash);
@@ -53,8 +57,7 @@ async fn found(app: &App, ctx: &Ctx, document: &str, credential: &str) -> Result
     let person = permitted(ctx, Act::SignRoster)?;
     let (newest, next) = look(app, ctx).await?;
     if next.to_canonical() != document {
-        let text =
-            "the owners or their passkeys have changed since the page was made; look again and sign anew";
+        let text = "the owners, the officers or their passkeys have changed since the page was made; look again and sign anew";
         return Err(Refusal::new(Kind::Conflict, "roster-changed", text).into());
     }
     let signers = newest.as_ref().unwrap_or(&next);
@@ -134,10 +137,11 @@ async fn look_up(app: &App, ctx: &Ctx) -> Result<(Option<Roster>, Roster), Error
     let (tenant, rp_id, now) = (ctx.principal.tenant.clone(), control(app)?.passkeys.rp_id.clone(), ctx.now);
     let found = app.db.read("find_roster", move |rx| {
         let newest = rosters::of(&tenant).find_newest(rx)?;
-        let people = owners(rx, &tenant)?;
-        Ok::<_, StoreError>((newest, owners_with_keys(rx, &people, &rp_id, now)?))
+        let [owners, officers] = [Role::Owner, Role::Officer].map(|role| of_role(rx, &tenant, role));
+        let owners = with_keys(rx, &owners?, &rp_id, now)?;
+        Ok::<_, StoreError>((newest, owners, with_keys(rx, &officers?, &rp_id, now)?))
     });
-    let (newest, owners) = found.await?;
+    let (newest, owners, officers) = found.await?;
     let newest = newest.map(|row| Roster::from_canonical(row.document.as_bytes()));
     let newest = newest.map(|roster| roster.ok_or_else(|| Error::fault("reading a roster"))).transpose()?;
     let next = Roster {
@@ -146,26 +150,32 @@ async fn look_up(app: &App, ctx: &Ctx) -> Result<(Option<Roster>, Roster), Error
         version: newest.as_ref().map_or(1, |roster| roster.version + 1),
         prev_hash: newest.as_ref().map(|roster| hex(&hash_of(app, roster))),
         owners,
+        officers,
     };
     Ok((newest, next))
 }
 
-/// Owners who can sign: those with a passkey that counts.
-fn owners_with_keys(
+/// Those of them who can sign: who have a passkey that counts.
+fn with_keys(
     rx: &mut Rx<'_>,
     people: &[Person],
     rp_id: &str,
     now: Timestamp,
 ) -> Result<Vec<Owner>, StoreError> {
-    let mut owners = Vec::new();
+    let mut able = Vec::new();
     for person in people {
         let keys = super::signing_keys(&passkeys::list(rx, &person.id)?, rp_id, now);
         if !keys.is_empty() {
-            owners.push(Owner { person_id: person.id.to_string(), name: person.name.clone(), keys });
+            able.push(Owner { person_id: person.id.to_string(), name: person.name.clone(), keys });
         }
     }
-    owners.sort_by(|a, b| a.person_id.cmp(&b.person_id));
-    Ok(owners)
+    able.sort_by(|a, b| a.person_id.cmp(&b.person_id));
+    Ok(able)
+}
+
+/// The roster in force; none: nobody has signed yet.
+pub(super) async fn newest_roster(app: &App, ctx: &Ctx) -> Result<Option<Roster>, Error> {
+    Ok(look(app, ctx).await?.0)
 }
 
 /// The roster in force and what this Owner signs with by it, for what he signs beside it.

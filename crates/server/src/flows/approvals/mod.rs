@@ -7,17 +7,23 @@ mod build_intent;
 mod change_acl;
 mod download_recovery;
 mod found_roster;
+mod list_reviews;
 mod make_acl;
 mod open_person_check;
 mod prepare_recovery;
 mod read_acls;
 mod read_policy;
 mod read_recoveries;
+mod read_review;
 mod request_recovery;
+mod second_review;
 mod settle_change;
+mod settle_review;
 mod sign_policy;
+mod sign_review;
 mod start_person_check;
 mod stop_recovery;
+mod tell_officers;
 mod vote;
 mod vote_on_change;
 
@@ -26,21 +32,30 @@ pub use attach_keys::{Attaching, attach_keys, draft_attachment};
 pub use change_acl::change_acl;
 pub use download_recovery::{download_recovery, make_link};
 pub use found_roster::{RosterStands, draft_roster, found_roster};
+pub use list_reviews::{ReviewQuery, list_reviews};
 pub use make_acl::{Candidate, DraftAcl, DraftMember, draft_acl, list_candidates, make_acl};
 pub use open_person_check::open_person_check;
 pub use read_acls::{ShownAcl, ShownChange, list_acls, read_acl, read_change};
 pub use read_policy::{ShownPolicy, read_policy};
 pub use read_recoveries::{RECOVERIES_SHOWN, ShownRecovery, ShownVote, list_recoveries, read_recovery};
+pub use read_review::{ShownReview, Shows, read_review};
 pub use request_recovery::{RequestRecovery, request_recovery};
+pub use second_review::second_review;
 pub use settle_change::{Cast, settle_changes};
+pub use settle_review::settle_reviews;
 pub use sign_policy::{DraftPolicy, POLICY_PATH, draft_policy, sign_policy};
+pub use sign_review::{draft_review, sign_review};
 pub use start_person_check::{Baseline, begin_baseline, read_baseline};
 pub use stop_recovery::stop_recovery;
 pub use vote::{CastVote, vote};
 pub use vote_on_change::vote_on_change;
 
+#[cfg(test)]
+pub use super::read_verification::Inquiry;
+
 pub(super) use advance_recovery::advance_of_check;
 pub(super) use read_policy::{Judging, judging};
+pub(super) use tell_officers::tell_officers;
 
 use boundary::approval::{AclDocument, Document, SigningKey};
 use boundary::message::{Ballot, Refusal as EnclaveRefusal, Signature};
@@ -48,12 +63,14 @@ use domain::audit::hex;
 use domain::control::Act;
 use domain::ids::{PersonId, TenantId};
 use domain::notice::NoticeKind;
+use domain::person::{PersonState, Role};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::acls::Acl;
 use store::audit::AuditEntry;
 use store::notices::Notice;
 use store::passkeys::{self, Passkey};
+use store::people::{self, Person};
 use store::{Rx, StoreError};
 
 use super::{Ctx, Error, News, notify, record_refused};
@@ -203,11 +220,9 @@ fn people_of(document: &AclDocument) -> Vec<PersonId> {
     document.members.iter().filter_map(|member| member.person_id.parse().ok()).collect()
 }
 
-/// Who owns the tenant by now.
-fn owners(rx: &mut Rx<'_>, tenant: &TenantId) -> Result<Vec<store::people::Person>, StoreError> {
-    let people = store::people::of(tenant).list(rx)?;
-    let is_owner = |person: &store::people::Person| {
-        person.role == domain::person::Role::Owner && person.state == domain::person::PersonState::Active
-    };
-    Ok(people.into_iter().filter(is_owner).collect())
+/// Who has this role by now.
+fn of_role(rx: &mut Rx<'_>, tenant: &TenantId, role: Role) -> Result<Vec<Person>, StoreError> {
+    let mut people = people::of(tenant).list(rx)?;
+    people.retain(|person| person.role == role && person.state == PersonState::Active);
+    Ok(people)
 }

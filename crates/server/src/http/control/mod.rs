@@ -15,6 +15,7 @@ pub mod look;
 mod notices;
 mod query;
 mod recoveries;
+mod reviews;
 mod settings;
 mod sign_in;
 mod stop;
@@ -63,6 +64,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(team::routes())
         .merge(acls::routes())
         .merge(recoveries::routes())
+        .merge(reviews::routes())
         .merge(look::routes())
         // So that a path that is none is answered as all of Control is.
         .route("/control/", any(nothing))

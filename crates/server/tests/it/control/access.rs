@@ -112,6 +112,11 @@ pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
     ("POST", "/control/recoveries/{id}/link", Some(Act::DownloadRecovery)),
     ("GET", "/control/recoveries/{id}/package", Some(Act::DownloadRecovery)),
     ("GET", "/control/recoveries/{id}/record.jws", Some(Act::SeeRecoveries)),
+    ("GET", "/control/reviews", Some(Act::SeeReviews)),
+    ("GET", "/control/reviews/{id}", Some(Act::SeeReviews)),
+    ("POST", "/control/reviews/{id}/sign", Some(Act::DecideReview)),
+    ("POST", "/control/reviews/{id}/decide", Some(Act::DecideReview)),
+    ("POST", "/control/reviews/{id}/second", Some(Act::SecondReview)),
 ];
 
 const PEOPLE: [(&str, Role); 4] = [

@@ -18,6 +18,7 @@ mod passkeys;
 mod policy;
 mod records;
 mod recoveries;
+mod reviews;
 mod settings;
 mod sign_in;
 mod team;

@@ -1,7 +1,7 @@
 //! The pages of lists.
 
 use boundary::acl::{Outcome, Rule, threshold};
-use boundary::approval::{AclDocument, short_code};
+use boundary::approval::{AclDocument, Owner, short_code};
 use domain::approval::ChangeState;
 use domain::control::Act;
 use domain::key::KeyState;
@@ -38,7 +38,7 @@ pub(super) fn list(visitor: &Visitor, lists: &[(Acl, AclDocument)]) -> Page {
             (parts::table("Lists", &columns, &rows))
             @if may_make { (parts::deeds(&html! { (parts::link("/control/acls/new", "Make a list")) })) }
         }
-        @if may_make { p { a href="/control/acls/owners" { "Who signs lists: the owners" } } }
+        @if may_make { p { a href="/control/acls/owners" { "Who signs: owners and officers" } } }
     };
     page(&visitor.shell(Section::Lists), "Lists", &content)
 }
@@ -190,16 +190,33 @@ pub(super) fn owners(visitor: &Visitor, stands: &RosterStands) -> Page {
         RosterStands::Holds(roster) => {
             let shell = visitor.shell(Section::Lists).under("/control/acls", "Lists");
             let content = html! {
-                (parts::lead("These owners sign new lists, and which keys go under them."))
-                ul { @for owner in &roster.owners { li { (owner.name) ", " (owner.keys.len()) " passkeys" } } }
+                (parts::lead("The owners sign new lists, and which keys go under them; the officers, what they decide of identity checks."))
+                (on_record("Owners", &roster.owners))
+                (on_record("Officers", &roster.officers))
                 p { "This is version " (roster.version) "." }
             };
-            page(&shell, "Owners on record", &content)
+            page(&shell, "Owners and officers on record", &content)
         }
         RosterStands::ToBeSigned(to_sign) => {
-            let lead = "The owners, or their passkeys, are not what was last signed. An Owner who is on record signs \
+            let lead = "The owners, the officers or their passkeys are not what was last signed. An Owner who is on record signs \
                         for what they are now; the first time, any Owner does.";
-            sign(visitor, "Sign for the owners", "/control/acls/owners", lead, "the owners", to_sign)
+            sign(
+                visitor,
+                "Sign for owners and officers",
+                "/control/acls/owners",
+                lead,
+                "these people",
+                to_sign,
+            )
+        }
+    }
+}
+
+fn on_record(title: &str, people: &[Owner]) -> Markup {
+    html! {
+        h2 { (title) }
+        @if people.is_empty() { p { "Nobody." } } @else {
+            ul { @for one in people { li { (one.name) ", " (parts::count(i64::try_from(one.keys.len()).unwrap_or(i64::MAX), "passkey", "passkeys")) } } }
         }
     }
 }

@@ -204,7 +204,14 @@ fn what_an_owner_signs_stands_on_the_page() {
     both("owners", |text| {
         let owner = Owner { person_id: OTHER.to_owned(), name: text.to_owned(), keys: vec![signing_key()] };
         let (env, tenant_id) = (Env::Sandbox, OTHER.to_owned());
-        let roster = Roster { env, tenant_id, version: 1, prev_hash: None, owners: vec![owner] };
+        let roster = Roster {
+            env,
+            tenant_id,
+            version: 1,
+            prev_hash: None,
+            owners: vec![owner.clone()],
+            officers: vec![owner],
+        };
         view::owners(&visitor(Role::Owner, text), &RosterStands::Holds(roster))
     });
 }

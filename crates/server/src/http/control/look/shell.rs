@@ -14,6 +14,8 @@ use super::{Clock, Page, Zone};
 pub enum Section {
     /// Recoveries, asked for and decided.
     Recoveries,
+    /// Identity checks that people decide.
+    Reviews,
     /// The lists of those who decide.
     Lists,
     /// What is stored.
@@ -34,13 +36,22 @@ pub enum Section {
 
 impl Section {
     /// Those of the navigation, in its order.
-    pub const LISTED: [Self; 7] =
-        [Self::Recoveries, Self::Lists, Self::Backups, Self::Keys, Self::Log, Self::Team, Self::Settings];
+    pub const LISTED: [Self; 8] = [
+        Self::Recoveries,
+        Self::Reviews,
+        Self::Lists,
+        Self::Backups,
+        Self::Keys,
+        Self::Log,
+        Self::Team,
+        Self::Settings,
+    ];
 
     /// As a reader calls it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Recoveries => "Recoveries",
+            Self::Reviews => "Reviews",
             Self::Lists => "Lists",
             Self::Backups => "Backups",
             Self::Keys => "Keys",
@@ -56,6 +67,7 @@ impl Section {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Recoveries => "/control/recoveries",
+            Self::Reviews => "/control/reviews",
             Self::Lists => "/control/acls",
             Self::Backups => "/control/backups",
             Self::Keys => "/control/keys",

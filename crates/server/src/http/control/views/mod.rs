@@ -28,6 +28,8 @@ pub fn home(visitor: &Visitor) -> Page {
             dd { @match visitor.unread { 0 => "Nothing new.", 1 => "One that you have not read.", n => { (n) " that you have not read." } } }
             dt { a href="/control/recoveries" { "Recoveries" } }
             dd { "What was asked for, what waits for a vote, and what is ready." }
+            dt { a href="/control/reviews" { "Reviews" } }
+            dd { "Identity checks that people decide." }
             dt { a href="/control/acls" { "Lists" } }
             dd { "Who decides about which keys, and by which rule." }
             dt { a href="/control/backups" { "Backups" } " and " a href="/control/keys" { "keys" } }
