@@ -682,16 +682,8 @@ wire_struct! {
     pub struct Judged {
         /// The session shows another person than those of this user before, or names none.
         pub identity_mismatch: bool,
-        /// What was decided; none: signatures are missing.
-        pub verdict: Option<Verdict>,
-    }
-
-    /// What people decided.
-    pub struct Verdict {
-        /// When, milliseconds since the epoch; the window of an approval counts from here.
-        pub decided_at_ms: i64,
-        /// The sealed [`crate::token::Admission`].
-        pub admission: Vec<u8>,
+        /// The sealed [`crate::token::Admission`], whose event is the decision; none: signatures are missing.
+        pub admission: Option<Vec<u8>>,
     }
 
     /// Release what a list has approved.

@@ -2,22 +2,19 @@
 //! not believe it.
 
 use boundary::approval::{Decision, Document as _, Review, Roster};
-use boundary::message::{Ballot, Judge, Judged, Refusal, Verdict};
+use boundary::message::{Ballot, Judge, Judged, Refusal};
 use boundary::token::{Admission, Outcome, Ticket};
 
-use crate::amend::{in_force, unproven};
+use crate::amend::in_force;
 use crate::ballot::{Voter, votes};
 use crate::digest::{hex, sha256};
+use crate::release::{failed, must};
 use crate::service::Enclave;
 use crate::session::{Token as _, person_tag, since_reset};
 use crate::state::{Event, Identity, Record, SESSION_LIFE_MS};
 
 /// More never have to sign; each signature is work while the log is held.
 const BALLOTS_MAX: usize = 2;
-
-fn must(holds: bool, step: &str) -> Result<(), Refusal> {
-    if holds { Ok(()) } else { Err(unproven(step)) }
-}
 
 /// Takes people's decision, and seals it as a provider's.
 pub fn judge(enclave: &Enclave, request: &Judge) -> Result<Judged, Refusal> {
@@ -31,14 +28,13 @@ pub fn judge(enclave: &Enclave, request: &Judge) -> Result<Judged, Refusal> {
     let hash = sha256(&review.preimage());
     enclave.ledger.decide(|turn| {
         let (state, now_ms) = (turn.state(), turn.now_ms);
-        let bytes = state.sessions.get(&ticket.session_id).and_then(|session| session.admission.clone());
-        let held = Admission::believe(
-            &enclave.keyring,
-            &bytes.ok_or_else(|| unproven("4 session has no verdict"))?,
-        )?;
+        let session = state.sessions.get(&ticket.session_id);
+        let sealed = session.and_then(|session| session.admission.clone());
+        let sealed = sealed.ok_or_else(|| failed("4 session has no verdict"))?;
+        let held = Admission::believe(&enclave.keyring, &sealed)?;
         if state.events.get(&hash) == Some(&ticket.session_id) {
             // It was decided so, and the answer was lost.
-            return Ok(said(review.identity_mismatch, &held, enclave));
+            return Ok(Judged { identity_mismatch: review.identity_mismatch, admission: Some(sealed) });
         }
         let in_review = matches!(held.outcome, Outcome::ToReview | Outcome::IdentityDiffers);
         must(in_review && now_ms <= ticket.opened_at_ms + SESSION_LIFE_MS, "4 session is not in review")?;
@@ -47,14 +43,14 @@ pub fn judge(enclave: &Enclave, request: &Judge) -> Result<Judged, Refusal> {
         let identity_mismatch =
             held.identity_tag.is_none() || baseline.is_some_and(|tag| held.identity_tag != Some(tag));
         if request.ballots.is_empty() {
-            return Ok(Judged { identity_mismatch, verdict: None });
+            return Ok(Judged { identity_mismatch, admission: None });
         }
         must(review.verification_id == held.verification_id, "2 review is of another inquiry")?;
         must(review.identity_mismatch == identity_mismatch, "5 review says otherwise of the identity")?;
         check_ballots(enclave, request, (&roster, &ticket), &hash, now_ms)?;
         let approves = review.decision == Decision::Approve;
         if request.ballots.len() < if approves && identity_mismatch { 2 } else { 1 } {
-            return Ok(Judged { identity_mismatch, verdict: None });
+            return Ok(Judged { identity_mismatch, admission: None });
         }
         // Who was let in against a difference is taken for the person of before, and never becomes him.
         let identity_tag = baseline.or(held.identity_tag);
@@ -66,14 +62,10 @@ pub fn judge(enclave: &Enclave, request: &Judge) -> Result<Judged, Refusal> {
         }
         let (session_id, opened_at_ms) = (ticket.session_id, ticket.opened_at_ms);
         let admission = Some(verdict.issue(&enclave.keyring));
-        turn.record(Record::Event(Event { digest: hash, session_id, opened_at_ms, admission }))?;
-        Ok(said(identity_mismatch, &verdict, enclave))
+        let decided = Event { digest: hash, session_id, opened_at_ms, admission: admission.clone() };
+        turn.record(Record::Event(decided))?;
+        Ok(Judged { identity_mismatch, admission })
     })
-}
-
-fn said(identity_mismatch: bool, verdict: &Admission, enclave: &Enclave) -> Judged {
-    let (decided_at_ms, admission) = (verdict.event_at_ms, verdict.issue(&enclave.keyring));
-    Judged { identity_mismatch, verdict: Some(Verdict { decided_at_ms, admission }) }
 }
 
 /// An Officer is among those who signed, and nobody whose own check it is. A ballot that is not good spoils them all.
@@ -86,7 +78,7 @@ fn check_ballots(
 ) -> Result<(), Refusal> {
     let people = roster.officers.iter().chain(&roster.owners);
     let people: Vec<Voter<'_>> = people.map(|one| (&*one.person_id, &*one.keys)).collect();
-    let votes = votes(enclave.keyring.env, now_ms, &people, &request.ballots, hash).map_err(unproven)?;
+    let votes = votes(enclave.keyring.env, now_ms, &people, &request.ballots, hash).map_err(failed)?;
     must(!votes.contains(&Some(false)), "6 ballot is a no")?;
     must(votes[..roster.officers.len()].contains(&Some(true)), "6 no officer has signed")?;
     let own = |ballot: &Ballot| person_tag(&roster.tenant_id, &ballot.person_id) == ticket.user_tag;

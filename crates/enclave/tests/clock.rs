@@ -5,8 +5,8 @@ mod rig;
 use std::process::Command;
 
 use boundary::Env;
-use boundary::approval::{AclDocument, TenantPolicy};
-use boundary::message::{CheckItem, Generate, Hello, KeyType, Refusal, Reply, Request};
+use boundary::approval::{AclDocument, Decision, Review, Roster, TenantPolicy};
+use boundary::message::{CheckItem, Generate, Hello, Judge, KeyType, Refusal, Reply, Request};
 use boundary::policy;
 use rig::control::*;
 use rig::policy_of::*;
@@ -190,6 +190,43 @@ fn an_approval_of_yesterday_opens_nothing_today() {
     let enclave = machine.start(91 * 86_400);
     let reply = enclave.call(&admit_request(&session, &event));
     assert_eq!(reply, Reply::Refused(Refusal::EventNotAuthentic));
+}
+
+#[test]
+fn a_review_lasts_as_long_as_its_session() {
+    let machine = Machine::new();
+    let mut provider = Provider::start();
+    let enclave = machine.start(0);
+    let mut client = enclave.connect();
+    let (owner, officer) = (Person::new("olga"), Person::new("anna"));
+    let officers = roster(Env::Production, TENANT, &[&officer]).owners;
+    let roster = Roster { officers, ..roster(Env::Production, TENANT, &[&owner]) };
+    expect!(amend(&mut client, &roster, None, None, vec![owner.yes(&hash_of(&roster))]), Amended);
+    let mut in_review = |user: &str| {
+        let session = open(&mut client, TENANT, user, None);
+        let event = provider.sign(&session.id, r#""name":"inquiry.marked-for-review""#);
+        expect!(client.call(&admit_request(&session, &event)), Admitted);
+        session
+    };
+    let (early, late) = (in_review("user-1"), in_review("user-2"));
+    drop(enclave);
+    let judge = |session: &Session, ahead_s: i64| {
+        let review = Review {
+            env: Env::Production,
+            tenant_id: TENANT.into(),
+            session_id: session.id.clone(),
+            verification_id: "inq_1".into(),
+            decision: Decision::Approve,
+            reason: "called".into(),
+            identity_mismatch: false,
+        };
+        let ballots = vec![officer.yes(&hash_of(&review))];
+        let (ticket, roster, review) = (session.ticket.clone(), bytes_of(&roster), bytes_of(&review));
+        machine.start(ahead_s).call(&Request::Judge(Judge { ticket, roster, review, ballots }))
+    };
+    let ninety_days_s = 90 * 86_400;
+    assert!(expect!(judge(&early, ninety_days_s - 600), Judged).admission.is_some());
+    assert_eq!(judge(&late, ninety_days_s + 60), Reply::Refused(Refusal::ProofFailed));
 }
 
 #[test]

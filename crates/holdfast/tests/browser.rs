@@ -15,6 +15,7 @@ mod stories {
     mod people;
     mod policy;
     mod recovery;
+    mod reviews;
     mod stage;
     mod tour;
     mod wallet;

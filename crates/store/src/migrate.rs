@@ -34,6 +34,7 @@ migrations! {
     11 "enclave_mark" "0011_enclave_mark.sql",
     12 "policies" "0012_policies.sql",
     13 "signed_records" "0013_signed_records.sql",
+    14 "reviews" "0014_reviews.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

@@ -101,28 +101,29 @@ impl World {
         let (hash, Panel { anna, ben, .. }) = (hash_of(&case.review), &self.panel);
         let both = vec![anna.yes(&hash), ben.yes(&hash)];
         let ballots = if case.review.identity_mismatch { both } else { vec![anna.yes(&hash)] };
-        let verdict = expect!(self.judge(case, ballots), Judged).verdict.expect("all have signed");
-        let read = Admission::from_bytes(bare(&verdict.admission)).unwrap();
-        assert_eq!((read.outcome, read.event_at_ms), (Outcome::Approved, verdict.decided_at_ms));
+        let before = now_ms();
+        let admission = expect!(self.judge(case, ballots), Judged).admission.expect("all have signed");
+        let read = Admission::from_bytes(bare(&admission)).unwrap();
+        assert!(read.outcome == Outcome::Approved && read.event_at_ms >= before, "from the decision on");
         let bundle = Bundle::new(
             &mut self.client,
             Env::Production,
             TENANT,
             USER,
             &case.session,
-            std::slice::from_ref(&verdict.admission),
+            std::slice::from_ref(&admission),
             &case.review.verification_id,
             &self.owner,
             std::slice::from_ref(&case.stored),
         );
         let released = expect!(bundle.send(&mut self.client), Released);
         assert_eq!(self.gpg.decrypt(message(&released.items[0])), case.stored.plaintext);
-        verdict.admission
+        admission
     }
 }
 
 fn waits(reply: Reply, identity_mismatch: bool) {
-    assert_eq!(expect!(reply, Judged), Judged { identity_mismatch, verdict: None });
+    assert_eq!(expect!(reply, Judged), Judged { identity_mismatch, admission: None });
 }
 
 pub const SCRIPTS: &[Script] = &[
@@ -151,7 +152,7 @@ pub const SCRIPTS: &[Script] = &[
         let with_owner = vec![anna.yes(&hash), owner.yes(&hash)];
         waits(world.judge(&case, alone), true);
         world.unjudged(&case, twice, "one person with two keys");
-        assert!(expect!(world.judge(&case, with_owner), Judged).verdict.is_some());
+        assert!(expect!(world.judge(&case, with_owner), Judged).admission.is_some());
         let other = world.of_a_thief();
         world.lets_in(&other);
     }),
@@ -248,14 +249,14 @@ pub const SCRIPTS: &[Script] = &[
         let [yes, declined] = [&case, &no].map(|case| vec![world.panel.anna.yes(&hash_of(&case.review))]);
         let admission = world.lets_in(&case);
         world.unjudged(&no, declined, "declined after it was approved");
-        let again = expect!(world.judge(&case, yes), Judged).verdict.unwrap();
-        assert_eq!(again.admission, admission, "an answer that was lost");
+        let again = expect!(world.judge(&case, yes), Judged).admission.unwrap();
+        assert_eq!(again, admission, "an answer that was lost");
         let case = world.marked();
         let mut no = case.clone();
         no.review.decision = Decision::Decline;
         let [yes, declined] = [&case, &no].map(|case| vec![world.panel.anna.yes(&hash_of(&case.review))]);
-        let verdict = expect!(world.judge(&no, declined), Judged).verdict.unwrap();
-        let read = Admission::from_bytes(bare(&verdict.admission)).unwrap();
+        let verdict = expect!(world.judge(&no, declined), Judged).admission.unwrap();
+        let read = Admission::from_bytes(bare(&verdict)).unwrap();
         assert_eq!(read.outcome, Outcome::Declined);
         world.unjudged(&case, yes, "approved after it was declined");
         let event = world.provider.sign(&case.session.id, "");
@@ -319,7 +320,7 @@ pub const SCRIPTS: &[Script] = &[
             (vec![anna.yes(&hash)], vec![ben.yes(&hash), anna.yes(&hash)], vec![ben.yes(&hash)]);
         world.unjudged(&own, alone, "by herself");
         world.unjudged(&own, beside, "beside another");
-        assert!(expect!(world.judge(&own, other), Judged).verdict.is_some());
+        assert!(expect!(world.judge(&own, other), Judged).admission.is_some());
     }),
     ("pass off an officer's no to a decision as a yes", |world| {
         let case = world.marked();
@@ -354,7 +355,7 @@ pub const SCRIPTS: &[Script] = &[
         world.unjudged(&case, both, "nobody");
         case.review.decision = Decision::Decline;
         let no = vec![world.panel.anna.yes(&hash_of(&case.review))];
-        assert!(expect!(world.judge(&case, no), Judged).verdict.is_some());
+        assert!(expect!(world.judge(&case, no), Judged).admission.is_some());
     }),
     ("have the owner's check of another day taken for a stranger's", |world| {
         let user = fresh("user");
@@ -367,12 +368,12 @@ pub const SCRIPTS: &[Script] = &[
         let first = InReview { session, ..case };
         let hash = hash_of(&first.review);
         let ballots = vec![world.panel.anna.yes(&hash)];
-        assert!(expect!(world.judge(&first, ballots.clone()), Judged).verdict.is_some());
+        assert!(expect!(world.judge(&first, ballots.clone()), Judged).admission.is_some());
         // A first approval by people is the user's baseline, as one of the provider's is; also after a restart.
         world.enclave.kill();
         world.enclave = Enclave::start(&world.folder, &unlimited());
         world.client = world.enclave.connect();
-        assert!(expect!(world.judge(&first, ballots), Judged).verdict.is_some(), "decided for good");
+        assert!(expect!(world.judge(&first, ballots), Judged).admission.is_some(), "decided for good");
         for (event, differs) in [(THIEF, true), ("", false)] {
             let session = open(&mut world.client, TENANT, &user, None);
             let event = world.provider.sign(&session.id, event);

@@ -60,7 +60,7 @@ async fn three_people_give_a_backup_back() {
     let gpg = Gpg::new();
     let owner = stage.signed_in("owner@").await;
     owner.go(&stage.at("/control/acls/owners")).await;
-    owner.wait_for("Owners on record").await;
+    owner.wait_for("Owners and officers on record").await;
     look_at(&owner, "owners").await;
     let list = make_list(&stage, &owner, "Treasury", &[&stored]).await;
     look_at(&owner, "list").await;

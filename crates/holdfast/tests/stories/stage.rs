@@ -37,14 +37,22 @@ impl Stage {
         format!("{base}{path}")
     }
 
-    fn partner(&self) -> &Tenant {
+    fn tenant(&self, kind: &str) -> &Tenant {
         let mut tenants = self.sandbox.credentials.tenants.iter();
-        tenants.find(|tenant| tenant.kind == "partner").expect("a partner")
+        tenants.find(|tenant| tenant.kind == kind).expect("a tenant")
+    }
+
+    fn partner(&self) -> &Tenant {
+        self.tenant("partner")
     }
 
     /// One of the partner's people, by how the address begins.
     pub fn person(&self, begins: &str) -> &Person {
-        let mut people = self.partner().control.iter();
+        self.person_of("partner", begins)
+    }
+
+    fn person_of(&self, kind: &str, begins: &str) -> &Person {
+        let mut people = self.tenant(kind).control.iter();
         people.find(|person| person.email.starts_with(begins)).expect("somebody")
     }
 
@@ -57,7 +65,12 @@ impl Stage {
 
     /// The same, where the person has signed in with password and passkey.
     pub async fn signed_in(&self, begins: &str) -> Browser {
-        let person = self.person(begins);
+        self.signed_in_of("partner", begins).await
+    }
+
+    /// The same for the people of another kind of tenant.
+    pub async fn signed_in_of(&self, kind: &str, begins: &str) -> Browser {
+        let person = self.person_of(kind, begins);
         let browser = self.browser_of(person).await;
         self.sign_in(&browser, person).await;
         browser

@@ -5,7 +5,7 @@ use domain::verification::InquiryState;
 use store::backups;
 use store::listings::Seen;
 use store::reviews::{self, ReviewFilter, Signed};
-use store::{Db, Tx, reset, users, verifications};
+use store::{Db, Tx, keys, reset, users, verifications};
 
 use crate::fixture::*;
 use crate::support::Bench;
@@ -118,7 +118,7 @@ async fn a_review_ends_once(bench: &Bench) {
 async fn reviews_are_listed_newest_first(bench: &Bench) {
     let db = bench.open().await;
     begin(&db, &["inq_1", "inq_2", "inq_3"]).await;
-    write(&db, |tx| users::of(&id(1)).ensure_person(tx, &user(1, "user-1"), &id(70)).map(drop)).await;
+    write(&db, |tx| users::of(&id(1)).ensure_person(tx, &user(1, "anna"), &id(70)).map(drop)).await;
     assert!(write(&db, sign(1, 70, "a", false)).await);
     let list = |tenant: u64, filter: ReviewFilter, after: Option<Seen>, limit| {
         let db = &db;
@@ -151,6 +151,7 @@ async fn what_waits_for_a_review_is_counted(bench: &Bench) {
     };
     assert_eq!(count(1).await, 0);
     write(&db, |tx| {
+        keys::of(&id(1)).insert(tx, &key(1, None))?;
         let row = backups::Backup {
             state: domain::backup::BackupState::Unconfirmed,
             verification_id: Some(inquiry("inq_1")),

@@ -2,7 +2,8 @@
 //! event. Also the job that comes back to what was signed while the enclave was away.
 
 use boundary::approval::{Decision, Document as _, Roster};
-use boundary::message::{Ballot, Judge, Verdict};
+use boundary::message::{Ballot, Judge};
+use boundary::token::Admission;
 use boundary::wire::Wire as _;
 use domain::audit::{ActorType, Outcome};
 use domain::ids::TenantId;
@@ -67,15 +68,15 @@ async fn settle_review(
         if shown.review.state != ReviewState::Signed {
             return Ok(shown.review.state);
         }
-        let verdict = match judge(app, tenant, &shown).await {
-            Ok(Some(verdict)) => verdict,
+        let admission = match judge(app, tenant, &shown).await {
+            Ok(Some(admission)) => admission,
             Ok(None) => return Ok(ReviewState::Signed),
             Err(Error::Refused(refusal)) if refusal.code == NOT_BELIEVED => {
                 return reopen(app, tenant, &shown, (now, request_id), refusal).await;
             }
             Err(error) => return Err(error),
         };
-        let step = step(&shown, verdict, (now, request_id))?;
+        let step = step(&shown, admission, (now, request_id))?;
         let (owner, env, minter) = (tenant.clone(), app.env, app.minter.clone());
         let moved = app.db.write("settle_review", move |tx| step.write(tx, &owner, env, &minter)).await;
         if moved.map_err(|error: StoreError| Error::from(error))? {
@@ -87,7 +88,7 @@ async fn settle_review(
 }
 
 /// Has the enclave decide; the same again answers the same. None: another signature is missing.
-async fn judge(app: &App, tenant: &TenantId, shown: &ShownReview) -> Result<Option<Verdict>, Error> {
+async fn judge(app: &App, tenant: &TenantId, shown: &ShownReview) -> Result<Option<Vec<u8>>, Error> {
     let owner = tenant.clone();
     let roster = app.db.read("find_roster", move |rx| rosters::of(&owner).find_newest(rx)).await;
     let roster: Option<rosters::Roster> = roster.map_err(|error: StoreError| Error::from(error))?;
@@ -101,17 +102,21 @@ async fn judge(app: &App, tenant: &TenantId, shown: &ShownReview) -> Result<Opti
         review: review.document.clone().unwrap_or_default().into_bytes(),
         ballots: ballots.collect::<Result<_, _>>().map_err(|_| Error::fault("reading a ballot"))?,
     };
-    Ok(app.enclave.judge(judge).await.map_err(not_believed)?.verdict)
+    Ok(app.enclave.judge(judge).await.map_err(not_believed)?.admission)
 }
 
 /// The inquiry's move by that verdict.
-fn step(shown: &ShownReview, verdict: Verdict, (now, request_id): (Timestamp, &str)) -> Result<Step, Error> {
+fn step(
+    shown: &ShownReview,
+    admission: Vec<u8>,
+    (now, request_id): (Timestamp, &str),
+) -> Result<Step, Error> {
     let document = shown.document.as_ref().ok_or_else(|| Error::fault("reading a review"))?;
     let by = shown.review.first_by.as_ref().ok_or_else(|| Error::fault("reading a review"))?;
-    let approval = (document.decision == Decision::Approve).then(|| Approval {
-        approved_at: Timestamp::from_ms(verdict.decided_at_ms),
-        admission: verdict.admission,
-    });
+    let decided = Admission::take(&mut admission.as_slice());
+    let decided = decided.map_err(|_| Error::fault("reading an admission"))?;
+    let approval = (document.decision == Decision::Approve)
+        .then(|| Approval { approved_at: Timestamp::from_ms(decided.event_at_ms), admission });
     let beside = shown.review.second_by.as_ref().map(|second| format!(" (signed too by {second})"));
     Ok(Step {
         inquiry: shown.inquiry.clone(),

@@ -1,5 +1,7 @@
 //! `/control/reviews`: what officers decide of identity checks, and each way in which they may not.
 
+use std::time::Duration;
+
 use domain::credential::TenantKind;
 use serde_json::{Value, json};
 use testkit::device::secret;
@@ -28,11 +30,14 @@ impl Desk {
 
     /// A check of a user that the provider leaves to people.
     async fn marked(&self, user: &str) -> String {
+        // So that none came at the instant of another.
+        self.app.clock.advance(Duration::from_secs(1));
         self.retail.start_as(user, "mark_for_review_inquiry").await
     }
 
     /// A check of a user who was approved before, that somebody else passes.
     async fn passed_by_another(&self, user: &str) -> String {
+        self.app.clock.advance(Duration::from_secs(1));
         self.retail.approved(user).await;
         let id = self.retail.start(user).await;
         play_at(&self.app, &format!("/identity/{id}"), "approve_inquiry", Some("Eve")).await;
@@ -347,7 +352,7 @@ async fn what_is_signed_while_the_enclave_is_away_takes_effect_when_it_is_back()
     assert_eq!(desk.status(&id).await, "NEEDS_REVIEW");
     desk.app.enclave.restart();
     while desk.status(&id).await == "NEEDS_REVIEW" {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(desk.status(&id).await, "APPROVED");
 }

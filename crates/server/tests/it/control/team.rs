@@ -108,18 +108,20 @@ async fn who_is_to_sign_needs_a_passkey_first() {
     let app = App::start().await;
     let mut owner = app.person("owner").await;
     let page = owner
-        .post("/control/team/invite", &[("email", "o@x.example"), ("name", "Otto"), ("role", "officer")])
+        .post("/control/team/invite", &[("email", "o@x.example"), ("name", "Otto"), ("role", "auditor")])
         .await;
-    let mut officer = app.stranger();
-    officer.accept(&link_of(&page.text()), PASSWORD).await;
-    let page = officer.get("/control/onboarding").await.text();
+    let mut auditor = app.stranger();
+    auditor.accept(&link_of(&page.text()), PASSWORD).await;
+    let page = auditor.get("/control/onboarding").await.text();
     let secret = page.split("<code>").nth(1).unwrap().split("</code>").next().unwrap().to_owned();
     let code = testkit::code_of(&secret, super::now_ms(&app));
-    assert_eq!(officer.post("/control/onboarding", &[("code", &code)]).await.status, 200);
+    assert_eq!(auditor.post("/control/onboarding", &[("code", &code)]).await.status, 200);
     let path = path_of(&owner, "o@x.example").await;
-    let refused = owner.post(&format!("{path}/role"), &[("role", "member")]).await;
-    assert!(refused.status == 409 && refused.text().contains("passkey"), "{}", refused.text());
-    assert_eq!(officer.get("/control").await.status, 200, "nothing was changed");
+    for role in ["member", "officer"] {
+        let refused = owner.post(&format!("{path}/role"), &[("role", role)]).await;
+        assert!(refused.status == 409 && refused.text().contains("passkey"), "{role}: {}", refused.text());
+    }
+    assert_eq!(auditor.get("/control").await.status, 200, "nothing was changed");
 }
 
 #[tokio::test]

@@ -16,11 +16,11 @@ use domain::refusal::{Kind, Refusal};
 use domain::review::{ReviewState, ReviewWhy};
 use store::reviews::ReviewFilter;
 
-use super::acls::said_in_form;
 use super::look::Section;
 use super::query::{Asked, address, narrowing};
 use super::{Posted, Stop, Visitor, views};
 use crate::app::App;
+use crate::flows::Error;
 use crate::flows::approvals::{self, ReviewQuery};
 use crate::http::page::{List, Query};
 
@@ -76,15 +76,12 @@ async fn draft(
     };
     match drafted {
         Ok((shown, to_sign)) => Ok(view::sign(&visitor, &shown, &to_sign).into_response()),
-        Err(error) => {
-            let refusal = said_in_form(error)?;
-            if refusal.kind == Kind::NotFound {
-                return Err(refusal.into());
-            }
+        Err(Error::Refused(refusal)) if refusal.kind != Kind::NotFound => {
             let (shown, to_sign) = approvals::read_review(&app, &visitor.ctx(), &id).await?;
             let page = view::show(&visitor, &shown, to_sign.as_ref(), &filled, Some(&refusal));
             Ok(views::refused(page, &refusal))
         }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -137,7 +137,7 @@ fn an_open_review_says_why_and_what_each_decision_does() {
             let mut review = open("x");
             (review.review.why, review.shows) = (*why, shows);
             let elements = render(&format!("review-{why}-{shows:?}"), Role::Officer, &review, None);
-            assert_eq!(links(&elements, "/sign").len(), 1);
+            assert_eq!(links(&elements, "/inq_1/sign").len(), 1);
             assert_eq!(elements[0].text.contains("once a second person"), shows == Shows::SomebodyElse);
             told.push([said(&elements, "why").to_owned(), said(&elements, "shows").to_owned()]);
         }
@@ -152,16 +152,18 @@ fn who_may_not_decide_is_not_asked_to() {
     let open = shown("x", ReviewState::Open, None);
     for role in [Role::Owner, Role::Member, Role::Auditor] {
         let elements = render(&format!("review-{role}"), role, &open, None);
-        assert!(links(&elements, "/sign").is_empty(), "{role}");
+        assert!(links(&elements, "/inq_1/sign").is_empty(), "{role}");
     }
     let mut own = open.clone();
     let reader = visitor(Role::Officer, "Ada").person;
     own.person = Some(reader);
     let elements = render("review-own", Role::Officer, &own, None);
-    assert!(links(&elements, "/sign").is_empty() && elements[0].text.contains("others decide it"));
+    assert!(links(&elements, "/inq_1/sign").is_empty() && elements[0].text.contains("others decide it"));
     let unfounded = ShownReview { has_roster: false, ..open };
     let elements = render("review-without-roster", Role::Officer, &unfounded, None);
-    assert!(links(&elements, "/sign").is_empty() && elements[0].text.contains("an owner has still to sign"));
+    assert!(
+        links(&elements, "/inq_1/sign").is_empty() && elements[0].text.contains("an owner has still to sign")
+    );
     assert!(!own.is_of(&"01890000-0000-7000-8000-00000000000f".parse::<PersonId>().unwrap()));
 }
 
@@ -189,7 +191,7 @@ fn what_is_signed_stands_on_the_page_with_its_code() {
     .map(|(state, decision)| {
         let name = format!("review-{state}-{}", decision.as_str());
         let elements = render(&name, Role::Officer, &shown("x", state, Some(decision)), None);
-        assert_eq!(links(&elements, "/sign").len(), usize::from(state.is_open()));
+        assert_eq!(links(&elements, "/inq_1/sign").len(), usize::from(state.is_open()));
         said(&elements, "next").to_owned()
     })
     .collect();

@@ -1,6 +1,7 @@
 //! `/v1/providers`, and what else there is to a real identity provider: a stand-in for Persona, in production.
 
 mod forgeries;
+mod reviews;
 mod start;
 mod webhook;
 

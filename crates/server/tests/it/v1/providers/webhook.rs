@@ -13,7 +13,7 @@ use testkit::{Given, Plan};
 use super::World;
 
 /// A key, once the pool has one.
-async fn key(world: &World, user: &str, id: &str) -> Given {
+pub async fn key(world: &World, user: &str, id: &str) -> Given {
     let body = json!({"user_identifier": user, "verification_id": id});
     loop {
         let answer = world.retail.post("/v1/key/generate", &body).await;
