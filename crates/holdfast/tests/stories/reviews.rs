@@ -13,6 +13,8 @@ async fn review(stage: &Stage, customer: &Browser, first_name: Option<&str>, but
     let id = started["verification_id"].as_str().expect("an inquiry");
     customer.go(&format!("{}/identity/{id}", stage.sandbox.credentials.base_url)).await;
     if let Some(name) = first_name {
+        // Another person is out of sight until he is asked for.
+        customer.run("document.querySelector('details').open = true").await;
         customer.fill("#first_name", name).await;
     }
     customer.press(button).await;

@@ -46,11 +46,7 @@ impl Stage {
         self.tenant("partner")
     }
 
-    /// One of the partner's people, by how the address begins.
-    pub fn person(&self, begins: &str) -> &Person {
-        self.person_of("partner", begins)
-    }
-
+    /// One of the people of a kind of tenant, by how the address begins.
     fn person_of(&self, kind: &str, begins: &str) -> &Person {
         let mut people = self.tenant(kind).control.iter();
         people.find(|person| person.email.starts_with(begins)).expect("somebody")

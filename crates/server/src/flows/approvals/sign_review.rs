@@ -21,7 +21,7 @@ use super::tell_officers::{review_path, who_has_a_role};
 use super::{ToSign, ballot_of, news, not_believed, permitted, recorded};
 use crate::app::App;
 
-/// What an officer signs for this decision.
+/// What an officer signs for this decision, which the review then shows as its document.
 pub async fn draft_review(
     app: &App,
     ctx: &Ctx,
@@ -29,7 +29,7 @@ pub async fn draft_review(
     (decision, reason): (Decision, &str),
 ) -> Result<(ShownReview, ToSign), Error> {
     let person = permitted(ctx, Act::DecideReview)?;
-    let shown = find_review(app, &ctx.principal.tenant, id).await?;
+    let mut shown = find_review(app, &ctx.principal.tenant, id).await?;
     may_decide(&shown, &person, decision)?;
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
@@ -40,6 +40,7 @@ pub async fn draft_review(
     let mismatch = ask_identity(app, &shown, &roster(app, ctx).await?).await.map_err(not_believed)?;
     let document = document_for(app, &shown, &ctx.principal.tenant, (decision, reason, mismatch));
     let to_sign = to_sign(app, &person, &document).await?;
+    shown.document = Some(document);
     Ok((shown, to_sign))
 }
 

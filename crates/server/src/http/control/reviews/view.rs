@@ -99,7 +99,7 @@ pub(super) fn show(
         (parts::facts(&facts(&shell, shown)))
         @if let Some(document) = &shown.document {
             h2 { "What was decided" }
-            p { (decided(document.decision)) " The reason: " }
+            p { (decided(document.decision)) " The reason:" }
             blockquote { (document.reason) }
             (parts::short_code(&short_of(shown), "this decision"))
             p #next { (next(shown)) }
@@ -159,8 +159,15 @@ pub(super) fn sign(visitor: &Visitor, shown: &ShownReview, to_sign: &ToSign) -> 
     let shell = shell.under(path(shown), "Review of an identity check");
     let content = html! {
         (parts::lead("Look at it once more. Your passkey signs exactly this; then it cannot be taken back."))
+        @if let Some(document) = &shown.document {
+            p { (decided(document.decision)) " The reason:" }
+            blockquote { (document.reason) }
+            @if document.decision == Decision::Approve && document.identity_mismatch {
+                p { "A second person has to sign it too." }
+            }
+        }
         (parts::short_code(&short_code(&to_sign.hash), "this decision"))
-        details open { summary { "Exactly what is signed" } pre { (to_sign.document) } }
+        details { summary { "Exactly what is signed" } pre { (to_sign.document) } }
         (parts::passkey(&visitor.csrf, &format!("{}/decide", path(shown)), Passkey::Get, &to_sign.options, &html! {
             input type="hidden" name="document" value=(to_sign.document);
             (parts::main_button("Sign with your passkey"))

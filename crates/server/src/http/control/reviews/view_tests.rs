@@ -169,9 +169,11 @@ fn who_may_not_decide_is_not_asked_to() {
 
 #[test]
 fn what_is_signed_stands_on_the_page_with_its_code() {
-    both("review-sign", |text| {
-        view::sign(&visitor(Role::Officer, text), &shown(text, ReviewState::Open, None), &to_sign(text))
+    let elements = both("review-sign", |text| {
+        let drafted = shown(text, ReviewState::Open, Some(Decision::Approve));
+        view::sign(&visitor(Role::Officer, text), &drafted, &to_sign(text))
     });
+    assert!(elements[0].text.contains("A second person has to sign it too"));
     let signed = |text: &str| shown(text, ReviewState::Signed, Some(Decision::Approve));
     both("review-second", |text| {
         let filled = Filled::default();
