@@ -6,12 +6,14 @@
 use api::jwks::{Jwk, Jwks};
 use api::partner::{AssignKeyRequest, AssignKeyResponse};
 use api::retail::{GenerateKeyRequest, GenerateKeyResponse};
+use api::stored::KeyShown;
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use boundary::json;
 use boundary::statement::{Facts, Field, parse_fields};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::parse_rfc3339_utc;
 use crate::hex;
@@ -31,17 +33,34 @@ const P256_SPKI_PREFIX: [u8; 26] = [
 /// A public key that the service's enclave vouches for. Only the check makes one.
 #[derive(Clone, Debug)]
 pub struct AttestedKey {
-    public_key: String,
     der: Vec<u8>,
     key_type: KeyType,
-    kid: String,
     signed: Vec<(Field, String)>,
+    attestation: Attestation,
+}
+
+/// The enclave's word for a key, as it was checked: enough to check it again without asking the service for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attestation {
+    /// The key, lower-case hexadecimal.
+    pub public_key: String,
+    /// ES256, DER, standard base64.
+    pub signature: String,
+    /// What was signed, where fields were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_payload: Option<String>,
+    /// Those fields, in the request's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_fields: Option<Vec<String>>,
+    /// Which signing key signed, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
 }
 
 impl AttestedKey {
     /// The key as it travels: lower-case hexadecimal.
     pub fn public_key(&self) -> &str {
-        &self.public_key
+        &self.attestation.public_key
     }
 
     /// The key's bytes.
@@ -54,9 +73,14 @@ impl AttestedKey {
         self.key_type
     }
 
-    /// Which signing key vouched.
-    pub fn kid(&self) -> &str {
-        &self.kid
+    /// Which signing key vouched; nothing where a pinned one did and the answer did not name it.
+    pub fn kid(&self) -> Option<&str> {
+        self.attestation.kid.as_deref()
+    }
+
+    /// The enclave's word for the key, to be kept.
+    pub fn attestation(&self) -> &Attestation {
+        &self.attestation
     }
 
     /// What the enclave signed beside the key; nothing for a field that was not asked for.
@@ -114,6 +138,14 @@ pub enum AttestationFault {
         /// As answered.
         answered: &'static str,
     },
+    /// The key is HOT and COLD was asked for, or the other way round.
+    #[error("the key is {answered}, asked for was {asked}; do not use it, and report it")]
+    KeyEnvironment {
+        /// As asked.
+        asked: String,
+        /// As answered.
+        answered: String,
+    },
     /// The signature's text is not padded standard base64.
     #[error("the signature is not standard base64; ask for another key")]
     SignatureEncoding,
@@ -160,6 +192,23 @@ pub enum AttestationFault {
 }
 
 impl AttestationFault {
+    /// This library's word for it: `attestation-` and the reason.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::PublicKey => "attestation-public-key",
+            Self::KeyType { .. } => "attestation-key-type",
+            Self::KeyEnvironment { .. } => "attestation-key-environment",
+            Self::SignatureEncoding => "attestation-signature-encoding",
+            Self::NoSigningKey => "attestation-no-signing-key",
+            Self::UnknownSigningKey(_) => "attestation-unknown-signing-key",
+            Self::Signature => "attestation-signature",
+            Self::PayloadPresence(_) => "attestation-payload-presence",
+            Self::PayloadForm => "attestation-payload-form",
+            Self::Fields { .. } => "attestation-fields",
+            Self::Member { .. } => "attestation-member",
+        }
+    }
+
     /// Whether a newer JWKS might clear it.
     pub(crate) fn may_be_old_jwks(&self) -> bool {
         matches!(self, Self::NoSigningKey | Self::UnknownSigningKey(_) | Self::Signature)
@@ -179,6 +228,8 @@ pub struct Claim<'a> {
     pub signed_fields: Option<&'a [String]>,
     /// As answered, where the answer names the signing key.
     pub kid: Option<&'a str>,
+    /// As answered, where the answer names it.
+    pub key_environment: Option<&'a str>,
 }
 
 /// What was asked for, and what is known of the answer beforehand.
@@ -188,11 +239,37 @@ pub struct Asked<'a> {
     pub sign_with: &'a [String],
     /// The kind of key.
     pub key_type: Option<&'a str>,
+    /// `HOT` or `COLD`.
+    pub key_environment: Option<&'a str>,
     /// What the signed fields must say; a field whose value is not known beforehand may say anything.
     pub facts: Facts<'a>,
 }
 
 impl<'a> Claim<'a> {
+    /// From what was kept of an earlier check.
+    pub fn of_kept(kept: &'a Attestation) -> Self {
+        Self {
+            public_key: &kept.public_key,
+            signature: &kept.signature,
+            signed_payload: kept.signed_payload.as_deref(),
+            signed_fields: kept.signed_fields.as_deref(),
+            kid: kept.kid.as_deref(),
+            key_environment: None,
+        }
+    }
+
+    /// From a list of keys.
+    pub fn of_shown(shown: &'a KeyShown) -> Self {
+        Self {
+            public_key: &shown.public_key,
+            signature: &shown.signature,
+            signed_payload: shown.signed_payload.as_deref(),
+            signed_fields: shown.signed_fields.as_deref(),
+            kid: Some(&shown.kid),
+            key_environment: Some(&shown.key_environment),
+        }
+    }
+
     /// From the answer to `POST /v1/key/generate`.
     pub fn of_generated(answer: &'a GenerateKeyResponse) -> Self {
         Self {
@@ -201,6 +278,7 @@ impl<'a> Claim<'a> {
             signed_payload: answer.signed_payload.as_deref(),
             signed_fields: answer.signed_fields.as_deref(),
             kid: None,
+            key_environment: None,
         }
     }
 
@@ -212,6 +290,7 @@ impl<'a> Claim<'a> {
             signed_payload: answer.signed_payload.as_deref(),
             signed_fields: answer.signed_fields.as_deref(),
             kid: Some(&answer.kid),
+            key_environment: Some(&answer.key_environment),
         }
     }
 }
@@ -222,6 +301,7 @@ impl<'a> Asked<'a> {
         Self {
             sign_with: request.sign_with.as_deref().unwrap_or_default(),
             key_type: Some(KeyType::Rsa4096.as_str()),
+            key_environment: None,
             facts: Facts { key_id: Some(&answer.key_id), ..Facts::default() },
         }
     }
@@ -232,6 +312,7 @@ impl<'a> Asked<'a> {
         Self {
             sign_with: request.sign_with.as_deref().unwrap_or_default(),
             key_type: Some(request.key_type.as_deref().unwrap_or(KeyType::Rsa4096.as_str())),
+            key_environment: Some(&request.key_environment),
             facts: Facts {
                 key_id: Some(&answer.key_id),
                 external_customer_id: Some(&request.organisation.customer_id),
@@ -242,7 +323,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A signing key that is believed whatever the JWKS lists.
+/// A signing key that is believed without asking the service for its JWKS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningKeyPin([u8; POINT_BYTES]);
 
@@ -261,12 +342,20 @@ impl SigningKeyPin {
     }
 }
 
-/// Checks a claim against a JWKS at a time (milliseconds since the epoch).
+/// What vouches: the service's JWKS, or pinned keys in its place.
+#[derive(Clone, Copy, Debug)]
+pub enum Anchor<'a> {
+    /// As the service lists them.
+    Jwks(&'a Jwks),
+    /// As the caller knows them.
+    Pins(&'a [SigningKeyPin]),
+}
+
+/// Checks a claim against what vouches, at a time (milliseconds since the epoch).
 pub fn check(
     claim: &Claim<'_>,
     asked: &Asked<'_>,
-    jwks: &Jwks,
-    pins: &[SigningKeyPin],
+    anchor: Anchor<'_>,
     now_ms: i64,
 ) -> Result<AttestedKey, AttestationFault> {
     let der = hex::decode_lower(claim.public_key).ok_or(AttestationFault::PublicKey)?;
@@ -277,45 +366,58 @@ pub fn check(
         (true, Some(_)) => return Err(AttestationFault::PayloadPresence("there and was not asked for")),
         (false, None) => return Err(AttestationFault::PayloadPresence("missing and was asked for")),
     };
-    let kid = check_signature(claim, message, jwks, pins, now_ms)?;
+    let kid = check_signature(claim, message, anchor, now_ms)?;
     if let Some(asked) = asked.key_type.filter(|asked| *asked != key_type.as_str()) {
         return Err(AttestationFault::KeyType { asked: asked.to_owned(), answered: key_type.as_str() });
+    }
+    if let Some(asked) = asked.key_environment.filter(|asked| Some(*asked) != claim.key_environment) {
+        let answered = claim.key_environment.unwrap_or("of no environment").to_owned();
+        return Err(AttestationFault::KeyEnvironment { asked: asked.to_owned(), answered });
     }
     let signed = match claim.signed_payload {
         Some(payload) => check_payload(payload, claim, asked, &der)?,
         None => Vec::new(),
     };
-    Ok(AttestedKey { public_key: claim.public_key.to_owned(), der, key_type, kid, signed })
+    let attestation = Attestation {
+        public_key: claim.public_key.to_owned(),
+        signature: claim.signature.to_owned(),
+        signed_payload: claim.signed_payload.map(str::to_owned),
+        signed_fields: claim.signed_fields.map(<[String]>::to_vec),
+        kid,
+    };
+    Ok(AttestedKey { der, key_type, signed, attestation })
 }
 
 /// The id of the signing key that signed `message`.
 fn check_signature(
     claim: &Claim<'_>,
     message: &str,
-    jwks: &Jwks,
-    pins: &[SigningKeyPin],
+    anchor: Anchor<'_>,
     now_ms: i64,
-) -> Result<String, AttestationFault> {
+) -> Result<Option<String>, AttestationFault> {
     let signature = STANDARD.decode(claim.signature).map_err(|_| AttestationFault::SignatureEncoding)?;
-    let mut usable = jwks
-        .keys
-        .iter()
-        .filter(|jwk| claim.kid.is_none_or(|kid| jwk.kid == kid))
-        .filter_map(|jwk| point_of(jwk, PURPOSE, now_ms).map(|point| (jwk, point)))
-        .filter(|(_, point)| pins.is_empty() || pins.iter().any(|pin| pin.0 == *point))
-        .peekable();
-    if usable.peek().is_none() {
+    let usable: Vec<(Option<&str>, [u8; POINT_BYTES])> = match anchor {
+        Anchor::Pins(pins) => pins.iter().map(|pin| (claim.kid, pin.0)).collect(),
+        Anchor::Jwks(jwks) => jwks
+            .keys
+            .iter()
+            .filter(|jwk| claim.kid.is_none_or(|kid| jwk.kid == kid))
+            .filter_map(|jwk| point_of(jwk, PURPOSE, now_ms).map(|point| (Some(jwk.kid.as_str()), point)))
+            .collect(),
+    };
+    if usable.is_empty() {
         return Err(match claim.kid {
             Some(kid) => AttestationFault::UnknownSigningKey(kid.to_owned()),
             None => AttestationFault::NoSigningKey,
         });
     }
     usable
+        .into_iter()
         .find(|(_, point)| {
             let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
             key.verify(message.as_bytes(), &signature).is_ok()
         })
-        .map(|(jwk, _)| jwk.kid.clone())
+        .map(|(kid, _)| kid.map(str::to_owned))
         .ok_or(AttestationFault::Signature)
 }
 

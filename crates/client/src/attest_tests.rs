@@ -79,9 +79,10 @@ impl Signer {
             signed_payload: None,
             signed_fields: None,
             kid: None,
+            key_environment: None,
         };
         let asked = Asked { key_type: Some(key_type), ..Asked::default() };
-        check(&claim, &asked, &Jwks { keys: vec![self.jwk()] }, &[], NOW_MS).unwrap()
+        check(&claim, &asked, Anchor::Jwks(&Jwks { keys: vec![self.jwk()] }), NOW_MS).unwrap()
     }
 }
 
@@ -169,14 +170,17 @@ impl Case {
             signed_payload: self.payload.as_deref(),
             signed_fields: self.fields.as_deref(),
             kid: self.kid.as_deref(),
+            key_environment: None,
         };
         let facts = Facts {
             key_id: Some(KEY_ID),
             external_customer_id: self.customer_id.as_deref(),
             ..Facts::default()
         };
-        let asked = Asked { sign_with: &self.sign_with, key_type: Some("ed25519"), facts };
-        check(&claim, &asked, &self.jwks, &self.pins, NOW_MS)
+        let asked =
+            Asked { sign_with: &self.sign_with, key_type: Some("ed25519"), facts, ..Asked::default() };
+        let anchor = if self.pins.is_empty() { Anchor::Jwks(&self.jwks) } else { Anchor::Pins(&self.pins) };
+        check(&claim, &asked, anchor, NOW_MS)
     }
 
     fn fault(&self) -> AttestationFault {
@@ -187,7 +191,7 @@ impl Case {
 #[test]
 fn a_good_claim_passes() {
     let key = Case::plain().check().unwrap();
-    assert_eq!((key.public_key(), key.kid()), (hex::encode(&[0x7a; 32]).as_str(), "kid-1"));
+    assert_eq!((key.public_key(), key.kid()), (hex::encode(&[0x7a; 32]).as_str(), Some("kid-1")));
     assert_eq!(key.signed(Field::KeyId), None);
 
     let mut case = Case::with_fields();
@@ -292,7 +296,7 @@ fn a_signing_key_that_may_not_vouch_is_not_used() {
 }
 
 #[test]
-fn a_pin_outranks_the_jwks() {
+fn a_pin_stands_in_the_place_of_the_jwks() {
     let pem = |signer: &Signer| {
         let der = [P256_SPKI_PREFIX.as_slice(), &signer.point()].concat();
         let body = STANDARD.encode(der);
@@ -300,7 +304,8 @@ fn a_pin_outranks_the_jwks() {
     };
     let mut case = Case::plain();
     case.pins = vec![SigningKeyPin::from_pem(&pem(&Signer::new("other"))).unwrap()];
-    assert_eq!(case.fault(), AttestationFault::NoSigningKey);
+    assert_eq!(case.fault(), AttestationFault::Signature);
+    case.jwks.keys.clear();
     case.pins.push(SigningKeyPin::from_pem(&pem(&case.signer)).unwrap());
     case.check().expect("the signing key is pinned");
     for bad in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"] {

@@ -2,7 +2,8 @@
 
 use api::audit::{AuditEntry, AuditPage};
 
-use crate::call::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
 
 /// Which entries; all, when nothing is set.
@@ -34,17 +35,9 @@ impl Client {
             ("action", &filter.action),
         ];
         for (name, value) in filters {
-            if let Some(value) = value {
-                call = call.query(name, value);
-            }
+            call = call.query(name, value.as_ref());
         }
-        if let Some(limit) = filter.limit {
-            call = call.query("limit", limit.to_string());
-        }
-        if let Some(cursor) = cursor {
-            call = call.query("cursor", cursor);
-        }
-        self.call(call).await
+        self.call(call.query("limit", filter.limit).query("cursor", cursor)).await
     }
 
     /// All pages, one after the other.

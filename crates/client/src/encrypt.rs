@@ -8,7 +8,11 @@ use boundary::{OAEP_PLAINTEXT_BYTES_MAX, RSA_CIPHERTEXT_BYTES};
 
 use crate::attest::{AttestedKey, KeyType};
 use crate::hex;
+use crate::jwe::JWE_PLAINTEXT_BYTES_MAX;
 use crate::secret::Secret;
+
+/// What the service takes as one file.
+pub const FILE_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// Why a secret cannot be encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,12 +20,13 @@ use crate::secret::Secret;
 pub enum EncryptFault {
     /// It does not fit into one ciphertext.
     #[error(
-        "it has {bytes} bytes and at most {OAEP_PLAINTEXT_BYTES_MAX} fit; store a shorter form of it, or \
-         several parts"
+        "it has {bytes} bytes and at most {most} fit, nothing was sent; store a shorter form of it, or several parts"
     )]
     TooLong {
         /// Its size.
         bytes: usize,
+        /// What fits.
+        most: usize,
     },
     /// One signs with such a key, and does not encrypt to it.
     #[error("the key is {0} and only an rsa4096 key can be encrypted to; ask for one")]
@@ -32,6 +37,48 @@ pub enum EncryptFault {
     /// The cryptographic library failed.
     #[error("the cryptographic library failed; try again")]
     Library,
+}
+
+impl EncryptFault {
+    /// This library's word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "too-long",
+            Self::KeyType(_) => "key-type",
+            Self::Key => "key",
+            Self::Library => "library",
+        }
+    }
+}
+
+/// In which form a secret is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One RSA-OAEP ciphertext, which the enclave opens at once to compare the checksum.
+    Oaep,
+    /// A file that is a JWE; the service opens no files.
+    Jwe,
+}
+
+impl Form {
+    /// Its name: `oaep` or `jwe`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Oaep => "oaep",
+            Self::Jwe => "jwe",
+        }
+    }
+}
+
+/// In which form a secret of this size is stored; a size that fits neither is refused.
+pub fn form_of(bytes: usize) -> Result<Form, EncryptFault> {
+    if bytes <= OAEP_PLAINTEXT_BYTES_MAX {
+        Ok(Form::Oaep)
+    } else if bytes <= JWE_PLAINTEXT_BYTES_MAX {
+        Ok(Form::Jwe)
+    } else {
+        Err(EncryptFault::TooLong { bytes, most: JWE_PLAINTEXT_BYTES_MAX })
+    }
 }
 
 /// An encrypted secret, and the checksum by which the service sees that it can be opened.
@@ -46,6 +93,11 @@ pub struct Ciphertext {
 /// Encrypts a secret: RSA-OAEP with SHA-256 for the hash and for MGF1, empty label.
 pub fn encrypt(key: &AttestedKey, secret: &Secret) -> Result<Ciphertext, EncryptFault> {
     check_size(secret)?;
+    Ok(Ciphertext { data: STANDARD.encode(oaep(key, secret.expose())?), checksum: checksum(secret) })
+}
+
+/// The ciphertext of one block, to an attested RSA key.
+pub(crate) fn oaep(key: &AttestedKey, plaintext: &[u8]) -> Result<Vec<u8>, EncryptFault> {
     if key.key_type() != KeyType::Rsa4096 {
         return Err(EncryptFault::KeyType(key.key_type().as_str()));
     }
@@ -55,17 +107,16 @@ pub fn encrypt(key: &AttestedKey, secret: &Secret) -> Result<Ciphertext, Encrypt
         .ok_or(EncryptFault::Key)?;
     let rsa = OaepPublicEncryptingKey::new(rsa).map_err(|_| EncryptFault::Key)?;
     let mut out = [0; RSA_CIPHERTEXT_BYTES];
-    let data = rsa
-        .encrypt(&OAEP_SHA256_MGF1SHA256, secret.expose(), &mut out, None)
-        .map_err(|_| EncryptFault::Library)?;
-    Ok(Ciphertext { data: STANDARD.encode(data), checksum: checksum(secret) })
+    let data =
+        rsa.encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut out, None).map_err(|_| EncryptFault::Library)?;
+    Ok(data.to_vec())
 }
 
 /// Whether a secret fits; asked before a key is made for it.
 pub(crate) fn check_size(secret: &Secret) -> Result<(), EncryptFault> {
     match secret.expose().len() {
         0..=OAEP_PLAINTEXT_BYTES_MAX => Ok(()),
-        bytes => Err(EncryptFault::TooLong { bytes }),
+        bytes => Err(EncryptFault::TooLong { bytes, most: OAEP_PLAINTEXT_BYTES_MAX }),
     }
 }
 
@@ -99,7 +150,28 @@ mod tests {
             assert_ne!(encrypt(&key, &secret).unwrap().data, sealed.data, "each ciphertext is another");
         }
         let long = Secret::from(vec![7; OAEP_PLAINTEXT_BYTES_MAX + 1]);
-        assert_eq!(encrypt(&key, &long), Err(EncryptFault::TooLong { bytes: 447 }));
+        assert_eq!(encrypt(&key, &long), Err(EncryptFault::TooLong { bytes: 447, most: 446 }));
+    }
+
+    #[test]
+    fn there_is_a_form_for_every_size_without_a_gap() {
+        for (bytes, form) in [
+            (0, Form::Oaep),
+            (445, Form::Oaep),
+            (446, Form::Oaep),
+            (447, Form::Jwe),
+            (470, Form::Jwe),
+            (JWE_PLAINTEXT_BYTES_MAX, Form::Jwe),
+        ] {
+            assert_eq!(form_of(bytes), Ok(form), "{bytes}");
+        }
+        for bytes in [JWE_PLAINTEXT_BYTES_MAX + 1, FILE_BYTES_MAX, FILE_BYTES_MAX + 1] {
+            assert!(form_of(bytes).is_err(), "{bytes}");
+        }
+        let key = Signer::new("k").attest(&rsa_pair());
+        let largest = Secret::from(vec![7; JWE_PLAINTEXT_BYTES_MAX]);
+        let file = crate::jwe::encrypt_file(&key, &largest).unwrap();
+        assert!(file.len() <= FILE_BYTES_MAX && file.len() + 2 > FILE_BYTES_MAX, "{}", file.len());
     }
 
     #[test]

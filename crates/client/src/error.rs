@@ -5,7 +5,8 @@ use std::time::Duration;
 use api::error::ErrorBody;
 
 use crate::attest::AttestationFault;
-use crate::encrypt::EncryptFault;
+use crate::encrypt::{EncryptFault, FILE_BYTES_MAX};
+use crate::hints::{KEY_FORM, WRONG_PATH, hint_of};
 use crate::openpgp::OpenPgpFault;
 
 /// Why a call or a whole deed did not succeed.
@@ -61,6 +62,12 @@ pub enum Error {
     /// The recovery package cannot be opened, or the device's key cannot be made.
     #[error("{0}")]
     OpenPgp(#[from] OpenPgpFault),
+    /// The service says that it stored something else than was sent.
+    #[error(
+        "the service says that it stored something else; do not rely on this backup: make it again, and report it \
+         to whoever runs the service"
+    )]
+    NotAsSent,
 }
 
 /// Why a client or a request cannot be made.
@@ -76,9 +83,48 @@ pub enum SetupFault {
          way; use https, or allow_plain_http() on a network that you trust"
     )]
     PlainHttp(String),
-    /// The credential holds characters that no header may hold.
-    #[error("the credential holds characters that no credential has; copy it again without line breaks")]
+    /// The base URL ends in `/v1`, which each path has.
+    #[error("the base URL {0:?} ends in /v1; leave /v1 out: each path has it")]
+    VersionInBaseUrl(String),
+    /// The credential is of another environment than the client is for.
+    #[error(
+        "the credential is of {named}, and the client is for {wanted}; change base URL and credential together"
+    )]
+    WrongEnvironment {
+        /// By the credential.
+        named: String,
+        /// By the client.
+        wanted: String,
+    },
+    /// The credential is empty or holds characters that none has.
+    #[error(
+        "the credential is empty or holds characters that no credential has; copy it again, without spaces or line \
+         breaks"
+    )]
     Credential,
+    /// An id that would lead to another path.
+    #[error("{0:?} is no id; give the id that the service answered")]
+    Id(String),
+    /// The public key is not written as the service writes it.
+    #[error("public_key is {0}, nothing was sent; {KEY_FORM}")]
+    PublicKeyForm(&'static str),
+    /// The ciphertext is not standard base64.
+    #[error(
+        "the ciphertext is not standard base64, nothing was sent; give it with padding: not hexadecimal, not \
+         base64url, no line breaks"
+    )]
+    CiphertextForm,
+    /// The checksum is that of the ciphertext.
+    #[error(
+        "the checksum is the ciphertext's, nothing was sent; give SHA-256 of the plaintext, taken before it is encrypted"
+    )]
+    ChecksumOverCiphertext,
+    /// A file is empty, or larger than the service takes.
+    #[error("the file has {bytes} bytes, nothing was sent; 1 to {FILE_BYTES_MAX} fit")]
+    FileSize {
+        /// As given.
+        bytes: usize,
+    },
     /// The pinned key is not a P-256 public key in PEM.
     #[error(
         "the pinned signing key is not a P-256 public key in PEM; take it from /.well-known/verification-key.pem"
@@ -92,6 +138,27 @@ pub enum SetupFault {
     Items(String),
 }
 
+impl SetupFault {
+    /// This library's word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BaseUrl(_) | Self::VersionInBaseUrl(_) => "base-url",
+            Self::PlainHttp(_) => "plain-http",
+            Self::Credential => "credential",
+            Self::WrongEnvironment { .. } => "wrong-environment",
+            Self::Pin => "pin",
+            Self::Http(_) => "http",
+            Self::Id(_) => "path",
+            Self::Items(_) => "items",
+            Self::PublicKeyForm(_) => "public-key-form",
+            Self::CiphertextForm => "ciphertext-form",
+            Self::ChecksumOverCiphertext => "checksum-over-ciphertext",
+            Self::FileSize { bytes: 0 } => "file-empty",
+            Self::FileSize { .. } => "file-too-large",
+        }
+    }
+}
+
 impl Error {
     /// The HTTP status, when there was an answer.
     pub fn status(&self) -> Option<u16> {
@@ -101,10 +168,26 @@ impl Error {
         }
     }
 
-    /// The stable code of a refusal.
-    pub fn code(&self) -> Option<&str> {
+    /// The service's stable code of a refusal; this library's own word for what it found itself.
+    pub fn code(&self) -> &str {
         match self {
-            Self::Api { body, .. } => Some(&body.code),
+            Self::Api { body, .. } => &body.code,
+            Self::Setup(fault) => fault.code(),
+            Self::Transport { .. } => "transport",
+            Self::Unreadable { what, .. } if what.starts_with("a redirect") => "redirect",
+            Self::Unreadable { .. } => "unreadable-answer",
+            Self::Attestation(fault) => fault.code(),
+            Self::Encrypt(fault) => fault.code(),
+            Self::OpenPgp(fault) => fault.code(),
+            Self::NotAsSent => "not-as-sent",
+        }
+    }
+
+    /// What to do about a refusal, where it is known and the error's own text does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Api { body, .. } => hint_of(body),
+            Self::Unreadable { status: 404, .. } => Some(WRONG_PATH),
             _ => None,
         }
     }
@@ -158,7 +241,7 @@ mod tests {
             error.to_string(),
             "400 validation-failed: two fields are wrong; a: is missing; try again in 7 s (request r1)"
         );
-        assert_eq!((error.status(), error.code()), (Some(400), Some("validation-failed")));
+        assert_eq!((error.status(), error.code()), (Some(400), "validation-failed"));
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     }
 }

@@ -1,5 +1,7 @@
 //! Hexadecimal text.
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 /// Lower-case hexadecimal.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -9,6 +11,11 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
         out.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     out
+}
+
+/// The SHA-256 of bytes, lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    encode(digest(&SHA256, bytes).as_ref())
 }
 
 /// The bytes of lower-case hexadecimal text; another case is another text, and what was signed is a text.

@@ -1,12 +1,29 @@
-//! Institutional wallets: one method per call.
+//! Institutional wallets: one method per call, and the whole deed.
 
-use api::institution::{NewKeyRequest, NewKeyResponse, StoreOwnRequest, StoreOwnResponse};
+use api::file::StoreFileResponse;
+use api::institution::{
+    BackupVerdict, KeyVerdict, NewKeyRequest, NewKeyResponse, StoreOwnRequest, StoreOwnResponse,
+};
+use api::stored::{
+    BackupList, BackupPage, BackupShown, DeleteResponse, KeyDetails, KeyList, KeyPage, RotateKeyRequest,
+    RotateKeyResponse,
+};
 use boundary::statement::Facts;
+use serde_json::{Map, Value};
 
 use crate::attest::{Asked, AttestedKey, Claim};
-use crate::call::{Call, Client};
+use crate::call::{Call, part};
+use crate::client::Client;
+use crate::deposit::{InstitutionBackupRequest, KeptBackup, back_up_for_institution};
 use crate::error::Error;
-use crate::retry::Repeatable;
+use crate::form::form_of;
+use crate::hex::sha256;
+use crate::hints::{check_key_form, check_store};
+use crate::secret::Secret;
+use crate::stored::stored_calls;
+
+/// What a key is when nobody says.
+pub(crate) const DEFAULT_ENVIRONMENT: &str = "HOT";
 
 impl<'a> Claim<'a> {
     /// From the answer to `POST /v1/keys`.
@@ -17,6 +34,7 @@ impl<'a> Claim<'a> {
             signed_payload: answer.signed_payload.as_deref(),
             signed_fields: answer.signed_fields.as_deref(),
             kid: Some(&answer.kid),
+            key_environment: Some(&answer.key_environment),
         }
     }
 }
@@ -28,6 +46,7 @@ impl<'a> Asked<'a> {
         Self {
             sign_with: request.sign_with.as_deref().unwrap_or_default(),
             key_type: Some(&request.key_type),
+            key_environment: Some(request.key_environment.as_deref().unwrap_or(DEFAULT_ENVIRONMENT)),
             facts: Facts {
                 key_id: Some(&answer.key_id),
                 external_customer_id: request.organisation.as_ref().map(|named| named.customer_id.as_str()),
@@ -38,11 +57,16 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// The calls of scope `keys`.
+#[derive(Clone, Copy, Debug)]
+pub struct Institution<'a> {
+    pub(crate) client: &'a Client,
+}
+
 impl Client {
-    /// Makes a key for a user of the institution's own. [`Client::attest_new`] must pass before anything is
-    /// encrypted to it.
-    pub async fn new_key(&self, request: &NewKeyRequest) -> Result<NewKeyResponse, Error> {
-        self.call(Call::post("v1/keys", request, Repeatable::No)).await
+    /// The calls of scope `keys`.
+    pub fn institution(&self) -> Institution<'_> {
+        Institution { client: self }
     }
 
     /// Checks the answer to `POST /v1/keys`.
@@ -53,12 +77,51 @@ impl Client {
     ) -> Result<AttestedKey, Error> {
         self.attest(&Claim::of_new(answer), &Asked::of_new(request, answer)).await
     }
+}
 
-    /// Stores one ciphertext. Repeated by itself when the connection fails: the service knows a repeat.
-    pub async fn store_own_data(&self, request: &StoreOwnRequest) -> Result<StoreOwnResponse, Error> {
-        self.call(Call::post("v1/secure/data", request, Repeatable::Yes)).await
+impl Institution<'_> {
+    /// Backs one secret of up to about 7.5 MiB up under a new key, in one call: has the key made, checks the
+    /// enclave's word for it, encrypts on this device in the form that fits the size, stores.
+    pub async fn backup(self, request: &InstitutionBackupRequest<'_>) -> Result<KeptBackup, Error> {
+        back_up_for_institution(self, request).await
+    }
+
+    /// Backs one secret up under a key that was attested before.
+    pub async fn backup_under(
+        self,
+        key: &AttestedKey,
+        key_id: &str,
+        secret: &Secret,
+        metadata: Option<&Map<String, Value>>,
+    ) -> Result<KeptBackup, Error> {
+        self.deposit(key, key_id, secret, metadata).await
+    }
+
+    /// Makes a key for a user of the institution's own; a new one at every call. [`Client::attest_new`] must pass
+    /// before anything is encrypted to it.
+    pub async fn new_key(self, request: &NewKeyRequest) -> Result<NewKeyResponse, Error> {
+        self.client.call(Call::post("v1/keys", request)).await
+    }
+
+    /// Whether the enclave can rebuild the key and prove the pair.
+    pub async fn verify_key(self, key_id: &str) -> Result<KeyVerdict, Error> {
+        self.client.call(Call::get(format!("v1/keys/{}/verify", part(key_id)?))).await
+    }
+
+    /// Stores one ciphertext, after a look at what would be refused. The service knows a repeat.
+    pub async fn store_data(self, request: &StoreOwnRequest) -> Result<StoreOwnResponse, Error> {
+        check_key_form(&request.public_key)?;
+        check_store(&request.data, request.checksum.as_deref())?;
+        self.client.call(Call::post("v1/secure/data", request)).await
+    }
+
+    /// Whether the enclave can open it to what was stored; a file: whether it is still the bytes that were stored.
+    pub async fn verify_backup(self, backup_id: &str) -> Result<BackupVerdict, Error> {
+        self.client.call(Call::get(format!("v1/backups/{}/verify", part(backup_id)?))).await
     }
 }
+
+stored_calls!(Institution, "v1/");
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,9 @@ use api::jwks::Jwks;
 use api::partner::{AssignKeyRequest, AssignKeyResponse};
 use api::retail::{GenerateKeyRequest, GenerateKeyResponse};
 
-use crate::attest::{Asked, AttestedKey, Claim, check};
-use crate::call::{Call, Client};
+use crate::attest::{Anchor, Asked, AttestedKey, Claim, check};
+use crate::call::Call;
+use crate::client::Client;
 use crate::clock;
 use crate::error::Error;
 
@@ -31,16 +32,39 @@ impl JwksCache {
     }
 }
 
+/// A JWK set, in which a key of another kind may stand beside ours (RFC 7517, section 5).
+#[derive(serde::Deserialize)]
+pub(crate) struct Listed {
+    keys: Vec<serde_json::Value>,
+}
+
+impl Listed {
+    pub(crate) fn usable(self) -> Jwks {
+        Jwks { keys: self.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect() }
+    }
+}
+
 impl Client {
-    /// The service's signing keys, fetched now.
+    /// The service's signing keys, fetched now. Keys of other kinds than ours are left out.
     pub async fn jwks(&self) -> Result<Jwks, Error> {
-        self.call(Call::get(".well-known/jwks.json")).await
+        let listed: Listed = self.call(Call::get(".well-known/jwks.json")).await?;
+        Ok(listed.usable())
     }
 
-    /// Checks a claim. The JWKS may be one kept from before; a failure that a newer one might clear is
-    /// checked once more against one fetched now.
+    /// PEM of the current signing key, for who pins one. Fetch it over a way that you trust, not at each start.
+    pub async fn verification_key_pem(&self) -> Result<String, Error> {
+        self.call_for_text(Call::get(".well-known/verification-key.pem")).await
+    }
+
+    /// Checks a claim against the pinned signing keys, or else the service's. Its JWKS may be one kept from before; a
+    /// failure that a newer one might clear, such as a signing key that came by a rotation, is checked once more
+    /// against one fetched now.
     pub async fn attest(&self, claim: &Claim<'_>, asked: &Asked<'_>) -> Result<AttestedKey, Error> {
-        let judge = |jwks: &Jwks| check(claim, asked, jwks, &self.inner.pins, clock::now_ms());
+        let pins = self.inner.pins.as_slice();
+        if !pins.is_empty() {
+            return Ok(check(claim, asked, Anchor::Pins(pins), clock::now_ms())?);
+        }
+        let judge = |jwks: &Jwks| check(claim, asked, Anchor::Jwks(jwks), clock::now_ms());
         if let Some(jwks) = self.inner.jwks.find() {
             match judge(&jwks) {
                 Err(fault) if fault.may_be_old_jwks() => {}
@@ -98,8 +122,9 @@ mod tests {
                 signed_payload: None,
                 signed_fields: None,
                 kid: None,
+                key_environment: None,
             };
-            client.attest(&claim, &Asked::default()).await.map(|key| key.kid().to_owned())
+            client.attest(&claim, &Asked::default()).await.map(|key| key.kid().unwrap().to_owned())
         };
         assert_eq!(judge(&old).await.unwrap(), "old");
         assert_eq!((judge(&old).await.unwrap(), server.seen().len()), ("old".into(), 1), "kept");

@@ -6,33 +6,51 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), client::Error> {
-//! use client::{Client, RecipientKey, Secret};
+//! use client::{BackupRequest, Client, RecipientKey, RecoverAllRequest, Secret};
 //!
 //! let service = Client::new("https://recovery.example", "the credential")?;
 //! let secret = Secret::from("correct horse battery staple");
 //! // The user has been asked to identify himself: `start_verification` gave the id.
-//! service.backup("user-1", "inq_1", &[("mnemonic", &secret)]).await?;
+//! let items = [("mnemonic", &secret)];
+//! let (user_identifier, verification_id) = ("user-1", "inq_1");
+//! let request = BackupRequest { user_identifier, verification_id, items: &items, ..Default::default() };
+//! service.backup(&request).await?;
 //!
 //! // Later, on another device, after another approved check:
 //! let device = RecipientKey::generate()?;
-//! let recovered = service.recover_all("user-1", "inq_2", &device).await?;
+//! let request = RecoverAllRequest { user_identifier, verification_id: "inq_2", device: &device };
+//! let recovered = service.recover(&request).await?;
 //! # let _ = recovered; Ok(()) }
 //! ```
 //!
-//! - One method of [`Client`] per call of the API, with the bodies of the `api` crate.
-//! - [`Client::backup`] and [`Client::recover_all`] do the whole deed.
+//! The names are those of the TypeScript client.
+//!
+//! - [`Client::backup`] and [`Client::recover`] do a wallet's whole deed; [`Partner::backup`] and
+//!   [`Institution::backup`] theirs, of 0 bytes to about 7.5 MiB.
+//! - [`Client::retail`], [`Client::partner`], [`Client::institution`] and [`Client::webhooks`] have one method for each
+//!   call of the API, with the bodies of the `api` crate.
+//! - [`verify_webhook`] tells whether what arrived is genuine; [`open_jwe`] opens a file that a recovery brought.
 //! - [`ClientBuilder::observer`] shows every exchange to whoever wants to watch.
+//!
+//! What may pass is tried again where that is harmless: reads, and every act under one idempotency key. A recovery is
+//! not repeated by itself, since each answer counts.
 
 pub mod attest;
 mod audit;
 mod call;
 #[cfg(test)]
 mod canned;
+mod chance;
+mod client;
 mod clock;
+mod deposit;
 pub mod encrypt;
 mod error;
+mod form;
 mod hex;
+mod hints;
 mod institution;
+mod jwe;
 mod jwks;
 mod observe;
 pub mod openpgp;
@@ -44,18 +62,32 @@ pub mod record;
 mod retail;
 mod retry;
 mod secret;
+mod stored;
+mod upload;
 pub mod vote;
+mod webhook;
+mod webhooks;
 mod whole;
 
 pub use api;
-pub use attest::{AttestationFault, AttestedKey, SigningKeyPin};
+pub use attest::{Attestation, AttestationFault, AttestedKey, SigningKeyPin};
 pub use audit::AuditFilter;
-pub use boundary::statement::Field;
-pub use call::{Client, ClientBuilder};
-pub use encrypt::{Ciphertext, EncryptFault};
+pub use boundary::statement::{Facts, Field};
+pub use client::{Client, ClientBuilder};
+pub use deposit::{InstitutionBackupRequest, KeptBackup, PartnerBackupRequest};
+pub use encrypt::{Ciphertext, EncryptFault, Form};
 pub use error::{Error, SetupFault};
+pub use institution::Institution;
+pub use jwe::{JWE_PLAINTEXT_BYTES_MAX, JweFault, encrypt_file, is_jwe, open_jwe};
 pub use observe::Exchange;
 pub use openpgp::{OpenPgpFault, RecipientKey};
-pub use package::PackedFile;
+pub use package::{PackedFile, unpack};
+pub use partner::Partner;
+pub use retail::Retail;
 pub use secret::Secret;
-pub use whole::{BackedUp, FailedItem, Recovered, RecoveredSecret, open_all, store_request};
+pub use webhook::{TOLERANCE_S, WebhookEvent, WebhookFault, WebhookInput, verify_webhook};
+pub use webhooks::Webhooks;
+pub use whole::{
+    BackedUp, BackupRequest, FailedItem, RecoverAllRequest, Recovered, RecoveredSecret, open_all,
+    store_request,
+};

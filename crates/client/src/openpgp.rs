@@ -15,7 +15,7 @@ use rand_core::OsRng;
 use zeroize::Zeroizing;
 
 use crate::encrypt::checksum;
-use crate::package::{PackedFile, files_of};
+use crate::package::{PackedFile, unpack};
 use crate::secret::Secret;
 
 /// What the key says about its holder: nothing.
@@ -68,6 +68,20 @@ pub enum OpenPgpFault {
         /// The item.
         name: String,
     },
+}
+
+impl OpenPgpFault {
+    /// This library's word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Generate(_) => "openpgp-key",
+            Self::SecretBlock(_) => "secret-block",
+            Self::Failed { .. } => "item-failed",
+            Self::Package { .. } => "package",
+            Self::Open { .. } => "package-open",
+            Self::Checksum { .. } => "package-checksum",
+        }
+    }
 }
 
 /// A device's OpenPGP key pair (Curve25519). Made afresh for a recovery.
@@ -145,7 +159,7 @@ impl RecipientKey {
             (None, None) => return Err(package("missing")),
         };
         let armoured = STANDARD.decode(data).map_err(|_| package("not base64"))?;
-        let secret = self.open_message(&armoured, &name)?;
+        let secret = self.open_armoured(&armoured, &name)?;
         let stored = item.item_checksum.as_deref().ok_or_else(|| package("without a checksum"))?;
         if checksum(&secret).eq_ignore_ascii_case(stored) {
             Ok(secret)
@@ -157,14 +171,24 @@ impl RecipientKey {
     /// Opens the package of a recovery that people decided on: a binary message, as it is downloaded. `name` is what
     /// errors call it.
     pub fn open_package(&self, message: &[u8], name: &str) -> Result<Vec<PackedFile>, OpenPgpFault> {
-        let package = |what| OpenPgpFault::Package { name: name.to_owned(), what };
-        let parsed = Message::from_bytes(message).map_err(|_| package("not an OpenPGP message"))?;
-        let sizes = (message.len(), PACKAGE_BYTES_MAX);
-        let archive = self.open_parsed(parsed, sizes, &|| name.to_owned())?;
-        files_of(archive.expose()).ok_or_else(|| package("not an archive of files"))
+        let archive = self.open_message(message, name)?;
+        let what = "not an archive of files";
+        unpack(&archive).ok_or_else(|| OpenPgpFault::Package { name: name.to_owned(), what })
     }
 
-    fn open_message(&self, armoured: &[u8], name: &dyn Fn() -> String) -> Result<Secret, OpenPgpFault> {
+    /// Opens an OpenPGP message, armoured or binary: a recovered item, or what Control gave to download. `name` is what
+    /// errors call it.
+    pub fn open_message(&self, message: &[u8], name: &str) -> Result<Secret, OpenPgpFault> {
+        let name = || name.to_owned();
+        if message.trim_ascii_start().starts_with(b"-----BEGIN PGP MESSAGE-----") {
+            return self.open_armoured(message.trim_ascii(), &name);
+        }
+        let fault = |_| OpenPgpFault::Package { name: name(), what: "not an OpenPGP message" };
+        let parsed = Message::from_bytes(message).map_err(fault)?;
+        self.open_parsed(parsed, (message.len(), PACKAGE_BYTES_MAX), &name)
+    }
+
+    fn open_armoured(&self, armoured: &[u8], name: &dyn Fn() -> String) -> Result<Secret, OpenPgpFault> {
         let fault = || OpenPgpFault::Package { name: name(), what: "not an armoured OpenPGP message" };
         let (message, _) = Message::from_armor(armoured).map_err(|_| fault())?;
         self.open_parsed(message, (armoured.len(), PLAINTEXT_BYTES_MAX), name)

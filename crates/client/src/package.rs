@@ -16,9 +16,9 @@ pub struct PackedFile {
 }
 
 /// The files of an archive; none where it is cut off, damaged, or holds anything else than files.
-pub(crate) fn files_of(archive: &[u8]) -> Option<Vec<PackedFile>> {
+pub fn unpack(archive: &Secret) -> Option<Vec<PackedFile>> {
     let mut files = Vec::new();
-    let mut rest = archive;
+    let mut rest = archive.expose();
     loop {
         let (header, after) = rest.split_at_checked(BLOCK)?;
         if header.iter().all(|byte| *byte == 0) {
@@ -55,6 +55,10 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    fn files_of(archive: &[u8]) -> Option<Vec<PackedFile>> {
+        unpack(&Secret::from(archive))
+    }
 
     /// An archive of these files, by the stock program.
     fn packed(files: &[(&str, &[u8])], more: &[&str]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Whether the service is there.
 
-use crate::call::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
 
 impl Client {

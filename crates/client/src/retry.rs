@@ -22,7 +22,7 @@ const TENTHS_PER_RETRY: u32 = 10;
 /// Whether a second call does harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeatable {
-    /// Reads, and stores of one ciphertext.
+    /// Reads, and what an idempotency key names.
     Yes,
     /// Everything that would be done twice.
     No,
@@ -81,12 +81,13 @@ impl Budget {
 }
 
 fn may_pass(error: &Error) -> bool {
-    matches!(error, Error::Transport { .. }) || matches!(error.status(), Some(429 | 503))
+    let is_passing = matches!(error.status(), Some(429 | 502..=504));
+    matches!(error, Error::Transport { .. }) || is_passing || error.code() == "idempotency-in-progress"
 }
 
 /// A call that came too soon was turned away before anybody looked at it.
 fn was_not_begun(error: &Error) -> bool {
-    error.code() == Some("rate-limit")
+    error.code() == "rate-limit"
 }
 
 /// How long to wait before the next try; nothing when this was the last one. `chance` is 0 to 255.
@@ -101,12 +102,9 @@ fn next_wait(tries: u32, waited: Duration, asked: Option<Duration>, chance: u8) 
     (tries < TRIES_MAX && wait <= left).then_some(wait)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the SDK is the edge: its caller hands no chance in")]
 fn jitter() -> u8 {
-    let mut byte = [0];
     // Without chance all clients wait alike, which is worse and not wrong.
-    let _ = aws_lc_rs::rand::fill(&mut byte);
-    byte[0]
+    crate::chance::bytes::<1>().map_or(0, |[byte]| byte)
 }
 
 #[cfg(test)]
@@ -148,6 +146,9 @@ mod tests {
         assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((503, 1))]).await, 4);
         assert_eq!(tries_of(&budget, Repeatable::No, &[Some((503, 1)), None]).await, 1);
         assert_eq!(tries_of(&budget, Repeatable::No, &[Some((429, 1)), None]).await, 1);
+        for passing in [502, 504] {
+            assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((passing, 1)), None]).await, 2);
+        }
         for final_status in [400, 401, 403, 404, 409, 422, 500] {
             assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((final_status, 1)), None]).await, 1);
         }

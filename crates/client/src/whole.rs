@@ -1,12 +1,13 @@
-//! Whole deeds: a backup from the secret to the stored item, a recovery from the check to the secret.
+//! Whole deeds of retail: a backup from the secret to the stored item, a recovery from the check to the secret.
 
 use api::retail::{
     GenerateKeyRequest, ItemToStore, RecoverRequest, RecoverResponse, StoreRequest, StoredItem,
 };
 use boundary::statement::Field;
+use serde_json::{Map, Value};
 
-use crate::attest::AttestedKey;
-use crate::call::Client;
+use crate::attest::{Asked, AttestedKey, Claim};
+use crate::client::Client;
 use crate::encrypt::{check_size, encrypt};
 use crate::error::{Error, SetupFault};
 use crate::openpgp::{OpenPgpFault, RecipientKey};
@@ -17,9 +18,41 @@ const ITEMS_PER_CALL_MAX: usize = 3;
 /// What the enclave is asked to sign beside a new key.
 const SIGN_WITH: [Field; 3] = [Field::KeyId, Field::UserId, Field::KeyFingerprint];
 
+/// What a wallet backs up.
+#[derive(Clone, Debug, Default)]
+pub struct BackupRequest<'a> {
+    /// The tenant's name for the user.
+    pub user_identifier: &'a str,
+    /// From `start_verification`. The approval need not have come yet.
+    pub verification_id: &'a str,
+    /// Names of 1 to 128 characters, each once, and secrets of up to 446 bytes.
+    pub items: &'a [(&'a str, &'a Secret)],
+    /// Free members, 16 KiB in all.
+    pub metadata: Option<Map<String, Value>>,
+    /// The service's own id of the user, from an earlier backup's `key.signed(Field::UserId)`: another user's key is
+    /// refused.
+    pub user_id: Option<&'a str>,
+}
+
+/// Whose secrets are to come back, and to whom.
+#[derive(Clone, Copy, Debug)]
+pub struct RecoverAllRequest<'a> {
+    /// The tenant's name for the user.
+    pub user_identifier: &'a str,
+    /// An approved verification, inside its window.
+    pub verification_id: &'a str,
+    /// Keep it until all is well: the same recovery may be asked for twice more, with the same key only.
+    pub device: &'a RecipientKey,
+    /// Your own signature, which a policy may ask for: see [`RecoverRequest::request_signature`]. It is made where its
+    /// key is, and not on the device.
+    pub request_signature: Option<&'a str>,
+}
+
 /// What a backup left behind.
 #[derive(Debug)]
 pub struct BackedUp {
+    /// The id of the key that guards it.
+    pub key_id: String,
     /// The key that guards it, as the enclave vouched for it.
     pub key: AttestedKey,
     /// One for each secret, in the order given.
@@ -58,56 +91,43 @@ pub struct FailedItem {
 }
 
 impl Client {
-    /// Backs secrets up under a new key: has the key made, checks the enclave's word for it, encrypts on this
-    /// device, stores.
-    pub async fn backup(
-        &self,
-        user_identifier: &str,
-        verification_id: &str,
-        items: &[(&str, &Secret)],
-    ) -> Result<BackedUp, Error> {
+    /// Backs a wallet's secrets up under a new key, in one call: has the key made, checks the enclave's word for it,
+    /// encrypts on this device, stores. Partners and institutions: `partner().backup`, `institution().backup`.
+    pub async fn backup(&self, request: &BackupRequest<'_>) -> Result<BackedUp, Error> {
+        let BackupRequest { user_identifier, verification_id, items, .. } = *request;
         check_items(items)?;
-        let request = GenerateKeyRequest {
+        let asked = GenerateKeyRequest {
             user_identifier: user_identifier.to_owned(),
             verification_id: verification_id.to_owned(),
             sign_with: Some(SIGN_WITH.map(|field| field.as_str().to_owned()).to_vec()),
         };
-        let answer = self.generate_key(&request).await?;
-        let key = self.attest_generated(&request, &answer).await?;
+        let answer = self.retail().generate_key(&asked).await?;
+        let mut facts = Asked::of_generated(&asked, &answer);
+        facts.facts.user_id = request.user_id;
+        let key = self.attest(&Claim::of_generated(&answer), &facts).await?;
         let mut stored = Vec::with_capacity(items.len());
         for group in items.chunks(ITEMS_PER_CALL_MAX) {
-            let request = store_request(user_identifier, verification_id, &key, group)?;
-            stored.extend(self.store_backup(&request).await?.backup);
+            let mut body = store_request(user_identifier, verification_id, &key, group)?;
+            body.metadata.clone_from(&request.metadata);
+            let answered = self.retail().store_backup(&body).await?.backup;
+            let sent = body.backup.iter().map(|item| &item.item_key);
+            if !sent.eq(answered.iter().map(|item| &item.item_key)) {
+                return Err(Error::NotAsSent);
+            }
+            stored.extend(answered);
         }
-        Ok(BackedUp { key, items: stored })
+        Ok(BackedUp { key_id: answer.key_id, key, items: stored })
     }
 
-    /// Recovers everything that the user stored, to this device.
-    pub async fn recover_all(
-        &self,
-        user_identifier: &str,
-        verification_id: &str,
-        device: &RecipientKey,
-    ) -> Result<Recovered, Error> {
-        self.recover_all_signed(user_identifier, verification_id, device, None).await
-    }
-
-    /// The same with your own signature, which a policy may ask for: see [`RecoverRequest::request_signature`]. It is
-    /// made where its key is, and not on the device.
-    pub async fn recover_all_signed(
-        &self,
-        user_identifier: &str,
-        verification_id: &str,
-        device: &RecipientKey,
-        request_signature: Option<&str>,
-    ) -> Result<Recovered, Error> {
-        let request = RecoverRequest {
-            user_identifier: user_identifier.to_owned(),
-            verification_id: verification_id.to_owned(),
-            gpg_public_key: device.public_block().to_owned(),
-            request_signature: request_signature.map(str::to_owned),
+    /// Recovers everything that a wallet's user stored, to this device, in one call.
+    pub async fn recover(&self, request: &RecoverAllRequest<'_>) -> Result<Recovered, Error> {
+        let body = RecoverRequest {
+            user_identifier: request.user_identifier.to_owned(),
+            verification_id: request.verification_id.to_owned(),
+            gpg_public_key: request.device.public_block().to_owned(),
+            request_signature: request.request_signature.map(str::to_owned),
         };
-        Ok(open_all(&self.recover(&request).await?, device))
+        Ok(open_all(&self.retail().recover(&body).await?, request.device))
     }
 }
 
@@ -176,6 +196,7 @@ mod tests {
     fn a_deed_can_run_on_any_thread() {
         fn check<T: Send>(_: T) {}
         let client = Client::new("http://localhost:1", "k").unwrap();
-        check(client.backup("u", "v", &[]));
+        check(client.backup(&BackupRequest::default()));
+        check(client.partner().read_key("k"));
     }
 }

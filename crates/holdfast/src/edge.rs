@@ -24,3 +24,11 @@ pub fn random_hex(bytes: usize) -> Result<String, Failure> {
         out
     }))
 }
+
+/// Now, in milliseconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "the command is the edge: nobody hands it a clock")]
+pub fn now_ms() -> i64 {
+    // A clock before 1970 makes every signing key not yet valid, which refuses.
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -4,13 +4,21 @@
 
 mod admin;
 mod audit;
+mod backup;
+mod completions;
 mod conformance;
+mod connection;
 mod edge;
 mod enclave;
+mod exit;
 mod failure;
 mod files;
+mod help;
 mod input;
+mod keys;
 mod page;
+mod receipt;
+mod recover;
 mod sandbox;
 mod serve;
 mod shutdown;
@@ -18,10 +26,11 @@ mod tour;
 mod traces;
 mod verify_record;
 mod vote;
+mod webhooks;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// A key-recovery service that you run yourself.
 ///
@@ -44,6 +53,12 @@ enum Command {
     Conformance(conformance::Args),
     Vote(vote::Args),
     VerifyRecord(verify_record::Args),
+    Keys(keys::Args),
+    Backup(backup::Args),
+    Recover(recover::Args),
+    Webhooks(webhooks::Args),
+    Completions(completions::Args),
+    Help(help::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,13 +72,17 @@ fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(&args),
         Command::Vote(args) => vote::run(args),
         Command::VerifyRecord(args) => verify_record::run(&args),
+        Command::Keys(args) => keys::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Recover(args) => recover::run(&args),
+        Command::Webhooks(args) => webhooks::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Help(args) => help::run(&args, Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn parse(line: &str) -> Result<Command, clap::Error> {

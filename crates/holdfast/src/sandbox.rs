@@ -4,7 +4,7 @@ mod cold;
 mod enclave_process;
 mod folders;
 mod greeting;
-mod progress;
+pub mod progress;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -88,7 +88,7 @@ async fn keep(stage: &Stage, institution: &Client, name: &str) -> Result<Kept, F
             [Field::KeyId, Field::KeyFingerprint].map(|field| field.as_str().to_owned()).to_vec(),
         ),
     };
-    let answer = institution.new_key(&request).await.doing(|| "no key was made")?;
+    let answer = institution.institution().new_key(&request).await.doing(|| "no key was made")?;
     let key = institution.attest_new(&request, &answer).await.doing(|| "the key is not to be trusted")?;
     let share = Secret::from(format!("treasury-share-1-of-2:{}", random_hex(32)?).as_str());
     let sealed = client::encrypt::encrypt(&key, &share).doing(|| "the share was not encrypted")?;
@@ -103,7 +103,7 @@ async fn keep(stage: &Stage, institution: &Client, name: &str) -> Result<Kept, F
         padding_type: None,
         metadata: None,
     };
-    let stored = institution.store_own_data(&request).await.doing(|| "the share was not stored")?;
+    let stored = institution.institution().store_data(&request).await.doing(|| "the share was not stored")?;
     stage.proved("Stored, and no API key opens it again: for an institution there is no call that recovers.");
     Ok(Kept { key_id: answer.key_id, backup_id: stored.backup_id, share })
 }

@@ -46,7 +46,7 @@ async fn assign(stage: &Stage, partner: &Client, request: &AssignKeyRequest) -> 
         "The keys are made beforehand, so this takes milliseconds. This time the enclave's signature also binds the \
          organisation.",
     );
-    let answer = partner.assign_key(request).await.doing(|| "no key was assigned")?;
+    let answer = partner.partner().assign_key(request).await.doing(|| "no key was assigned")?;
     let key = partner.attest_assigned(request, &answer).await.doing(|| "the key is not to be trusted")?;
     stage.proved(
         "Signed for this organisation: a key that was assigned for another customer would not have passed.",
@@ -65,7 +65,7 @@ async fn store(stage: &Stage, partner: &Client, key: &AttestedKey) -> Result<(),
         padding_type: None,
         metadata: None,
     };
-    partner.store_data(&request).await.doing(|| "the share was not stored")?;
+    partner.partner().store_data(&request).await.doing(|| "the share was not stored")?;
     stage.proved("Stored, and checked by the enclave as before.");
     Ok(())
 }
@@ -76,7 +76,7 @@ async fn refuse_a_second(stage: &Stage, partner: &Client, request: &AssignKeyReq
         "Two keys for one user would leave it open which one guards what. The service refuses, even when two calls \
          come at the same instant.",
     );
-    match partner.assign_key(request).await {
+    match partner.partner().assign_key(request).await {
         Err(Error::Api { status: 409, .. }) => {}
         Err(error) => return Err(Failure::of("the refusal is not the one that it should be", &error)),
         Ok(_) => return Err(Failure::new("the service assigned a second key")),

@@ -84,13 +84,13 @@ async fn verify_person(
 ) -> Result<String, Failure> {
     stage.step(title, why);
     let request = StartRequest { user_identifier: user.to_owned(), gpg_fingerprint: None };
-    let inquiry = wallet.start_verification(&request).await.doing(|| "the check did not begin")?;
+    let inquiry = wallet.retail().start_verification(&request).await.doing(|| "the check did not begin")?;
     let verification_id = inquiry.verification_id;
     let approve =
         SimulateRequest { verification_id: verification_id.clone(), action: "approve_inquiry".to_owned() };
-    wallet.simulate(&approve).await.doing(|| "the check was not passed")?;
+    wallet.retail().simulate(&approve).await.doing(|| "the check was not passed")?;
     let standing =
-        wallet.verification_status(&verification_id).await.doing(|| "the check has no standing")?;
+        wallet.retail().verification_status(&verification_id).await.doing(|| "the check has no standing")?;
     if standing.status != "approved" {
         return Err(Failure::new(format!("the check is {}, not approved", standing.status)));
     }
@@ -119,11 +119,11 @@ async fn key_for(
         verification_id: verification_id.to_owned(),
         sign_with: Some(sign_with.map(|field| field.as_str().to_owned()).to_vec()),
     };
-    let answer = wallet.generate_key(&request).await.doing(|| "no key was made")?;
+    let answer = wallet.retail().generate_key(&request).await.doing(|| "no key was made")?;
     let key = wallet.attest_generated(&request, &answer).await.doing(|| "the key is not to be trusted")?;
     let signed = |field| shortened_text(key.signed(field).unwrap_or("missing"));
     stage.on_device(&[
-        ("signed by", key.kid().to_owned()),
+        ("signed by", key.kid().unwrap_or("a key that is not named").to_owned()),
         ("key_id", signed(Field::KeyId)),
         ("user_id", signed(Field::UserId)),
         ("key_fingerprint", signed(Field::KeyFingerprint)),
@@ -154,7 +154,7 @@ async fn store(
     );
     let request = client::store_request(user, verification_id, key, &items)
         .doing(|| "the secrets were not encrypted")?;
-    let stored = wallet.store_backup(&request).await.doing(|| "the ciphertexts were not stored")?;
+    let stored = wallet.retail().store_backup(&request).await.doing(|| "the ciphertexts were not stored")?;
     if stored.backup.len() != items.len() {
         return Err(Failure::new(format!("{} of {} items were stored", stored.backup.len(), items.len())));
     }
@@ -226,7 +226,7 @@ async fn ask_for_recovery(
         gpg_public_key: device.public_block().to_owned(),
         request_signature: None,
     };
-    wallet.recover(&request).await
+    wallet.retail().recover(&request).await
 }
 
 /// Everything that was stored came back, and nothing else.

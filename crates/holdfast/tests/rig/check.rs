@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use client::api::retail::{SimulateRequest, StartRequest};
-use client::{Client, Error, RecipientKey, Recovered};
+use client::{Client, Error, RecipientKey, RecoverAllRequest, Recovered};
 
 use crate::rig::audit_log::AuditLog;
 use crate::rig::book::{Act, Assigned, Assignment, Book, Interrupted, Partner, User};
@@ -16,7 +16,8 @@ use crate::rig::stock::in_stock;
 /// Ends a recovery: everything that had been acknowledged before it must be in it, byte for byte.
 pub async fn finish_recovery(client: &Client, user: &mut User) -> Result<Vec<Act>, Error> {
     let Some(Interrupted { verification, device, due }) = &user.interrupted else { return Ok(Vec::new()) };
-    let recovered = client.recover_all(&user.name, verification, device).await?;
+    let request = RecoverAllRequest { user_identifier: &user.name, verification_id: verification, device };
+    let recovered = client.recover(&request).await?;
     compare(user, &recovered, due);
     let acts =
         vec![("recovery.requested", verification.clone()), ("recovery.released", verification.clone())];
@@ -45,15 +46,15 @@ pub async fn settle_user(client: &Client, user: &mut User) -> Result<Vec<Act>, E
     let mut acts = Vec::new();
     if let Some(verification_id) = user.verification.clone().filter(|_| !user.is_approved) {
         let request = SimulateRequest { verification_id, action: "approve_inquiry".to_owned() };
-        match client.simulate(&request).await {
-            Err(error) if error.code() == Some("inquiry-state") => {}
+        match client.retail().simulate(&request).await {
+            Err(error) if error.code() == "inquiry-state" => {}
             answer => drop(answer?),
         }
         user.is_approved = true;
         acts.push(("inquiry.approved", request.verification_id));
     }
     for request in std::mem::take(&mut user.unanswered) {
-        let answer = client.store_backup(&request).await?;
+        let answer = client.retail().store_backup(&request).await?;
         acts.extend(user.acknowledge(&request, &answer));
     }
     // Every other interrupted recovery is never asked for again: the installation must close it by itself.
@@ -71,7 +72,8 @@ pub async fn recover_user(client: &Client, user: &mut User) -> Result<Vec<Act>, 
         return Ok(Vec::new());
     }
     let request = StartRequest { user_identifier: user.name.clone(), gpg_fingerprint: None };
-    let verification = client.start_verification_with(&request, "approve_inquiry").await?.verification_id;
+    let verification =
+        client.retail().start_verification_with(&request, "approve_inquiry").await?.verification_id;
     let device = RecipientKey::generate()?;
     let mut acts = vec![("verification.started", verification.clone())];
     user.interrupted = Some(Interrupted { verification, device, due: user.names_acknowledged() });
@@ -83,17 +85,17 @@ pub async fn recover_user(client: &Client, user: &mut User) -> Result<Vec<Act>, 
 pub async fn settle_partner(client: &Client, partner: &mut Partner) -> Result<Vec<Act>, Error> {
     let mut acts = Vec::new();
     for assignment in partner.assignments.iter_mut().filter(|one| matches!(one.state, Assigned::Unknown)) {
-        match in_stock(|| client.assign_key(&assignment.request)).await {
+        match in_stock(|| client.partner().assign_key(&assignment.request)).await {
             Ok(answer) => {
                 acts.push(("key.assigned", answer.key_id.clone()));
                 assignment.state = Assigned::Answered(Box::new(answer));
             }
-            Err(error) if error.code() == Some("key-already-assigned") => assignment.state = Assigned::Taken,
+            Err(error) if error.code() == "key-already-assigned" => assignment.state = Assigned::Taken,
             Err(error) => return Err(error),
         }
     }
     for stored in partner.stored.iter_mut().filter(|stored| stored.backup_id.is_none()) {
-        let answer = client.store_data(&stored.request).await?;
+        let answer = client.partner().store_data(&stored.request).await?;
         acts.push(("backup.stored", answer.backup_id.clone()));
         stored.backup_id = Some(answer.backup_id);
     }
@@ -102,8 +104,8 @@ pub async fn settle_partner(client: &Client, partner: &mut Partner) -> Result<Ve
 
 /// A key that was assigned is not assigned again.
 pub async fn is_held(client: &Client, assignment: &Assignment) -> Result<(), Error> {
-    match client.assign_key(&assignment.request).await {
-        Err(error) if error.code() == Some("key-already-assigned") => Ok(()),
+    match client.partner().assign_key(&assignment.request).await {
+        Err(error) if error.code() == "key-already-assigned" => Ok(()),
         Err(error) => Err(error),
         Ok(second) => panic!("acknowledged and lost: {:?}, now {}", assignment.request, second.key_id),
     }
@@ -112,7 +114,7 @@ pub async fn is_held(client: &Client, assignment: &Assignment) -> Result<(), Err
 /// A store that was acknowledged answers its id again.
 pub async fn is_stored(client: &Client, partner: &Partner, at: usize) -> Result<(), Error> {
     let stored = &partner.stored[at];
-    let again = client.store_data(&stored.request).await?;
+    let again = client.partner().store_data(&stored.request).await?;
     assert_eq!(stored.backup_id, Some(again.backup_id), "{}: item {at} has another id", partner.name);
     Ok(())
 }

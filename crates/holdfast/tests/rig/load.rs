@@ -79,7 +79,7 @@ impl Caller {
     pub async fn store_something(&mut self, user: &mut User) -> Result<(), Error> {
         while user.acknowledged() == 0 || !user.is_approved {
             match self.step(user).await {
-                Err(error) if error.code() == Some("pool-empty") => tokio::time::sleep(PAUSE).await,
+                Err(error) if error.code() == "pool-empty" => tokio::time::sleep(PAUSE).await,
                 done => done?,
             }
         }
@@ -107,9 +107,9 @@ impl Caller {
         let request = StartRequest { user_identifier: user.name.clone(), gpg_fingerprint: None };
         let is_approved = self.chance.percent(66);
         let answer = if is_approved {
-            self.client.start_verification_with(&request, "approve_inquiry").await?
+            self.client.retail().start_verification_with(&request, "approve_inquiry").await?
         } else {
-            self.client.start_verification(&request).await?
+            self.client.retail().start_verification(&request).await?
         };
         self.done([("verification.started", answer.verification_id.clone())]);
         if is_approved {
@@ -121,9 +121,9 @@ impl Caller {
 
     async fn approve(&mut self, user: &mut User, verification_id: String) -> Result<(), Error> {
         let request = SimulateRequest { verification_id, action: "approve_inquiry".to_owned() };
-        match self.client.simulate(&request).await {
+        match self.client.retail().simulate(&request).await {
             // An earlier try that was not answered was heard.
-            Err(error) if error.code() == Some("inquiry-state") => {}
+            Err(error) if error.code() == "inquiry-state" => {}
             answer => drop(answer?),
         }
         user.is_approved = true;
@@ -134,7 +134,7 @@ impl Caller {
     async fn make_key(&mut self, user: &mut User, verification_id: String) -> Result<(), Error> {
         let request =
             GenerateKeyRequest { user_identifier: user.name.clone(), verification_id, sign_with: None };
-        let answer = self.client.generate_key(&request).await?;
+        let answer = self.client.retail().generate_key(&request).await?;
         self.done([("key.assigned", answer.key_id.clone())]);
         user.key = Some(self.client.attest_generated(&request, &answer).await?);
         Ok(())
@@ -159,7 +159,7 @@ impl Caller {
             user.items.push(Item { name, secret, backup_id: None });
         }
         user.unanswered.push(request.clone());
-        let answer = self.client.store_backup(&request).await?;
+        let answer = self.client.retail().store_backup(&request).await?;
         user.unanswered.pop();
         let acts = user.acknowledge(&request, &answer);
         self.done(acts);
@@ -172,7 +172,7 @@ impl Caller {
         }
         let request = StartRequest { user_identifier: user.name.clone(), gpg_fingerprint: None };
         let verification =
-            self.client.start_verification_with(&request, "approve_inquiry").await?.verification_id;
+            self.client.retail().start_verification_with(&request, "approve_inquiry").await?.verification_id;
         let device = RecipientKey::generate()?;
         let due = user.names_acknowledged();
         user.interrupted = Some(Interrupted { verification, device, due });
@@ -201,17 +201,19 @@ impl Caller {
         let latest = partner.assignments.last_mut().expect("an assignment");
         let request = latest.request.clone();
         let (one, other) = if self.chance.percent(25) {
-            let (one, other) =
-                tokio::join!(self.client.assign_key(&request), self.client.assign_key(&request));
+            let (one, other) = tokio::join!(
+                self.client.partner().assign_key(&request),
+                self.client.partner().assign_key(&request)
+            );
             (one, Some(other))
         } else {
-            (self.client.assign_key(&request).await, None)
+            (self.client.partner().assign_key(&request).await, None)
         };
         let answers = [Some(one), other].into_iter().flatten();
         let (won, lost): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
         assert!(won.len() < 2, "two keys for one user and organisation: {request:?}");
         let is_refused =
-            |answer: &Result<_, Error>| matches!(answer, Err(e) if e.code() == Some("key-already-assigned"));
+            |answer: &Result<_, Error>| matches!(answer, Err(e) if e.code() == "key-already-assigned");
         assert!(!won.is_empty() || !lost.iter().all(is_refused), "refused, and nobody has it: {request:?}");
         for answer in won.into_iter().flatten() {
             self.done([("key.assigned", answer.key_id.clone())]);
@@ -221,7 +223,7 @@ impl Caller {
             }
         }
         for error in lost.into_iter().filter_map(Result::err) {
-            if error.code() != Some("key-already-assigned") {
+            if error.code() != "key-already-assigned" {
                 return Err(error);
             }
         }
@@ -240,7 +242,7 @@ impl Caller {
             metadata: None,
         };
         partner.stored.push(Stored { request: request.clone(), backup_id: None });
-        let answer = self.client.store_data(&request).await?;
+        let answer = self.client.partner().store_data(&request).await?;
         self.done([("backup.stored", answer.backup_id.clone())]);
         partner.stored.last_mut().expect("an item").backup_id = Some(answer.backup_id);
         Ok(())

@@ -15,7 +15,7 @@ where
 {
     for _ in 0..STOCK_TRIES {
         match call().await {
-            Err(error) if error.code() == Some("pool-empty") => tokio::time::sleep(STOCK_PAUSE).await,
+            Err(error) if error.code() == "pool-empty" => tokio::time::sleep(STOCK_PAUSE).await,
             answer => return answer,
         }
     }

@@ -2,7 +2,7 @@
 
 use client::api::partner::{AssignKeyRequest, Organisation, Package, StoreDataRequest};
 use client::api::retail::{GenerateKeyRequest, StartRequest};
-use client::{AttestedKey, Client, RecipientKey, Secret};
+use client::{AttestedKey, Client, RecipientKey, RecoverAllRequest, Secret};
 use serde_json::{Map, Value};
 
 use crate::rig::chance::Chance;
@@ -43,12 +43,18 @@ impl Story {
                 let pairs: Vec<_> = named.iter().map(|(name, secret)| (name.as_str(), secret)).collect();
                 let mut request = client::store_request(user, &verification, &key, &pairs)?;
                 request.metadata = Some(self.metadata());
-                client.store_backup(&request).await?;
+                client.retail().store_backup(&request).await?;
             }
             self.store_wrongly(client, user, &verification, &key).await?;
             for _ in 0..2 {
                 let verification = approved(client, user).await?;
-                let recovered = client.recover_all(user, &verification, &RecipientKey::generate()?).await?;
+                let device = RecipientKey::generate()?;
+                let request = RecoverAllRequest {
+                    user_identifier: user,
+                    verification_id: &verification,
+                    device: &device,
+                };
+                let recovered = client.recover(&request).await?;
                 assert!(recovered.failed.is_empty(), "{:?}", recovered.failed);
                 let stored = &self.secrets[first..first + SIZES.len()];
                 assert_eq!(recovered.secrets.len(), stored.len());
@@ -71,7 +77,7 @@ impl Story {
                 package: Package { package_id: "package".to_owned(), package_name: None },
                 sign_with: None,
             };
-            let answer = in_stock(|| client.assign_key(&request)).await?;
+            let answer = in_stock(|| client.partner().assign_key(&request)).await?;
             let key = client.attest_assigned(&request, &answer).await?;
             self.public_keys.push(key.as_bytes().to_vec());
             for size in [16, 100, 446] {
@@ -83,7 +89,7 @@ impl Story {
                     padding_type: None,
                     metadata: Some(self.metadata()),
                 };
-                client.store_data(&request).await?;
+                client.partner().store_data(&request).await?;
             }
         }
         Ok(())
@@ -100,7 +106,7 @@ impl Story {
             verification_id: verification.to_owned(),
             sign_with: None,
         };
-        let answer = in_stock(|| client.generate_key(&request)).await?;
+        let answer = in_stock(|| client.retail().generate_key(&request)).await?;
         let key = client.attest_generated(&request, &answer).await?;
         self.public_keys.push(key.as_bytes().to_vec());
         Ok(key)
@@ -117,8 +123,8 @@ impl Story {
         let secret = self.secret("refused", 200);
         let mut request = client::store_request(user, verification, key, &[("wrong", &secret)])?;
         request.backup[0].item_checksum = "0".repeat(64);
-        let refused = client.store_backup(&request).await.expect_err("a wrong checksum");
-        assert_eq!(refused.code(), Some("check-failed"));
+        let refused = client.retail().store_backup(&request).await.expect_err("a wrong checksum");
+        assert_eq!(refused.code(), "check-failed");
         Ok(())
     }
 
@@ -138,5 +144,5 @@ impl Story {
 
 async fn approved(client: &Client, user: &str) -> Result<String, client::Error> {
     let request = StartRequest { user_identifier: user.to_owned(), gpg_fingerprint: None };
-    Ok(client.start_verification_with(&request, "approve_inquiry").await?.verification_id)
+    Ok(client.retail().start_verification_with(&request, "approve_inquiry").await?.verification_id)
 }

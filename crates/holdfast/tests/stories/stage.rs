@@ -105,7 +105,7 @@ impl Stage {
             package: Package { package_id: "custody-basic".to_owned(), package_name: None },
             sign_with: None,
         };
-        let answer = in_stock(|| client.assign_key(&request)).await.expect("a key");
+        let answer = in_stock(|| client.partner().assign_key(&request)).await.expect("a key");
         let key = client.attest_assigned(&request, &answer).await.expect("the enclave's key");
         let sealed = client::encrypt::encrypt(&key, &Secret::from(secret.to_vec())).expect("encrypted");
         let request = StoreDataRequest {
@@ -115,7 +115,7 @@ impl Stage {
             padding_type: None,
             metadata: None,
         };
-        let stored = client.store_data(&request).await.expect("stored");
+        let stored = client.partner().store_data(&request).await.expect("stored");
         Stored { key: answer.key_id, backup: stored.backup_id }
     }
 
