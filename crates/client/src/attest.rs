@@ -139,7 +139,10 @@ pub enum AttestationFault {
         answered: &'static str,
     },
     /// The key is HOT and COLD was asked for, or the other way round.
-    #[error("the key is {answered}, asked for was {asked}; do not use it, and report it")]
+    #[error(
+        "the key is {answered}, asked for was {asked}; a user's key keeps its environment, so ask for the \
+         one it has, or report it if the key is new"
+    )]
     KeyEnvironment {
         /// As asked.
         asked: String,

@@ -92,7 +92,7 @@ pub(crate) fn rsa_pair() -> PrivateDecryptingKey {
     PAIR.get_or_init(|| PrivateDecryptingKey::generate(KeySize::Rsa4096).unwrap()).clone()
 }
 
-fn spki(pair: &PrivateDecryptingKey) -> Vec<u8> {
+pub(crate) fn spki(pair: &PrivateDecryptingKey) -> Vec<u8> {
     let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
     der.as_ref().to_vec()
 }

@@ -235,3 +235,7 @@ macro_rules! deposit {
 
 deposit!(Partner, StoreDataRequest, std::convert::identity);
 deposit!(Institution, StoreOwnRequest, Some);
+
+#[cfg(test)]
+#[path = "deposit_tests.rs"]
+mod tests;

@@ -88,19 +88,31 @@ pub fn open_jwe(compact: &[u8], private_key: &[u8]) -> Result<Secret, JweFault> 
     if tag.len() != TAG_BYTES {
         return Err(JweFault::Form("its tag has another length"));
     }
-    let rsa = private_key_of(private_key)?;
-    let mut content_key = Zeroizing::new([0; RSA_CIPHERTEXT_BYTES]);
-    let content_key = rsa
-        .decrypt(&OAEP_SHA256_MGF1SHA256, &wrapped, content_key.as_mut_slice(), None)
-        .map_err(|_| JweFault::Open)?;
-    let aes = UnboundKey::new(&AES_256_GCM, content_key).map_err(|_| JweFault::Open)?;
-    let mut sealed = Zeroizing::new([content, tag].concat());
-    let length = LessSafeKey::new(aes)
-        .open_in_place(Nonce::assume_unique_for_key(iv), Aad::from(header), &mut sealed)
-        .map_err(|_| JweFault::Open)?
-        .len();
+    let content_key = unwrap_key(&private_key_of(private_key)?, &wrapped).ok_or(JweFault::Open)?;
+    open_content(&content_key, iv, header.as_bytes(), [content, tag].concat()).ok_or(JweFault::Open)
+}
+
+/// `RSA-OAEP-256` (RFC 7518, section 4.3).
+pub(crate) fn unwrap_key(rsa: &OaepPrivateDecryptingKey, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut key = Zeroizing::new(vec![0; RSA_CIPHERTEXT_BYTES]);
+    let length = rsa.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, key.as_mut_slice(), None).ok()?.len();
+    key.truncate(length);
+    Some(key)
+}
+
+/// `A256GCM` (RFC 7518, section 5.3); the tag stands after the content.
+pub(crate) fn open_content(
+    key: &[u8],
+    iv: [u8; NONCE_LEN],
+    header: &[u8],
+    sealed: Vec<u8>,
+) -> Option<Secret> {
+    let aes = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
+    let mut sealed = Zeroizing::new(sealed);
+    let length =
+        aes.open_in_place(Nonce::assume_unique_for_key(iv), Aad::from(header), &mut sealed).ok()?.len();
     sealed.truncate(length);
-    Ok(Secret::from(sealed))
+    Some(Secret::from(sealed))
 }
 
 /// Whether these bytes look like a JWE of ours: five parts, of which the first is a header.
@@ -131,7 +143,7 @@ fn parts_of(text: &str) -> Result<(&str, Parts), JweFault> {
     }
 }
 
-fn private_key_of(given: &[u8]) -> Result<OaepPrivateDecryptingKey, JweFault> {
+pub(crate) fn private_key_of(given: &[u8]) -> Result<OaepPrivateDecryptingKey, JweFault> {
     let mut der = Zeroizing::new(given.to_vec());
     if let Some(text) = std::str::from_utf8(given).ok().map(str::trim)
         && let Some(body) = text.strip_prefix("-----BEGIN PRIVATE KEY-----")

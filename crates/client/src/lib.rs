@@ -46,6 +46,8 @@ mod clock;
 mod deposit;
 pub mod encrypt;
 mod error;
+#[cfg(test)]
+mod foreign_vectors;
 mod form;
 mod hex;
 mod hints;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use client::api::stored::KeyShown;
 use client::{
-    BackupRequest, Client, InstitutionBackupRequest, JWE_PLAINTEXT_BYTES_MAX, KeptBackup,
+    AttestedKey, BackupRequest, Client, Field, InstitutionBackupRequest, JWE_PLAINTEXT_BYTES_MAX, KeptBackup,
     PartnerBackupRequest, Secret,
 };
 use serde_json::{Map, Value, json};
@@ -134,6 +134,10 @@ fn read_secret(path: Option<&Path>) -> Result<Secret, Failure> {
         None => std::io::stdin().lock().take(most as u64).read_to_end(&mut bytes),
     };
     read.doing(|| format!("cannot read the secret from {name}")).map_err(local)?;
+    if bytes.len() == most {
+        return Err(usage(format!("the secret has more than the {JWE_PLAINTEXT_BYTES_MAX} bytes that fit"))
+            .next("split it; or encrypt it yourself and store it with: holdfast backup file"));
+    }
     Ok(Secret::from(bytes))
 }
 
@@ -190,7 +194,7 @@ async fn of_customer(
     let doing = || "nothing was stored";
     let (user, kept, reserved) = if let Some(key_id) = &under.key_id {
         let shown = key_of(client, api, key_id).await?;
-        let key = attest_shown(client, &shown).await?;
+        let key = attest_bound(client, &shown).await?;
         let reserved = under.place.reserve()?;
         let kept = match api {
             Api::Partner => client.partner().backup_under(&key, key_id, secret, metadata.as_ref()).await,
@@ -250,6 +254,20 @@ fn details_of(kept: &KeptBackup) -> Value {
     json!({
         "backup_id": kept.backup_id, "form": kept.form.as_str(), "sha256": kept.sha256, "metadata": kept.metadata,
     })
+}
+
+/// One does not encrypt to a key whose signature does not say which one it is.
+async fn attest_bound(client: &Client, shown: &KeyShown) -> Result<AttestedKey, Failure> {
+    let key = attest_shown(client, shown).await?;
+    if key.signed(Field::KeyId).is_some() {
+        return Ok(key);
+    }
+    Err(Failure::new("the enclave's signature is over the key alone and does not say which one it is")
+        .exit(Exit::NotProven)
+        .next(format!(
+            "nothing was encrypted to it; holdfast keys rotate {} makes one that says so",
+            shown.key_id
+        )))
 }
 
 async fn key_of(client: &Client, api: Api, key_id: &str) -> Result<KeyShown, Failure> {

@@ -22,6 +22,7 @@ const BAR_BYTES_MIN: u64 = 256 * 1024;
 /// Which service, and how to speak with it.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Service")]
+#[group(skip)]
 pub struct Args {
     /// The service's address, without /v1.
     #[arg(long, value_name = "URL", env = "HOLDFAST_BASE_URL", global = true)]

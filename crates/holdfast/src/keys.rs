@@ -247,6 +247,11 @@ async fn assign(page: Page, client: &Client, api: Api, what: &Assign) -> Result<
 /// What the enclave's signature says.
 fn tell_attested(page: Page, key: &AttestedKey) {
     let kid = key.kid().unwrap_or("the key that you gave");
+    if Field::ALL.into_iter().all(|field| key.signed(field).is_none()) {
+        let alone = "over the key alone: that does not say whose it is";
+        page.line(&format!("{} by the service's enclave ({kid}), {alone}", page.green("signed")));
+        return;
+    }
     page.line(&format!("{} by the service's enclave ({kid}):", page.green("signed")));
     for field in Field::ALL {
         if let Some(value) = key.signed(field) {

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -12,10 +11,12 @@ use std::time::Duration;
 use client::api::sandbox::Credentials;
 use serde_json::{Value, json};
 
-use crate::rig::group::{Group, PROGRAM, now, wait_for};
+use crate::rig::group::{Group, now};
+use crate::rig::served::start;
 
 mod rig {
     pub mod group;
+    pub mod served;
 }
 
 const FILE_BYTES: usize = 10 * 1024 * 1024;
@@ -23,8 +24,6 @@ const FILE_BYTES: usize = 10 * 1024 * 1024;
 const UPLOADS_EACH: usize = 16;
 /// What the server may grow by while 320 MiB come in.
 const GROWTH_KIB_MAX: u64 = 64 * 1024;
-/// The first start makes RSA keys.
-const START_PATIENCE: Duration = Duration::from_mins(3);
 
 #[test]
 fn memory_does_not_grow_with_the_uploads() {
@@ -103,23 +102,6 @@ fn a_killed_server_keeps_whole_files_and_no_others() {
     }
     server.kill().expect("an end");
     server.wait().expect("an end");
-}
-
-/// A sandbox in this folder, new or as it was.
-fn start(group: &Group, folder: &Path) -> (Child, Credentials) {
-    let path = folder.join("credentials.json");
-    // The address is another one at each start.
-    let _ = fs::remove_file(&path);
-    let mut command = Command::new(PROGRAM);
-    command.args(["sandbox", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.join("data"));
-    command.arg("--credentials").arg(&path).stdin(Stdio::null());
-    let mut server = group.start(&mut command, &folder.join("output.txt"));
-    let credentials = wait_for("a sandbox", START_PATIENCE, || {
-        let ended = server.try_wait().expect("a child");
-        assert!(ended.is_none(), "{}", fs::read_to_string(folder.join("output.txt")).unwrap_or_default());
-        serde_json::from_slice(&fs::read(&path).ok()?).ok()
-    });
-    (server, credentials)
 }
 
 /// A tenant with a key that files are stored under.

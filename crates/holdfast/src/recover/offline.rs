@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use client::{PackedFile, RecipientKey, Secret, is_jwe, open_jwe, unpack};
+use client::{OpenPgpFault, PackedFile, RecipientKey, Secret, is_jwe, open_jwe, unpack};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -31,13 +31,13 @@ pub fn open(
     let bytes =
         std::fs::read(message).doing(|| format!("cannot read {}", message.display())).map_err(local)?;
     let name = message.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let content =
-        key.open_message(&bytes, &name).doing(|| "the message was not opened").map_err(|failure| {
-            let mine = key.fingerprint();
-            failure
-                .exit(Exit::NotProven)
-                .next(format!("the key given is {mine}: was it asked for with this one?"))
-        })?;
+    let content = key.open_message(&bytes, &name).map_err(|fault| {
+        let failure = Failure::of("the message was not opened", &fault).exit(Exit::NotProven);
+        let mine = key.fingerprint();
+        let is_other = matches!(fault, OpenPgpFault::Open { .. });
+        let next = format!("the key given is {mine}: was it asked for with this one?");
+        if is_other { failure.next(next) } else { failure }
+    })?;
     let mut keys = Vec::new();
     if let Some(path) = private_key {
         keys.push(Secret::from(
