@@ -1,6 +1,6 @@
 //! What the commands that call a service have in common: where it is, and as whom one calls it.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -91,7 +91,9 @@ impl Args {
             let mode = std::fs::metadata(path).map_or(0, |about| about.permissions().mode());
             if mode & 0o077 != 0 {
                 let shown = path.display();
-                eprintln!("holdfast: {shown} can be read by others on this machine; chmod 600 {shown}");
+                let warning = format!("{shown} can be read by others on this machine; chmod 600 {shown}");
+                // Nobody reads standard error any more: nothing to be done about it.
+                let _ = writeln!(std::io::stderr().lock(), "holdfast: {warning}");
             }
             return Ok(text.trim().to_owned());
         }
