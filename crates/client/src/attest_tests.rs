@@ -64,6 +64,14 @@ impl Signer {
         }
     }
 
+    pub(crate) fn pin(&self) -> SigningKeyPin {
+        let der = [P256_SPKI_PREFIX.as_slice(), &self.point()].concat();
+        let body = STANDARD.encode(der);
+        let (first, second) = body.split_at(64);
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{first}\n{second}\n-----END PUBLIC KEY-----\n");
+        SigningKeyPin::from_pem(&pem).unwrap()
+    }
+
     /// Attests a real key.
     pub(crate) fn attest(&self, pair: &PrivateDecryptingKey) -> AttestedKey {
         self.attest_bytes(&spki(pair), "rsa4096")
@@ -297,16 +305,11 @@ fn a_signing_key_that_may_not_vouch_is_not_used() {
 
 #[test]
 fn a_pin_stands_in_the_place_of_the_jwks() {
-    let pem = |signer: &Signer| {
-        let der = [P256_SPKI_PREFIX.as_slice(), &signer.point()].concat();
-        let body = STANDARD.encode(der);
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n", &body[..64], &body[64..])
-    };
     let mut case = Case::plain();
-    case.pins = vec![SigningKeyPin::from_pem(&pem(&Signer::new("other"))).unwrap()];
+    case.pins = vec![Signer::new("other").pin()];
     assert_eq!(case.fault(), AttestationFault::Signature);
     case.jwks.keys.clear();
-    case.pins.push(SigningKeyPin::from_pem(&pem(&case.signer)).unwrap());
+    case.pins.push(case.signer.pin());
     case.check().expect("the signing key is pinned");
     for bad in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"] {
         assert_eq!(SigningKeyPin::from_pem(bad), Err(crate::SetupFault::Pin));

@@ -98,9 +98,9 @@ impl Call {
     }
 }
 
-/// An id as one part of a path. An empty part, or dots, would be another path.
+/// An id as one part of a path. Nothing but dots, or nothing at all, would be another path.
 pub(crate) fn part(id: &str) -> Result<String, SetupFault> {
-    if id.is_empty() || id.bytes().all(|byte| byte == b'.') {
+    if id.bytes().all(|byte| byte == b'.') {
         return Err(SetupFault::Id(id.to_owned()));
     }
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -149,6 +149,12 @@ async fn a_key_that_is_there_already_must_say_whose_it_is() {
         let (kept, _) = found(change).back_up(&secret, None).await;
         assert_eq!(kept.unwrap_err().code(), format!("attestation-{reason}"));
     }
+    // The enclave vouched for the key alone, as it was asked to then.
+    let mut bare = found(|key| (key.signed_payload, key.signed_fields) = (None, None));
+    let signature = bare.signer.sign(&bare.assigned.public_key);
+    bare.listed.as_mut().unwrap().signature = signature;
+    let (kept, calls) = bare.back_up(&secret, None).await;
+    assert_eq!((kept.unwrap_err().code(), calls), ("attestation-payload-presence", 2));
 }
 
 #[tokio::test]

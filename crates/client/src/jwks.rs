@@ -133,4 +133,27 @@ mod tests {
         assert!(matches!(fault, Error::Attestation(AttestationFault::Signature)), "{fault}");
         assert_eq!(server.seen().len(), 3, "fetched again, once");
     }
+
+    #[tokio::test]
+    async fn pinned_keys_stand_in_the_place_of_the_jwks() {
+        let (known, other) = (Signer::new("known"), Signer::new("other"));
+        let server = Canned::with(vec![listing(&[&other])]).await;
+        let client = Client::builder(&server.base, "k").pin_signing_key(known.pin()).build().unwrap();
+        let public_key = "7a".repeat(32);
+        let judge = async |signer: &Signer| {
+            let signature = signer.sign(&public_key);
+            let claim = Claim {
+                public_key: &public_key,
+                signature: &signature,
+                signed_payload: None,
+                signed_fields: None,
+                kid: None,
+                key_environment: None,
+            };
+            client.attest(&claim, &Asked::default()).await
+        };
+        assert_eq!(judge(&known).await.unwrap().kid(), None);
+        assert_eq!(judge(&other).await.unwrap_err().code(), "attestation-signature");
+        assert_eq!(server.seen().len(), 0, "the JWKS is not asked");
+    }
 }
