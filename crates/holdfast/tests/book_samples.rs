@@ -33,7 +33,7 @@ const SAYS: [(&str, &str, &str); 12] = [
     ("partner", "curl", "Verified OK\nstored ID\nstored file ID\n"),
     ("partner", "python", "stored ID\nunder True\n"),
     ("partner", "typescript", "stored ID oaep\nstored ID jwe true\n"),
-    ("partner", "rust", "stored ID\n"),
+    ("partner", "rust", "stored ID oaep\nstored ID jwe true\n"),
     (
         "institution",
         "curl",
@@ -41,7 +41,7 @@ const SAYS: [(&str, &str, &str); 12] = [
     ),
     ("institution", "python", "stored ID\nkey valid True\nbackup valid True\n"),
     ("institution", "typescript", "stored ID\nkey valid true\nbackup valid true\n"),
-    ("institution", "rust", "stored ID\n"),
+    ("institution", "rust", "stored ID\nkey valid true\nbackup valid true\n"),
 ];
 
 #[test]

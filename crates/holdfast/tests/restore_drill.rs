@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 use client::api::institution::{NewKeyRequest, StoreOwnRequest};
 use client::api::retail::StartRequest;
 use client::api::sandbox::{Credentials, Tenant};
-use client::{Client, RecipientKey, Secret};
+use client::{BackupRequest, Client, RecipientKey, RecoverAllRequest, Secret};
 use cluster::Cluster;
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -88,7 +88,7 @@ impl World {
 
     async fn check(&self, user: &str) -> String {
         let request = StartRequest { user_identifier: user.to_owned(), gpg_fingerprint: None };
-        let started = self.retail.start_verification_with(&request, "approve_inquiry").await;
+        let started = self.retail.retail().start_verification_with(&request, "approve_inquiry").await;
         started.expect("a check").verification_id
     }
 
@@ -97,7 +97,13 @@ impl World {
         let check = self.check(user).await;
         let secrets: Vec<_> = items.iter().map(|(name, bytes)| (name, Secret::from(bytes.clone()))).collect();
         let secrets: Vec<_> = secrets.iter().map(|(name, secret)| (name.as_str(), secret)).collect();
-        let kept = in_stock(|| self.retail.backup(user, &check, &secrets)).await.expect("stored");
+        let request = BackupRequest {
+            user_identifier: user,
+            verification_id: &check,
+            items: &secrets,
+            ..BackupRequest::default()
+        };
+        let kept = in_stock(|| self.retail.backup(&request)).await.expect("stored");
         assert_eq!(kept.items.len(), items.len());
         kept.key.public_key().to_owned()
     }
@@ -109,9 +115,10 @@ impl World {
     /// What a user gets back on a new device; none where nothing is known.
     async fn recover_if_any(&self, user: &str) -> Option<Items> {
         let device = RecipientKey::generate().expect("a key");
-        let check = self.check(user).await;
-        let recovered = match self.retail.recover_all(user, &check, &device).await {
-            Err(error) if error.code() == Some("no-backup") => return None,
+        let verification_id = &self.check(user).await;
+        let request = RecoverAllRequest { user_identifier: user, verification_id, device: &device };
+        let recovered = match self.retail.recover(&request).await {
+            Err(error) if error.code() == "no-backup" => return None,
             recovered => recovered.expect("recovered"),
         };
         assert!(recovered.failed.is_empty(), "{user}: {:?}", recovered.failed);
@@ -145,7 +152,7 @@ impl World {
     }
 
     /// The code by which a store is refused that opens to nothing.
-    async fn refused_store(&self, public_key: &str) -> Option<String> {
+    async fn refused_store(&self, public_key: &str) -> String {
         let request = StoreOwnRequest {
             public_key: public_key.to_owned(),
             checksum: None,
@@ -153,8 +160,8 @@ impl World {
             padding_type: None,
             metadata: None,
         };
-        let refused = self.institution.store_own_data(&request).await.expect_err("it opens to nothing");
-        refused.code().map(str::to_owned)
+        let refused = self.institution.institution().store_data(&request).await;
+        refused.expect_err("it opens to nothing").code().to_owned()
     }
 
     async fn new_key(&self) -> String {
@@ -166,7 +173,8 @@ impl World {
             package: None,
             sign_with: None,
         };
-        in_stock(|| self.institution.new_key(&request)).await.expect("a key").public_key
+        let institution = self.institution.institution();
+        in_stock(|| institution.new_key(&request)).await.expect("a key").public_key
     }
 }
 
@@ -196,7 +204,7 @@ impl Stored {
         }
         let guessed = world.new_key().await;
         for _ in 0..FAILED_CHECKS_MAX {
-            assert_eq!(world.refused_store(&guessed).await.as_deref(), Some("check-failed"));
+            assert_eq!(world.refused_store(&guessed).await, "check-failed");
         }
         Self { by_user, files, guessed }
     }
@@ -209,7 +217,7 @@ impl Stored {
         for file in &self.files {
             assert!(world.is_whole(file).await, "{file}");
         }
-        assert_eq!(world.refused_store(&self.guessed).await.as_deref(), Some("check-budget-spent"));
+        assert_eq!(world.refused_store(&self.guessed).await, "check-budget-spent");
         self.by_user.values().map(Items::len).sum::<usize>() + self.files.len()
     }
 }

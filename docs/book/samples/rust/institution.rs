@@ -1,39 +1,30 @@
-//! An institution's own key, and a secret under it. `HOLDFAST_URL` and `HOLDFAST_KEY` say where and as whom.
+//! An institution's own key, a secret under it, and the proof that both are good. `HOLDFAST_URL` and `HOLDFAST_KEY` say
+//! where and as whom.
 
 use std::env;
 use std::error::Error;
 
-use client::api::institution::{NewKeyRequest, StoreOwnRequest};
-use client::encrypt::encrypt;
-use client::{Client, Secret};
+use client::{Client, InstitutionBackupRequest, Secret};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let service = Client::new(&env::var("HOLDFAST_URL")?, &env::var("HOLDFAST_KEY")?)?;
 
-    // 1. Every call makes a new key.
-    let request = NewKeyRequest {
-        user_identifier: "treasury".to_owned(),
-        key_type: "rsa4096".to_owned(),
-        key_environment: None,
+    // 1. One call has a new key made, checks the enclave's signature over it, encrypts here, and stores.
+    let request = InstitutionBackupRequest {
+        user_identifier: "treasury",
+        secret: &Secret::from("the passphrase of the vault"),
         organisation: None,
         package: None,
-        sign_with: Some(["key_id", "user_id", "key_fingerprint"].map(str::to_owned).to_vec()),
-    };
-    let answer = service.new_key(&request).await?;
-
-    // 2. Nothing else makes the type that `encrypt` takes: a key that nobody vouched for cannot be encrypted to.
-    let key = service.attest_new(&request, &answer).await?;
-    let sealed = encrypt(&key, &Secret::from("the passphrase of the vault"))?;
-
-    // 3. The enclave opens it once, to compare the checksum.
-    let store = StoreOwnRequest {
-        public_key: key.public_key().to_owned(),
-        checksum: Some(sealed.checksum),
-        data: sealed.data,
-        padding_type: None,
+        key_environment: None,
         metadata: None,
+        user_id: None,
     };
-    println!("stored {}", service.store_own_data(&store).await?.backup_id);
+    let kept = service.institution().backup(&request).await?;
+    println!("stored {}", kept.backup_id);
+
+    // 2. As often as you like: can the enclave rebuild the key, and open the backup to what was stored?
+    println!("key valid {}", service.institution().verify_key(&kept.key_id).await?.is_key_valid);
+    println!("backup valid {}", service.institution().verify_backup(&kept.backup_id).await?.is_backup_valid);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::error::Error;
 
 use client::api::retail::StartRequest;
-use client::{Client, RecipientKey, Secret};
+use client::{BackupRequest, Client, RecipientKey, RecoverAllRequest, Secret};
 
 const USER: &str = "barbara";
 
@@ -14,12 +14,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // 1. One call has the key made, checks the enclave's signature over it, encrypts here, and stores.
     let secret = Secret::from("correct horse battery staple");
-    let kept = service.backup(USER, &check(&service).await?, &[("words", &secret)]).await?;
+    let request = BackupRequest {
+        user_identifier: USER,
+        verification_id: &check(&service).await?,
+        items: &[("words", &secret)],
+        ..BackupRequest::default()
+    };
+    let kept = service.backup(&request).await?;
     println!("stored {}", kept.items[0].backup_id);
 
     // 2. Another device: a new check, a new OpenPGP key, and one call that opens what comes back and compares it.
     let device = RecipientKey::generate()?;
-    let recovered = service.recover_all(USER, &check(&service).await?, &device).await?;
+    let verification_id = &check(&service).await?;
+    let request = RecoverAllRequest { user_identifier: USER, verification_id, device: &device };
+    let recovered = service.recover(&request).await?;
     for item in recovered.secrets {
         println!("recovered {}", String::from_utf8_lossy(item.secret.expose()));
     }
@@ -32,5 +40,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// A sandbox approves at once. Elsewhere: `start_verification`, the person proves who he is, and a webhook tells.
 async fn check(service: &Client) -> Result<String, client::Error> {
     let request = StartRequest { user_identifier: USER.to_owned(), gpg_fingerprint: None };
-    Ok(service.start_verification_with(&request, "approve_inquiry").await?.verification_id)
+    Ok(service.retail().start_verification_with(&request, "approve_inquiry").await?.verification_id)
 }
