@@ -6,7 +6,7 @@ use boundary::approval::{AclDocument, Document as _, KeyKind, SigningKey, reject
 use boundary::json::{Value, parse};
 use boundary::message::{Assertion, Ballot, Refusal, Signature, Verified, Weigh};
 
-use crate::amend::Versioned as _;
+use crate::amend::Electorate as _;
 use crate::digest::{base64url, equal, sha256, unhex};
 use crate::openpgp;
 use crate::service::Enclave;
