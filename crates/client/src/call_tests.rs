@@ -59,6 +59,7 @@ async fn what_does_nothing_twice_is_tried_again_and_a_recovery_is_not() {
         user_identifier: "u".into(),
         verification_id: "v".into(),
         gpg_public_key: "g".into(),
+        request_signature: None,
     };
     let error = Client::new(&server.base, "k").unwrap().retail().recover(&request).await.unwrap_err();
     assert_eq!((error.status(), error.code(), server.seen().len()), (Some(503), "c", 1));

@@ -18,7 +18,7 @@
 //!
 //! // Later, on another device, after another approved check:
 //! let device = RecipientKey::generate()?;
-//! let request = RecoverAllRequest { user_identifier, verification_id: "inq_2", device: &device };
+//! let request = RecoverAllRequest { user_identifier, verification_id: "inq_2", device: &device, request_signature: None };
 //! let recovered = service.recover(&request).await?;
 //! # let _ = recovered; Ok(()) }
 //! ```

@@ -94,8 +94,12 @@ async fn online(page: Page, args: &Args, user: &str) -> Result<(), Failure> {
         None => begin(page, &client, user, &device).await?,
     };
     wait_for_approval(page, &client, &verification_id, args.wait).await?;
-    let request =
-        RecoverAllRequest { user_identifier: user, verification_id: &verification_id, device: &device };
+    let request = RecoverAllRequest {
+        user_identifier: user,
+        verification_id: &verification_id,
+        device: &device,
+        request_signature: None,
+    };
     let again = format!(
         "the same recovery may be asked for twice more with the same key: --verification {verification_id} \
          --device-key {}",

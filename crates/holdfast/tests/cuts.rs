@@ -107,8 +107,12 @@ async fn wallet_recovers(cutter: &Cutter, api_key: &str, stage: Stage) {
         tokio::time::sleep(STOCK_PAUSE).await;
     }
     let (verification, device) = (approved().await, RecipientKey::generate().expect("a key"));
-    let request =
-        RecoverAllRequest { user_identifier: &user, verification_id: &verification, device: &device };
+    let request = RecoverAllRequest {
+        user_identifier: &user,
+        verification_id: &verification,
+        device: &device,
+        request_signature: None,
+    };
     cutter.cut(0, stage);
     let error = client.recover(&request).await.expect_err("the line was cut");
     assert!(matches!(error, Error::Transport { .. }), "{error}");

@@ -116,7 +116,12 @@ impl World {
     async fn recover_if_any(&self, user: &str) -> Option<Items> {
         let device = RecipientKey::generate().expect("a key");
         let verification_id = &self.check(user).await;
-        let request = RecoverAllRequest { user_identifier: user, verification_id, device: &device };
+        let request = RecoverAllRequest {
+            user_identifier: user,
+            verification_id,
+            device: &device,
+            request_signature: None,
+        };
         let recovered = match self.retail.recover(&request).await {
             Err(error) if error.code() == "no-backup" => return None,
             recovered => recovered.expect("recovered"),

@@ -18,7 +18,7 @@ row! {
 }
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 23] = [
+static FORGET: [Sql; 25] = [
     sql!("reset.notices", "DELETE FROM notices WHERE tenant_id = $1"),
     sql!("reset.signed_records", "DELETE FROM signed_records WHERE tenant_id = $1"),
     sql!("reset.webhook_deliveries", "DELETE FROM webhook_deliveries WHERE tenant_id = $1"),

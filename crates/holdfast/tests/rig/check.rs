@@ -16,7 +16,12 @@ use crate::rig::stock::in_stock;
 /// Ends a recovery: everything that had been acknowledged before it must be in it, byte for byte.
 pub async fn finish_recovery(client: &Client, user: &mut User) -> Result<Vec<Act>, Error> {
     let Some(Interrupted { verification, device, due }) = &user.interrupted else { return Ok(Vec::new()) };
-    let request = RecoverAllRequest { user_identifier: &user.name, verification_id: verification, device };
+    let request = RecoverAllRequest {
+        user_identifier: &user.name,
+        verification_id: verification,
+        device,
+        request_signature: None,
+    };
     let recovered = client.recover(&request).await?;
     compare(user, &recovered, due);
     let acts =

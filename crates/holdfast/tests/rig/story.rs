@@ -53,6 +53,7 @@ impl Story {
                     user_identifier: user,
                     verification_id: &verification,
                     device: &device,
+                    request_signature: None,
                 };
                 let recovered = client.recover(&request).await?;
                 assert!(recovered.failed.is_empty(), "{:?}", recovered.failed);

@@ -26,7 +26,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // 2. Another device: a new check, a new OpenPGP key, and one call that opens what comes back and compares it.
     let device = RecipientKey::generate()?;
     let verification_id = &check(&service).await?;
-    let request = RecoverAllRequest { user_identifier: USER, verification_id, device: &device };
+    let request = RecoverAllRequest {
+        user_identifier: USER,
+        verification_id,
+        device: &device,
+        request_signature: None,
+    };
     let recovered = service.recover(&request).await?;
     for item in recovered.secrets {
         println!("recovered {}", String::from_utf8_lossy(item.secret.expose()));

@@ -13,6 +13,7 @@ use domain::control::Act;
 use domain::ids::PersonId;
 use domain::jwks::read_pasted;
 use domain::notice::NoticeKind;
+use domain::person::Role;
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::StoreError;
@@ -23,7 +24,7 @@ use super::super::{Ctx, Error};
 use super::found_roster::in_force;
 use super::read_policy::{ShownPolicy, stands};
 use super::{
-    ToSign, ask_to_sign, ballot_of, control, hash_of, news, not_believed, owners, permitted, recorded,
+    ToSign, ask_to_sign, ballot_of, control, hash_of, news, not_believed, of_role, permitted, recorded,
 };
 use crate::app::App;
 use crate::edge::jwt::is_on_curve;
@@ -197,7 +198,7 @@ async fn write(app: &App, ctx: &Ctx, row: Policy) -> Result<(), Error> {
     let reason = Some(format!("version {}{when}", row.version));
     let entry = AuditEntry { reason, ..ctx.entry(app, "policy.signed") };
     let tenant = ctx.principal.tenant.clone();
-    let people = app.db.read("list_owners", move |rx| owners(rx, &tenant)).await;
+    let people = app.db.read("list_owners", move |rx| of_role(rx, &tenant, Role::Owner)).await;
     let people: Vec<PersonId> =
         people.map_err(|error: StoreError| Error::from(error))?.into_iter().map(|owner| owner.id).collect();
     let text = if waits {
