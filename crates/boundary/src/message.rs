@@ -5,6 +5,7 @@
 //! believes it only if its own seal holds.
 
 use crate::Env;
+use crate::ceremony::{Begun, Dealt, Give, Given, Plan, Purpose, Standing};
 use crate::wire::{wire_enum, wire_struct};
 
 /// The most items one check may carry.
@@ -87,6 +88,16 @@ wire_enum! {
         22 = Judge(Judge),
         /// Would a ballot count? Asked before one is kept that only the enclave can judge.
         23 = Weigh(Weigh),
+        /// Make a root key and split it among holders. The enclave stays sealed until they have opened it.
+        24 = Found(Plan),
+        /// Take shares for a purpose; the same attempt for all who ask while it runs.
+        25 = Begin(Purpose),
+        /// Here is a share.
+        26 = Give(Give),
+        /// Hand out, once, the shares that a rekey has made.
+        27 = Collect(Hello),
+        /// How do things stand with the root key?
+        28 = Stand(Hello),
         /// Compare the log with what the caller remembers of it.
         30 = Mark(Mark),
     }
@@ -134,6 +145,14 @@ wire_enum! {
         21 = Waiting(Waiting),
         /// To `Judge`.
         22 = Judged(Judged),
+        /// To `Found` and `Collect`.
+        24 = Dealt(Dealt),
+        /// To `Begin`.
+        25 = Begun(Begun),
+        /// To `Give`.
+        26 = Given(Given),
+        /// To `Stand`.
+        28 = Stands(Standing),
         /// To `Mark`.
         30 = Marked(Marked),
         /// No, and no more than why.
@@ -184,6 +203,14 @@ wire_enum! {
         18 = SignatureRequired,
         /// The tenant's signature is by no key of its policy, or not of exactly this recovery.
         19 = SignatureInvalid,
+        /// The root key is with the holders of its shares: nothing else is answered until they have given them.
+        24 = Sealed,
+        /// Not a share of this splitting, or altered on the way.
+        25 = WrongShare,
+        /// No attempt runs: none was begun, or its time is over.
+        26 = NoAttempt,
+        /// Not as things stand with the root key.
+        27 = NotNow,
         /// The enclave's log is older than what the caller remembers of it: a copy was put in its place.
         30 = RolledBack,
     }

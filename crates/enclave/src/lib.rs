@@ -7,7 +7,8 @@
 //! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
 //! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
 //! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`record`], and below them [`state`] and [`log`], [`seal`], [`root`],
-//! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`ceremony`] is the same program on a
+//! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`vault`] and [`shamir`] bring the
+//! root key in when it lies with holders of shares. [`ceremony`] is the same program on a
 //! machine without a network.
 
 #![expect(
@@ -54,20 +55,22 @@ mod seal;
 mod secret;
 mod service;
 mod session;
+mod shamir;
 mod state;
 mod tar;
+mod vault;
 
 const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
-        [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--give-up-to RECORD]
-        [--end-with-stdin]
-  init  --state DIR --env sandbox|production
+        [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--root shares|disk]
+        [--give-up-to RECORD] [--end-with-stdin]
+  init  --state DIR --env sandbox|production [--root disk]
   offline-key --state DIR --env sandbox|production
   batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N";
 
 /// Those of `serve` that have a value.
 const SERVE_OPTIONS: &str = "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s \
-    --give-up-to";
+    --give-up-to --root";
 
 /// Runs one of the enclave's commands; `args` are those after the program's name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -90,7 +93,8 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let command = args.next().and_then(|word| word.into_string().ok()).unwrap_or_default();
     let known = match command.as_str() {
         "serve" => SERVE_OPTIONS,
-        "init" | "offline-key" => "--state --env",
+        "init" => "--state --env --root",
+        "offline-key" => "--state --env",
         "batch" => "--state --env --out --rsa --secp256k1 --ed25519",
         _ => return Err(io::Error::other(USAGE)),
     };
@@ -100,7 +104,8 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         .ok_or_else(|| io::Error::other("--env is neither sandbox nor production"))?;
     match command.as_str() {
         "serve" => serve(&options, &dir, env),
-        "init" => root::init(&dir, env),
+        "init" if root_on_disk(&options, env)? => root::init(&dir, env),
+        "init" => Err(io::Error::other(NO_ROOT)),
         "offline-key" => offline(&dir, env).and_then(|_held| ceremony::introduce(&dir, env)).map(drop),
         _ => batch(&options, &dir, env),
     }
@@ -155,6 +160,20 @@ impl Options {
     }
 }
 
+/// What production says to a root key on its disk, and to whom would put one there.
+const NO_ROOT: &str = "production's root key is not kept on the disk: start the enclave and make it with \
+    `holdfast ceremony init`; for development, and for a machine without a network, say --root disk";
+
+/// Whether the root key lies on the disk: a sandbox's does, production's only where that is said.
+fn root_on_disk(options: &Options, env: Env) -> io::Result<bool> {
+    match options.maybe("--root")? {
+        None => Ok(env == Env::Sandbox),
+        Some("disk") => Ok(true),
+        Some("shares") => Ok(false),
+        Some(_) => Err(io::Error::other("--root is neither shares nor disk")),
+    }
+}
+
 /// A sandbox makes its own keys at its first start; production's are made on purpose, once.
 fn prepare(dir: &Path, env: Env) -> io::Result<()> {
     match (root::exists(dir), env) {
@@ -195,29 +214,42 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
         offline_keys
             .push(key.ok_or_else(|| io::Error::other("an offline key is not 32 bytes of hexadecimal"))?);
     }
-    prepare(dir, env)?;
-    let _directory = guard::lock_directory(dir)?;
-    let root::Opened { keyring, assignment, receipt } = root::open(dir, env)?;
-    let ledger = log::Ledger::open(dir, keyring.log_key())?;
-    for (tenant_id, generation) in ledger.generations() {
-        keyring.set_generation(&tenant_id, generation);
+    let give_up_to = options.number("--give-up-to")?;
+    let on_disk = root_on_disk(options, env)?;
+    match on_disk {
+        true => prepare(dir, env)?,
+        false if root::is_on_disk(dir) => return Err(io::Error::other(NO_ROOT)),
+        false => root::make_directory(dir)?,
     }
-    let generator = generate::Generator::start()?;
+    let _directory = guard::lock_directory(dir)?;
+    let state = dir.to_owned();
+    let opener = move |root| {
+        let root::Opened { keyring, assignment, receipt } = root::open_with(&state, env, root)?;
+        let ledger = log::Ledger::open(&state, keyring.log_key())?;
+        for (tenant_id, generation) in ledger.generations() {
+            keyring.set_generation(&tenant_id, generation);
+        }
+        let generator = generate::Generator::start()?;
+        Ok(service::Enclave {
+            keyring,
+            assignment,
+            receipt,
+            providers: std::mem::take(&mut providers),
+            offline_keys: std::mem::take(&mut offline_keys),
+            recovery_limits,
+            retail_window_s,
+            is_old: AtomicBool::new(false),
+            give_up_to,
+            ledger,
+            generator,
+            protections: protections.clone(),
+        })
+    };
+    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env), Box::new(opener)));
+    if on_disk {
+        gate.unlock(root::read_root(dir)?)?;
+    }
     let listener = guard::listen(Path::new(options.one("--socket")?), peer)?;
-    let enclave = Arc::new(service::Enclave {
-        keyring,
-        assignment,
-        receipt,
-        providers,
-        offline_keys,
-        recovery_limits,
-        retail_window_s,
-        is_old: AtomicBool::new(false),
-        give_up_to: options.number("--give-up-to")?,
-        ledger,
-        generator,
-        protections,
-    });
     if options.end_with_stdin {
         std::thread::Builder::new().name("stdin".into()).spawn(|| {
             // Whatever ends the reading, the parent is gone. All that was answered is on the disk.
@@ -227,7 +259,7 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     }
     println!("ready");
     io::stdout().flush()?;
-    service::serve(&enclave, &listener, &[own_uid].into_iter().chain(peer).collect::<Vec<_>>())
+    service::serve(&gate, &listener, &[own_uid].into_iter().chain(peer).collect::<Vec<_>>())
 }
 
 /// An offline enclave's directory, held for this process alone.

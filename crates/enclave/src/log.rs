@@ -25,7 +25,8 @@ use crate::root::{decrypt, encrypt, replace};
 use crate::secret::SymmetricKey;
 use crate::state::{Life, Record, State};
 
-const FILE: &str = "state.log";
+/// The log's name in the state directory.
+pub const FILE: &str = "state.log";
 const MARK: &[u8; 8] = b"HFLOG1\0\0";
 const HEADER_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;

@@ -207,7 +207,7 @@ pub struct Opened {
 /// Makes a root key and signing keys in a new directory. What exists is never overwritten; an initialisation
 /// that was cut short goes on with the root key it left, which has sealed nothing yet.
 pub fn init(dir: &Path, env: Env) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    make_directory(dir)?;
     if exists(dir) {
         return Err(io::Error::other("the state directory is initialised already"));
     }
@@ -215,7 +215,16 @@ pub fn init(dir: &Path, env: Env) -> io::Result<()> {
         let root: Zeroizing<[u8; 32]> = Zeroizing::new(random());
         write_new(dir, ROOT_FILE, root.as_slice())?;
     }
-    let root = read_root(dir)?;
+    found(dir, env, read_root(dir)?)
+}
+
+/// Makes a state directory where there is none.
+pub fn make_directory(dir: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Makes signing keys and seals them under a root key, in the place of those of a root key that was never used.
+pub fn found(dir: &Path, env: Env, root: SymmetricKey) -> io::Result<()> {
     let keyring = Keyring::new(env, root);
     let mut keys = Vec::new();
     for purpose in ["assignment-sig", "receipt-sig"] {
@@ -224,7 +233,17 @@ pub fn init(dir: &Path, env: Env) -> io::Result<()> {
         keys.push(StoredKey { purpose: purpose.into(), valid_from_ms: wall_ms(), pkcs8 });
     }
     let plain = Zeroizing::new(keys.to_bytes());
-    write_new(dir, SIGNING_FILE, &encrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &plain))
+    replace(dir, SIGNING_FILE, &encrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &plain))
+}
+
+/// Whether something may have been sealed under the root key.
+pub fn was_opened(dir: &Path) -> bool {
+    dir.join(crate::log::FILE).exists()
+}
+
+/// Whether the root key lies on the disk.
+pub fn is_on_disk(dir: &Path) -> bool {
+    dir.join(ROOT_FILE).exists()
 }
 
 /// Whether [`init`] has run to its end here.
@@ -232,7 +251,8 @@ pub fn exists(dir: &Path) -> bool {
     dir.join(SIGNING_FILE).exists()
 }
 
-fn read_root(dir: &Path) -> io::Result<SymmetricKey> {
+/// Reads the root key from the disk.
+pub fn read_root(dir: &Path) -> io::Result<SymmetricKey> {
     let mut file = File::open(dir.join(ROOT_FILE))?;
     let about = file.metadata()?;
     if about.mode() & 0o077 != 0 || about.len() != 32 {
@@ -243,7 +263,11 @@ fn read_root(dir: &Path) -> io::Result<SymmetricKey> {
 
 /// Reads the root key and opens the signing keys.
 pub fn open(dir: &Path, env: Env) -> io::Result<Opened> {
-    let root = read_root(dir)?;
+    open_with(dir, env, read_root(dir)?)
+}
+
+/// Opens the signing keys with a root key; it is the right one if this succeeds.
+pub fn open_with(dir: &Path, env: Env, root: SymmetricKey) -> io::Result<Opened> {
     let keyring = Keyring::new(env, root);
     let sealed = std::fs::read(dir.join(SIGNING_FILE))?;
     let plain = decrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &sealed).ok_or_else(|| {

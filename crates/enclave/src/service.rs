@@ -4,17 +4,20 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use boundary::message::{Hello, Refusal, Reply, Request, Welcome};
+use boundary::Env;
+use boundary::message::{Refusal, Reply, Request, Welcome};
 use boundary::wire::{FRAME_BYTES_MAX, frame, frame_length, is_package, unframe};
 
 use crate::evidence::Provider;
 use crate::generate::Generator;
 use crate::log::Ledger;
 use crate::root::{Keyring, SigningPair};
+use crate::secret::SymmetricKey;
+use crate::vault::Vault;
 use crate::{
     amend, assign, attach, ballot, check, evidence, guard, judge, mark, openpgp, package, prove, release,
     reset, rewrap, session,
@@ -58,13 +61,59 @@ pub struct Enclave {
     pub protections: Vec<String>,
 }
 
+/// What makes an enclave of a root key.
+pub type Opener = Box<dyn FnMut(SymmetricKey) -> io::Result<Enclave> + Send>;
+
+/// The way in: before the root key is here, nobody is answered but the holders of its shares.
+pub struct Gate {
+    env: Env,
+    vault: Vault,
+    open: OnceLock<Enclave>,
+    opener: Mutex<Opener>,
+}
+
+impl Gate {
+    /// A closed gate.
+    pub fn new(env: Env, vault: Vault, opener: Opener) -> Self {
+        Self { env, vault, open: OnceLock::new(), opener: Mutex::new(opener) }
+    }
+
+    /// Opens it, for as long as the process lives.
+    pub fn unlock(&self, root: SymmetricKey) -> io::Result<()> {
+        let mut opener = self.opener.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.open.get().is_none() {
+            // Nobody else sets it: that takes the opener.
+            let _ = self.open.set(opener(root)?);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, request: &Request) -> Result<Reply, Refusal> {
+        let is_open = self.open.get().is_some();
+        Ok(match request {
+            Request::Hello(hello) | Request::Collect(hello) | Request::Stand(hello)
+                if hello.env != self.env =>
+            {
+                note("hello", "caller is configured for another environment");
+                return Err(Refusal::Malformed);
+            }
+            Request::Found(plan) => Reply::Dealt(self.vault.found(plan, is_open)?),
+            Request::Begin(purpose) => Reply::Begun(self.vault.begin(purpose, is_open)?),
+            Request::Give(share) => Reply::Given(self.vault.give(share, |root| self.unlock(root))?),
+            Request::Collect(_) => Reply::Dealt(self.vault.collect()?),
+            Request::Stand(_) => Reply::Stands(self.vault.stand(is_open)?),
+            _ => dispatch(self.open.get().ok_or(Refusal::Sealed)?, request)?,
+        })
+    }
+}
+
 /// Writes to the enclave's own log which step of a request failed. No value of a request is ever part of it.
 pub fn note(request: &str, step: &str) {
     eprintln!("enclave: {request}: {step}");
 }
 
 /// Answers connections until the process ends.
-pub fn serve(enclave: &Arc<Enclave>, listener: &UnixListener, allowed: &[u32]) -> ! {
+pub fn serve(gate: &Arc<Gate>, listener: &UnixListener, allowed: &[u32]) -> ! {
     let connections = Arc::new(AtomicUsize::new(0));
     loop {
         let stream = match listener.accept() {
@@ -85,10 +134,10 @@ pub fn serve(enclave: &Arc<Enclave>, listener: &UnixListener, allowed: &[u32]) -
             note("connect", "too many connections");
             continue;
         }
-        let (enclave, counted) = (Arc::clone(enclave), Arc::clone(&connections));
+        let (gate, counted) = (Arc::clone(gate), Arc::clone(&connections));
         let spawned = thread::Builder::new().name("connection".into()).spawn(move || {
             // A connection that breaks is the peer's to make again.
-            let _ = converse(&enclave, stream);
+            let _ = converse(&gate, stream);
             counted.fetch_sub(1, Ordering::SeqCst);
         });
         if spawned.is_err() {
@@ -97,7 +146,7 @@ pub fn serve(enclave: &Arc<Enclave>, listener: &UnixListener, allowed: &[u32]) -
     }
 }
 
-fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
+fn converse(gate: &Gate, mut stream: UnixStream) -> io::Result<()> {
     stream.set_write_timeout(Some(STALL_MAX))?;
     loop {
         let mut prefix = [0; 4];
@@ -123,7 +172,7 @@ fn converse(enclave: &Enclave, mut stream: UnixStream) -> io::Result<()> {
         let request = unframe::<Request>(&body);
         drop(body);
         let reply = match request {
-            Ok(request) => guarded(|| dispatch(enclave, &request)),
+            Ok(request) => guarded(|| gate.answer(&request)),
             Err(_) => Reply::Refused(Refusal::Malformed),
         };
         stream.write_all(&frame(&reply))?;
@@ -150,7 +199,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         return Err(Refusal::RolledBack);
     }
     Ok(match request {
-        Request::Hello(request) => Reply::Welcome(welcome(enclave, request)?),
+        Request::Hello(_) => Reply::Welcome(welcome(enclave)),
         Request::Generate(request) => Reply::Generated(assign::generate(enclave, request.key_type)?),
         Request::Adopt(request) => Reply::Adopted(assign::adopt(enclave, request)?),
         Request::Bind(request) => Reply::Bound(assign::bind(enclave, request)?),
@@ -176,21 +225,25 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Package(request) => package::package(enclave, request)?,
         Request::Weigh(request) => Reply::Verified(ballot::weigh(enclave, request)?),
         Request::Judge(request) => Reply::Judged(judge::judge(enclave, request)?),
+        // Answered at the gate.
+        Request::Found(_)
+        | Request::Begin(_)
+        | Request::Give(_)
+        | Request::Collect(_)
+        | Request::Stand(_) => {
+            return Err(Refusal::Malformed);
+        }
     })
 }
 
-fn welcome(enclave: &Enclave, request: &Hello) -> Result<Welcome, Refusal> {
-    if request.env != enclave.keyring.env {
-        note("hello", "caller is configured for another environment");
-        return Err(Refusal::Malformed);
-    }
-    Ok(Welcome {
+fn welcome(enclave: &Enclave) -> Welcome {
+    Welcome {
         env: enclave.keyring.env,
         signing_keys: vec![enclave.assignment.public.clone(), enclave.receipt.public.clone()],
         log_sequence: enclave.ledger.sequence(),
         protections: enclave.protections.clone(),
         retail_window_s: enclave.retail_window_s,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -144,10 +144,12 @@ fn the_operator_sets_the_window_and_no_session_changes_its_own() {
 fn a_window_out_of_bounds_is_refused() {
     let folder = Folder::new();
     let state = folder.path("state");
-    run(program().args(["init", "--env", "production", "--state"]).arg(&state));
+    run(program().args(["init", "--root", "disk", "--env", "production", "--state"]).arg(&state));
     for window in ["0", "59", "604801", "-1", "1h", ""] {
         let mut command = program();
-        command.args(["serve", "--env", "production", "--retail-window-s", window, "--state"]).arg(&state);
+        command
+            .args(["serve", "--root", "disk", "--env", "production", "--retail-window-s", window, "--state"])
+            .arg(&state);
         command.arg("--socket").arg(folder.path("socket")).arg("--end-with-stdin");
         let output = command.stdin(std::process::Stdio::null()).output().expect("the program starts");
         assert!(!output.status.success(), "{window:?}");

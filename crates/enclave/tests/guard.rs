@@ -27,7 +27,7 @@ fn files_and_socket_are_their_owners() {
     assert_eq!(fs::metadata(folder.path("state/root.key")).unwrap().len(), 32);
     let again = |command: &str| {
         let mut program = program();
-        program.args([command, "--env", "production", "--state"]).arg(folder.path("state"));
+        program.args([command, "--root", "disk", "--env", "production", "--state"]).arg(folder.path("state"));
         if command == "serve" {
             program.arg("--socket").arg(folder.path("second"));
         }

@@ -261,7 +261,7 @@ fn a_cold_key_says_in_its_binding_which_one_it_replaced() {
 }
 
 fn init(state: &std::path::Path) -> &std::path::Path {
-    run(program().args(["init", "--env", "production", "--state"]).arg(state));
+    run(program().args(["init", "--root", "disk", "--env", "production", "--state"]).arg(state));
     state
 }
 

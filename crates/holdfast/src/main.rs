@@ -5,6 +5,7 @@
 mod admin;
 mod audit;
 mod backup;
+mod ceremony;
 mod completions;
 mod conformance;
 mod connection;
@@ -50,6 +51,7 @@ enum Command {
     Enclave(enclave::Args),
     Admin(admin::Args),
     Audit(audit::Args),
+    Ceremony(ceremony::Args),
     Conformance(conformance::Args),
     Vote(vote::Args),
     VerifyRecord(verify_record::Args),
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Enclave(args) => enclave::run(args),
         Command::Admin(args) => admin::run(args),
         Command::Audit(args) => audit::run(&args),
+        Command::Ceremony(args) => ceremony::run(args),
         Command::Conformance(args) => conformance::run(&args),
         Command::Vote(args) => vote::run(args),
         Command::VerifyRecord(args) => verify_record::run(&args),

@@ -131,7 +131,7 @@ fn canary_secrets_are_nowhere_outside_the_enclave() {
     let credentials = credentials_of(&sandbox);
 
     let server = sandbox.child.id();
-    let enclave = dump::enclave_of(server);
+    let enclave = enclave_of(server);
     let memory = dump::dump(server, folder.path(), "server").expect("a dump of the server");
     let open_files = dump::open_files(server);
     println!("figure: canary_dump {} bytes", fs::metadata(&memory).expect("a dump").len());
@@ -248,6 +248,20 @@ fn check_controls_in_memory(sandbox: &Sandbox, story: &Story, memory: &Path) {
     assert!(forms_of("path").contains("raw"), "the searcher does not find what is in memory: {found:?}");
     assert!(forms_of("API key").contains("raw"), "the searcher does not find what is in memory: {found:?}");
     assert_eq!(forms_of("control"), all_forms(), "metadata are in memory in every form");
+}
+
+/// The online enclave among the children of a sandbox.
+fn enclave_of(sandbox: u32) -> u32 {
+    let is_child = |pid: &u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        parent.is_some_and(|parent| parent.trim() == sandbox.to_string())
+            && String::from_utf8_lossy(&line).contains("enclave\0serve")
+    };
+    let entries = fs::read_dir("/proc").expect("processes can be listed").filter_map(Result::ok);
+    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(is_child).expect("an enclave")
 }
 
 /// Nobody but root gets a dump. What root finds there is told and not judged: he may read all memory.

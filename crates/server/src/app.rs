@@ -194,7 +194,7 @@ impl App {
         out
     }
 
-    /// The enclave's public face, at most [`WELCOME_AGE_MAX`] old; with the enclave away, as it was last seen.
+    /// The enclave's public face, at most [`WELCOME_AGE_MAX`] old; with the enclave away or sealed, as it was last seen.
     pub async fn welcome(&self) -> Result<Arc<Welcome>, CallError> {
         let now = self.clock.now();
         let mut seen = self.welcome.lock().await;
@@ -209,7 +209,7 @@ impl App {
                 *seen = Some((now, Arc::clone(&welcome)));
                 Ok(welcome)
             }
-            (Err(CallError::Away(_)), Some((_, welcome))) => Ok(Arc::clone(welcome)),
+            (Err(CallError::Away(_) | CallError::Sealed), Some((_, welcome))) => Ok(Arc::clone(welcome)),
             (Err(error), _) => Err(error),
         }
     }

@@ -41,7 +41,9 @@ impl Enclave {
     /// Starts it and waits until it listens.
     pub fn start(recipe: Recipe) -> Self {
         if recipe.env == Env::Production && !recipe.state.join("signing.keys").exists() {
-            run(program().args(["init", "--env", "production", "--state"]).arg(&recipe.state));
+            run(program()
+                .args(["init", "--env", "production", "--root", "disk", "--state"])
+                .arg(&recipe.state));
         }
         let mut enclave = Self { recipe, child: None };
         enclave.restart();
@@ -63,7 +65,7 @@ impl Enclave {
         // A killed enclave leaves its socket; there may be none.
         let _ = std::fs::remove_file(&recipe.socket);
         let mut command = program();
-        command.args(["serve", "--end-with-stdin", "--env", recipe.env.as_str()]);
+        command.args(["serve", "--end-with-stdin", "--root", "disk", "--env", recipe.env.as_str()]);
         command.arg("--socket").arg(&recipe.socket).arg("--state").arg(&recipe.state);
         for (name, path) in [("--provider", &recipe.provider), ("--offline-key", &recipe.offline_key)] {
             if let Some(path) = path {

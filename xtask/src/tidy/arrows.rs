@@ -14,7 +14,7 @@ struct Crate {
 
 const HTTP: [&str; 7] = ["axum", "hyper", "reqwest", "tower", "tower-http", "utoipa", "utoipa-axum"];
 
-const CRATES: [Crate; 11] = [
+const CRATES: [Crate; 12] = [
     Crate { name: "holdfast-boundary", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-api",
@@ -44,8 +44,13 @@ const CRATES: [Crate; 11] = [
     },
     Crate {
         name: "holdfast",
-        arrows: &["holdfast-client", "holdfast-enclave", "holdfast-server"],
+        arrows: &["holdfast-client", "holdfast-enclave", "holdfast-holder", "holdfast-server"],
         never: &[],
+    },
+    Crate {
+        name: "holdfast-holder",
+        arrows: &["holdfast-boundary"],
+        never: &["tokio", "reqwest", "rusqlite", "postgres"],
     },
     Crate { name: "holdfast-cluster", arrows: &[], never: &[] },
     Crate {

@@ -82,13 +82,15 @@ pub fn program() -> Command {
 /// How an enclave is started.
 pub struct Settings {
     pub env: Env,
+    /// Where the root key is: `disk`, where it is made, or `shares`.
+    pub root: &'static str,
     pub extra: Vec<String>,
     pub wrapper: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { env: Env::Production, extra: Vec::new(), wrapper: Vec::new() }
+        Self { env: Env::Production, root: "disk", extra: Vec::new(), wrapper: Vec::new() }
     }
 }
 
@@ -104,8 +106,8 @@ impl Enclave {
     pub fn start(folder: &Folder, settings: &Settings) -> Self {
         let state = folder.path("state");
         let env = settings.env.as_str();
-        if !state.join("signing.keys").exists() {
-            run(program().args(["init", "--env", env, "--state"]).arg(&state));
+        if settings.root == "disk" && !state.join("signing.keys").exists() {
+            run(program().args(["init", "--root", "disk", "--env", env, "--state"]).arg(&state));
         }
         std::fs::write(
             folder.path("provider"),
@@ -124,7 +126,9 @@ impl Enclave {
                 command
             }
         };
-        command.args(["serve", "--env", env, "--end-with-stdin", "--socket"]).arg(&socket);
+        command
+            .args(["serve", "--root", settings.root, "--env", env, "--end-with-stdin", "--socket"])
+            .arg(&socket);
         command.arg("--state").arg(&state).arg("--provider").arg(folder.path("provider"));
         command.args(&settings.extra).stdin(Stdio::piped()).stdout(Stdio::piped());
         if std::env::var_os("SHOW_ENCLAVE").is_none() {

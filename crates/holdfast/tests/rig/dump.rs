@@ -17,20 +17,6 @@ pub fn dump(pid: u32, folder: &Path, name: &str) -> Result<PathBuf, String> {
     Err([stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
 }
 
-/// The online enclave among the children of a sandbox.
-pub fn enclave_of(sandbox: u32) -> u32 {
-    let is_child = |pid: &u32| {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-        parent.is_some_and(|parent| parent.trim() == sandbox.to_string())
-            && String::from_utf8_lossy(&line).contains("enclave\0serve")
-    };
-    let entries = fs::read_dir("/proc").expect("processes can be listed").filter_map(Result::ok);
-    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.find(is_child).expect("an enclave")
-}
-
 /// The files that a process holds open, those with no name any more among them.
 pub fn open_files(pid: u32) -> Vec<PathBuf> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("its files can be listed");

@@ -50,6 +50,9 @@ pub enum CallError {
     /// The enclave cannot be reached, or went away during the call: it may have acted or not.
     #[error("the enclave is away")]
     Away(#[source] std::io::Error),
+    /// Its root key is with the holders of its shares, and until they give them it does nothing.
+    #[error("the enclave is sealed")]
+    Sealed,
     /// The enclave answered something that does not belong to the request.
     #[error("the enclave answers out of protocol")]
     OutOfProtocol,
@@ -183,11 +186,15 @@ impl Enclave {
         let is_within = !tracing::Span::current().is_none();
         let span =
             if is_within { tracing::debug_span!("enclave", request = name) } else { tracing::Span::none() };
-        let reply = self.ask(request).instrument(span).await;
+        let reply = match self.ask(request).instrument(span).await {
+            Ok(Reply::Refused(Refusal::Sealed)) => Err(CallError::Sealed),
+            reply => reply,
+        };
         let outcome = match &reply {
             Ok(Reply::Refused(_)) => "refused",
             Ok(_) => "ok",
             Err(CallError::Away(_)) => "away",
+            Err(CallError::Sealed) => "sealed",
             Err(_) => "out-of-protocol",
         };
         self.counts.calls.get_or_create(&Answered { request: name, outcome }).inc();

@@ -103,7 +103,7 @@ pub(super) async fn admit(
         Err(CallError::Refused(EnclaveRefusal::EventNotAuthentic | EnclaveRefusal::SealBroken)) => {
             return Ok(Fate::NotOurs);
         }
-        Err(CallError::Refused(EnclaveRefusal::LogUnavailable) | CallError::Away(_)) => {
+        Err(CallError::Refused(EnclaveRefusal::LogUnavailable) | CallError::Away(_) | CallError::Sealed) => {
             keep(app, raw).await?;
             return Ok(Fate::Kept);
         }

@@ -242,9 +242,20 @@ impl From<CallError> for Error {
                 let refusal = Refusal::new(Kind::Unavailable, "enclave-rolled-back", text);
                 Self::Refused(refusal.retry_after(UNAVAILABLE_RETRY_AFTER_S))
             }
+            CallError::Sealed => {
+                tracing::warn!("the enclave is sealed");
+                Self::Refused(sealed())
+            }
             error => Self::Fault(Fault { doing: "asking the enclave", cause: Some(Box::new(error)) }),
         }
     }
+}
+
+/// What a caller is told while the holders of the root key's shares have not opened the enclave.
+fn sealed() -> Refusal {
+    let text = "the enclave is sealed, as after each start: the service goes on by itself once the holders of its root key \
+                have opened it; nothing was changed";
+    Refusal::new(Kind::Unavailable, "enclave-sealed", text).retry_after(UNAVAILABLE_RETRY_AFTER_S)
 }
 
 /// The refusals of the enclave that a caller is told as they are.

@@ -35,8 +35,8 @@ pub async fn receive_provider_event(
         Err(CallError::Refused(EnclaveRefusal::EventNotAuthentic | EnclaveRefusal::Malformed)) => {
             return Err(not_authentic().into());
         }
-        Err(CallError::Away(error)) => {
-            tracing::warn!(%error, "the enclave is away");
+        Err(error @ (CallError::Away(_) | CallError::Sealed)) => {
+            tracing::warn!(%error, "an event is kept until the enclave can judge it");
             return keep_unjudged(app, signed, now).await;
         }
         Err(error) => return Err(error.into()),
