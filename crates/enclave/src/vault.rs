@@ -110,7 +110,7 @@ impl Vault {
             return Err(Refusal::NotNow);
         }
         *desk = None;
-        let root = SymmetricKey::filled(|out| aws_lc_rs::rand::fill(out)).map_err(|_| Refusal::Crashed)?;
+        let root = fresh()?;
         let (ceremony, dealt) = self.deal(plan, &root)?;
         self.keep(&[&ceremony])?;
         root::found(&self.dir, self.env, root).map_err(unavailable)?;
@@ -168,6 +168,10 @@ impl Vault {
             return Ok(desk.begun.clone());
         }
         let ceremony_id = asked(&self.ceremonies()?, purpose).ok_or(Refusal::NotNow)?.ceremony_id;
+        if let Purpose::Rekey(plan) = purpose {
+            // Tried with nothing at stake: who cannot receive is told of before anybody gives a share.
+            self.deal(plan, &fresh()?)?;
+        }
         let identity = self.identity()?;
         let pair = generate::make(KeyType::Rsa4096).map_err(|_| Refusal::Crashed)?;
         let key = RsaKey::read(&pair.private_half, &pair.public_key).map_err(|_| Refusal::Crashed)?;
@@ -253,6 +257,10 @@ fn read_share(desk: &Desk, ceremony: &Ceremony, ciphertext: &[u8]) -> Option<(u8
     let value = Zeroizing::new(share.value);
     let digest = ceremony.digests.get(usize::from(share.index[0]).checked_sub(1)?)?;
     equal(&sha256(&Zeroizing::new(share_preimage(&share))), digest).then_some((share.index[0], value))
+}
+
+fn fresh() -> Result<SymmetricKey, Refusal> {
+    SymmetricKey::filled(|out| aws_lc_rs::rand::fill(out)).map_err(|_| Refusal::Crashed)
 }
 
 fn public_half(identity: &Ed25519KeyPair) -> [u8; 32] {

@@ -224,6 +224,8 @@ fn what_was_given_for_one_thing_serves_no_other() {
     expect!(enclave.call(&collect), Dealt);
     refused(&enclave.call(&collect), Refusal::NoAttempt);
     assert_eq!(standing(&enclave).pending.unwrap().digests.len(), 3);
+    // A plan that cannot be dealt is refused before anybody gives a share.
+    refused(&enclave.call(&Request::Begin(Purpose::Rekey(keeper.plan(1, 2)))), Refusal::Malformed);
 }
 
 #[test]

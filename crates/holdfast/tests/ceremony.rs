@@ -20,11 +20,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
 
 use client::api::retail::{GenerateKeyRequest, StartRequest};
 use client::{Client, RecipientKey, Secret};
-use holder::{SHARE_PREFIX, Share, Wire as _, paper};
+use holder::{Holder, Plan, Purpose, SHARE_PREFIX, Share, Wire as _, paper};
 
 use crate::rig::group::{PROGRAM, wait_for};
 use crate::rig::hex::hex;
@@ -232,9 +233,19 @@ fn read_frame(stream: &mut UnixStream) -> Vec<u8> {
     frame
 }
 
+/// Whose certificate the relay would have new shares for.
+static FORGER: OnceLock<PathBuf> = OnceLock::new();
+
+fn open(house: &House, shares: &[Vec<u8>]) {
+    for share in shares {
+        house.unseal(share).expect("taken");
+    }
+    assert_eq!(house.status()["open"], true);
+}
+
 /// Behind length and version: the tag of `Give`, the length of the ciphertext.
 const GIVE: [u8; 2] = [1, 26];
-/// The same of `Begun`.
+/// The same of `Begin`, and of `Begun`.
 const BEGUN: [u8; 2] = [1, 25];
 
 #[test]
@@ -278,6 +289,26 @@ fn whoever_carries_a_share_neither_reads_nor_changes_it() {
     }
     assert_eq!(house.status()["attempt"]["given"], 0);
     assert_eq!(through(as_is, as_is, &shares[0]).expect("taken")["given"], 1);
+
+    // An open enclave is asked for new shares behind the back of whoever thinks he holds a drill.
+    open(&house, &shares[1..3]);
+    let forged: fn(&mut Vec<u8>) = |request| {
+        if request[4..6] == BEGUN {
+            let certificate = fs::read(FORGER.get().expect("a forger")).expect("a certificate");
+            let plan = Plan { threshold: 2, holders: vec![Holder::OpenPgp(certificate); 2] };
+            let body = [&BEGUN[..], &Purpose::Rekey(plan).to_bytes()].concat();
+            let length = u32::try_from(body.len()).expect("a short frame");
+            *request = [&length.to_be_bytes()[..], &body].concat();
+        }
+    };
+    FORGER.set(people[4].certificate.clone()).expect("set once");
+    let socket = relay(&house, forged, as_is);
+    let error = ceremony(&["verify", "--share", "-"], &socket, &shares[0]).expect_err("not given");
+    assert!(error.contains("something else"), "{error}");
+    let running = house.status()["attempt"].clone();
+    assert_eq!((&running["purpose"], &running["given"]), (&"rekey".into(), &0.into()));
+    house.start_enclave();
+    assert_eq!(house.unseal(&shares[0]).expect("taken")["given"], 1);
 
     // On another machine: the question goes there, the answer comes back, and the share stays.
     let (question, answer) = (house.path("question"), house.path("answer"));
