@@ -235,7 +235,7 @@ fn a_root_key_on_the_disk_of_production_is_said_so() {
         let mut command = program();
         command.args(words).args(["--env", "production", "--state"]).arg(folder.path("state"));
         if words[0] == "serve" {
-            command.arg("--socket").arg(folder.path("socket"));
+            command.arg("--end-with-stdin").arg("--socket").arg(folder.path("socket"));
         }
         String::from_utf8(command.output().unwrap().stderr).unwrap()
     };

@@ -65,6 +65,15 @@ impl Door {
         }
     }
 
+    /// Gives a share for this purpose, and for no other that whoever relays may have put in its place.
+    pub fn give_share(&self, purpose: &Purpose, share: &Share) -> Result<Given, Fault> {
+        let begun = self.begin(purpose.clone())?;
+        if purpose_of(&begun)? != *purpose {
+            return Err(Fault::new("shares are asked for something else: your share was not given"));
+        }
+        self.give(answer(&begun, share)?)
+    }
+
     /// How things stand with the root key.
     pub fn stand(&self) -> Result<Standing, Fault> {
         match self.ask(&Request::Stand(Hello { env: self.env }))? {

@@ -129,8 +129,11 @@ mod tests {
         for text in [printed.as_str(), &bare.join("\n"), &sloppy] {
             assert_eq!(read(text).unwrap().to_bytes(), share().to_bytes(), "{text}");
         }
-        let hex: String = share().to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(read(&format!("{SHARE_PREFIX}{hex}\n")).unwrap().to_bytes(), share().to_bytes());
+        let hex: Vec<String> = share().to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            read(&format!("{SHARE_PREFIX}{}\n", hex.concat())).unwrap().to_bytes(),
+            share().to_bytes()
+        );
     }
 
     #[test]

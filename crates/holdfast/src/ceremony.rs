@@ -238,15 +238,8 @@ fn check_code(purpose: &Purpose, code: Option<&str>) -> Result<(), Failure> {
 }
 
 fn give_for(page: Page, door: &Door, purpose: &Purpose, share: &Path) -> Result<(), Failure> {
-    const NOT_GIVEN: &str = "the share was not given";
-    let share = read_share(share)?;
-    let begun = door.begin(purpose.clone()).doing(|| NOT_GIVEN)?;
-    // Whoever relays may have put another question in its place.
-    if door::purpose_of(&begun).doing(|| NOT_GIVEN)? != *purpose {
-        return Err(Failure::new("shares are asked for something else: your share was not given"));
-    }
-    let answer = door::answer(&begun, &share).doing(|| NOT_GIVEN)?;
-    tell::given(page, &door.give(answer).doing(|| "the share was not taken")?);
+    let given = door.give_share(purpose, &read_share(share)?).doing(|| "the share was not given")?;
+    tell::given(page, &given);
     Ok(())
 }
 

@@ -14,7 +14,7 @@ struct Crate {
 
 const HTTP: [&str; 7] = ["axum", "hyper", "reqwest", "tower", "tower-http", "utoipa", "utoipa-axum"];
 
-const CRATES: [Crate; 12] = [
+const CRATES: [Crate; 13] = [
     Crate { name: "holdfast-boundary", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-api",
@@ -50,6 +50,11 @@ const CRATES: [Crate; 12] = [
     Crate {
         name: "holdfast-holder",
         arrows: &["holdfast-boundary"],
+        never: &["tokio", "reqwest", "rusqlite", "postgres"],
+    },
+    Crate {
+        name: "holdfast-unseal",
+        arrows: &["holdfast-holder"],
         never: &["tokio", "reqwest", "rusqlite", "postgres"],
     },
     Crate { name: "holdfast-cluster", arrows: &[], never: &[] },
