@@ -268,7 +268,7 @@ fn whoever_carries_a_share_neither_reads_nor_changes_it() {
         &shares[0],
     );
     assert!(error.expect_err("altered").contains("altered on the way"));
-    // A key of the relay's own in the place of the enclave's; its identity with it; the purpose.
+    // Neither the question nor the signature under it may be touched.
     for at in [40, 600] {
         let altered: fn(&mut Vec<u8>) = if at == 40 {
             |reply| {
@@ -279,7 +279,7 @@ fn whoever_carries_a_share_neither_reads_nor_changes_it() {
         } else {
             |reply| {
                 if reply[4..6] == BEGUN {
-                    let at = reply.len() - 70;
+                    let at = reply.len() - 10;
                     reply[at] ^= 1;
                 }
             }
