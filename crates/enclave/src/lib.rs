@@ -185,6 +185,20 @@ fn prepare(dir: &Path, env: Env) -> io::Result<()> {
     }
 }
 
+/// The identity providers of the files that are named.
+fn providers(options: &Options, env: Env) -> io::Result<Vec<evidence::Provider>> {
+    let mut providers = Vec::new();
+    for path in options.all("--provider") {
+        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path)?);
+        let provider = evidence::Provider::parse(&text, env).map_err(io::Error::other)?;
+        if providers.iter().any(|other: &evidence::Provider| other.name == provider.name) {
+            return Err(io::Error::other("two providers have one name"));
+        }
+        providers.push(provider);
+    }
+    Ok(providers)
+}
+
 fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let own_uid = rustix::process::geteuid().as_raw();
     let peer = options.number("--allow-uid")?.filter(|&uid| uid != own_uid);
@@ -199,15 +213,7 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     if !RETAIL_WINDOW_RANGE_S.contains(&retail_window_s) {
         return Err(io::Error::other(format!("--retail-window-s is not within {RETAIL_WINDOW_RANGE_S:?}")));
     }
-    let mut providers = Vec::new();
-    for path in options.all("--provider") {
-        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path)?);
-        let provider = evidence::Provider::parse(&text, env).map_err(io::Error::other)?;
-        if providers.iter().any(|other: &evidence::Provider| other.name == provider.name) {
-            return Err(io::Error::other("two providers have one name"));
-        }
-        providers.push(provider);
-    }
+    let mut providers = providers(options, env)?;
     let mut offline_keys = Vec::new();
     for path in options.all("--offline-key") {
         let key = digest::unhex(std::fs::read_to_string(path)?.trim()).filter(|key| key.len() == 32);

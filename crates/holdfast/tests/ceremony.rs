@@ -46,7 +46,7 @@ fn text_of(share: &Share) -> Vec<u8> {
 
 async fn verified(client: &Client) -> String {
     let request = StartRequest { user_identifier: "ada".to_owned(), gpg_fingerprint: None };
-    client.start_verification_with(&request, "approve_inquiry").await.expect("approved").verification_id
+    client.retail().start_verification_with(&request, "approve_inquiry").await.expect("approved").verification_id
 }
 
 async fn store(client: &Client) {
@@ -56,18 +56,24 @@ async fn store(client: &Client) {
         verification_id: verification.clone(),
         sign_with: None,
     };
-    let answer = in_stock(|| client.generate_key(&request)).await.expect("a key");
+    let answer = in_stock(|| client.retail().generate_key(&request)).await.expect("a key");
     let key = client.attest_generated(&request, &answer).await.expect("attested");
     let secret = Secret::from(SECRET.to_vec());
     let request =
         client::store_request("ada", &verification, &key, &[("wallet", &secret)]).expect("a request");
-    client.store_backup(&request).await.expect("stored");
+    client.retail().store_backup(&request).await.expect("stored");
 }
 
 async fn recover(client: &Client) {
     let verification = verified(client).await;
     let key = RecipientKey::generate().expect("a key");
-    let recovered = client.recover_all("ada", &verification, &key).await.expect("recovered");
+    let request = RecoverAllRequest {
+        user_identifier: "ada",
+        verification_id: &verification,
+        device: &key,
+        request_signature: None,
+    };
+    let recovered = client.recover(&request).await.expect("recovered");
     assert_eq!(recovered.secrets.len(), 1);
     assert_eq!(recovered.secrets[0].secret.expose(), SECRET);
 }

@@ -187,7 +187,9 @@ impl Enclave {
         let span =
             if is_within { tracing::debug_span!("enclave", request = name) } else { tracing::Span::none() };
         let reply = match self.ask(request).instrument(span).await {
-            Ok(Reply::Refused(Refusal::Sealed)) => Err(CallError::Sealed),
+            Ok(Reply::Refused(Refusal::Sealed)) | Err(CallError::Refused(Refusal::Sealed)) => {
+                Err(CallError::Sealed)
+            }
             reply => reply,
         };
         let outcome = match &reply {
