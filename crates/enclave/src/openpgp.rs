@@ -343,8 +343,8 @@ fn written<R: Read, E: Encryption>(
     }
 }
 
-/// aws-lc's generator behind the trait that rPGP takes.
-struct Chance;
+/// aws-lc's generator behind the trait that rPGP and `blahaj` take.
+pub struct Chance;
 
 impl RngCore for Chance {
     fn next_u32(&mut self) -> u32 {

@@ -1,71 +1,76 @@
-//! Shamir's secret sharing ("How to share a secret", 1979) over the field of 256 elements, byte by byte.
-//!
-//! Each byte of the key is the constant term of a polynomial of its own; all other coefficients are chance, zero among
-//! them: a generator that leaves zero out tells a little with each splitting (RUSTSEC-2024-0398). Nothing here branches
-//! on a secret or looks one up in a table. Why it is ours: `docs/adr/0006-root-key-in-shares.md`.
+//! The root key in shares: Shamir's secret sharing ("How to share a secret", 1979), by `blahaj`.
 
+use blahaj::{Share, Sharks};
 use zeroize::Zeroizing;
 
-use crate::digest::random;
+use crate::openpgp::Chance;
 use crate::secret::SymmetricKey;
 
-/// x^8 + x^4 + x^3 + x^2 + 1 without its first term: what the field is reduced by.
-const REDUCTION: u8 = 0x1d;
-
-/// The value of the polynomials at one share's number.
+/// What one share is, beside its number.
 pub type Value = Zeroizing<[u8; 32]>;
 
-fn multiply(mut a: u8, b: u8) -> u8 {
-    (0..8).fold(0, |product, bit| {
-        let term = a & 0_u8.wrapping_sub(b >> bit & 1);
-        a = (a << 1) ^ (REDUCTION & 0_u8.wrapping_sub(a >> 7));
-        product ^ term
-    })
-}
-
-/// a^254: the element by which `a` gives 1, and 0 of 0.
-fn invert(a: u8) -> u8 {
-    let (mut power, mut product) = (a, 1);
-    for _ in 1..8 {
-        power = multiply(power, power);
-        product = multiply(product, power);
-    }
-    product
-}
-
 /// The shares numbered from 1 to `count`, of which any `threshold` are the key, and fewer are nothing.
-pub fn split(key: &SymmetricKey, threshold: u32, count: u8) -> Vec<Value> {
-    let coefficients: Vec<Value> = (1..threshold).map(|_| Zeroizing::new(random())).collect();
-    let at = |x: u8| {
-        let mut value: Value = Zeroizing::default();
-        for coefficient in coefficients.iter().map(|one| &**one).chain([key.expose()]) {
-            for (byte, term) in value.iter_mut().zip(coefficient) {
-                *byte = multiply(*byte, x) ^ term;
-            }
-        }
+pub fn split(key: &SymmetricKey, threshold: u8, count: u8) -> Vec<Value> {
+    let value = |share: Share| {
+        let mut value = Value::default();
+        value.iter_mut().zip(&share.y).for_each(|(byte, element)| *byte = element.0);
         value
     };
-    (1..=count).map(at).collect()
+    Sharks(threshold).dealer_rng(key.expose(), &mut Chance).take(count.into()).map(value).collect()
 }
 
-/// The polynomials' constant terms (Lagrange at 0), of shares with different numbers other than 0.
-pub fn combine(shares: &[(u8, &Value)]) -> SymmetricKey {
-    SymmetricKey::filled(|key| {
-        for (x, value) in shares {
-            let others = shares.iter().map(|(other, _)| *other).filter(|other| other != x);
-            let weight = others.fold(1, |weight, other| multiply(weight, multiply(other, invert(other ^ x))));
-            for (byte, term) in key.iter_mut().zip(value.iter()) {
-                *byte ^= multiply(*term, weight);
-            }
-        }
-        Ok::<(), std::convert::Infallible>(())
+/// The key that these shares, each with a number of its own, make together; none of too many shares, or of none.
+pub fn combine(shares: &[(u8, &Value)]) -> Option<SymmetricKey> {
+    let read = |(number, value): &(u8, &Value)| {
+        let bytes = Zeroizing::new([&[*number], value.as_slice()].concat());
+        Share::try_from(bytes.as_slice()).ok()
+    };
+    let read: Vec<Share> = shares.iter().map(read).collect::<Option<_>>()?;
+    let key = Zeroizing::new(Sharks(u8::try_from(read.len()).ok()?).recover(&read).ok()?);
+    SymmetricKey::filled(|out| {
+        let fits = key.len() == out.len();
+        out.iter_mut().zip(key.iter()).for_each(|(to, from)| *to = *from);
+        fits.then_some(()).ok_or(())
     })
-    .unwrap_or_else(|never| match never {})
+    .ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::random;
+
+    /// x^8 + x^4 + x^3 + x^2 + 1 without its first term: what the field is reduced by.
+    const REDUCTION: u8 = 0x1d;
+
+    fn multiply(mut a: u8, b: u8) -> u8 {
+        (0..8).fold(0, |product, bit| {
+            let term = a & 0_u8.wrapping_sub(b >> bit & 1);
+            a = (a << 1) ^ (REDUCTION & 0_u8.wrapping_sub(a >> 7));
+            product ^ term
+        })
+    }
+
+    /// a^254: the element by which `a` gives 1, and 0 of 0.
+    fn invert(a: u8) -> u8 {
+        let (mut power, mut product) = (a, 1);
+        for _ in 1..8 {
+            power = multiply(power, power);
+            product = multiply(product, power);
+        }
+        product
+    }
+
+    /// Lagrange at 0, written here a second time.
+    fn combine_otherwise(shares: &[(u8, &Value)]) -> [u8; 32] {
+        let mut key = [0; 32];
+        for (x, value) in shares {
+            let others = shares.iter().map(|(other, _)| *other).filter(|other| other != x);
+            let weight = others.fold(1, |weight, other| multiply(weight, multiply(other, invert(other ^ x))));
+            key.iter_mut().zip(value.iter()).for_each(|(byte, term)| *byte ^= multiply(*term, weight));
+        }
+        key
+    }
 
     fn key() -> SymmetricKey {
         SymmetricKey::filled(|out| {
@@ -96,26 +101,22 @@ mod tests {
         let shares = numbered(&values);
         for chosen in 0_u8..32 {
             let some: Vec<_> = shares.iter().filter(|(x, _)| chosen >> (x - 1) & 1 == 1).copied().collect();
-            let is_key = combine(&some).expose() == key.expose();
+            let is_key = combine(&some).is_some_and(|made| made.expose() == key.expose());
             assert_eq!(is_key, some.len() >= 3, "{chosen:05b}");
         }
     }
 
     #[test]
-    fn another_library_puts_our_shares_together_and_we_its() {
+    fn a_second_implementation_puts_them_together_too() {
         let key = key();
         let values = split(&key, 3, 5);
-        let theirs: Vec<blahaj::Share> = numbered(&values)[1..4]
-            .iter()
-            .map(|(x, value)| blahaj::Share::try_from([&[*x], value.as_slice()].concat().as_slice()).unwrap())
-            .collect();
-        assert_eq!(blahaj::Sharks(3).recover(&theirs).unwrap(), key.expose());
-        let dealt: Vec<Vec<u8>> =
-            blahaj::Sharks(3).dealer(key.expose()).take(5).map(|share| Vec::from(&share)).collect();
-        let values: Vec<(u8, Value)> =
-            dealt[2..].iter().map(|one| (one[0], Zeroizing::new(one[1..].try_into().unwrap()))).collect();
-        let shares: Vec<_> = values.iter().map(|(x, value)| (*x, value)).collect();
-        assert_eq!(combine(&shares).expose(), key.expose());
+        assert_eq!(&combine_otherwise(&numbered(&values)[1..4]), key.expose());
+    }
+
+    #[test]
+    fn no_key_comes_of_no_shares_or_of_one_twice() {
+        let values = split(&key(), 2, 2);
+        assert!(combine(&[]).is_none() && combine(&[(1, &values[0]), (1, &values[1])]).is_none());
     }
 
     /// Each coefficient is any byte with the same chance, the last one and zero included: what RUSTSEC-2024-0398 was

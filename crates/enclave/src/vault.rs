@@ -123,6 +123,7 @@ impl Vault {
         if usize::from(count) > HOLDERS_MAX || !(THRESHOLD_MIN..=u32::from(count)).contains(&plan.threshold) {
             return Err(Refusal::Malformed);
         }
+        let threshold = u8::try_from(plan.threshold).map_err(|_| Refusal::Malformed)?;
         let identity = public_half(&self.identity()?);
         let mut ceremony = Ceremony {
             ceremony_id: random(),
@@ -132,7 +133,7 @@ impl Vault {
             digests: Vec::new(),
         };
         let mut shares = Vec::new();
-        for ((index, value), holder) in (1..).zip(split(root, plan.threshold, count)).zip(&plan.holders) {
+        for ((index, value), holder) in (1..).zip(split(root, threshold, count)).zip(&plan.holders) {
             let (ceremony_id, enclave) = (ceremony.ceremony_id, short(&identity));
             let share = Share { ceremony_id, enclave, index: [index], value: *value };
             let bytes = Zeroizing::new(share.to_bytes());
@@ -203,7 +204,7 @@ impl Vault {
         let done = given >= ceremony.threshold;
         if done {
             let shares: Vec<(u8, &Value)> = desk.shares.iter().map(|(at, value)| (*at, value)).collect();
-            let root = combine(&shares);
+            let root = combine(&shares).ok_or(Refusal::WrongShare)?;
             match &desk.purpose {
                 Purpose::Unseal => {
                     unlock(root).map_err(unavailable)?;

@@ -24,7 +24,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use client::api::retail::{GenerateKeyRequest, StartRequest};
-use client::{Client, RecipientKey, Secret};
+use client::{Client, RecipientKey, RecoverAllRequest, Secret};
 use holder::{Holder, Plan, Purpose, SHARE_PREFIX, Share, Wire as _, paper};
 
 use crate::rig::group::{PROGRAM, wait_for};
@@ -46,7 +46,12 @@ fn text_of(share: &Share) -> Vec<u8> {
 
 async fn verified(client: &Client) -> String {
     let request = StartRequest { user_identifier: "ada".to_owned(), gpg_fingerprint: None };
-    client.retail().start_verification_with(&request, "approve_inquiry").await.expect("approved").verification_id
+    client
+        .retail()
+        .start_verification_with(&request, "approve_inquiry")
+        .await
+        .expect("approved")
+        .verification_id
 }
 
 async fn store(client: &Client) {
