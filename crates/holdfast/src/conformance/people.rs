@@ -215,7 +215,7 @@ fn browser<'w>(w: &'w World, person: &'w Person) -> Result<Browser<'w>, Stop> {
 /// Passes the check on the sandbox's page, as the person whom it proposes.
 async fn prove(asking: &mut Browser<'_>, path: &str) -> Result<(), Failure> {
     let page = asking.open(path).await?;
-    let check = format!("/identity/{}", page.between("href=\"/identity/", "\"")?);
+    let check = format!("/identity/{}", page.between("href=\"/control/identity/", "\"")?);
     let form = asking.open(&check).await?;
     let mut values = Vec::new();
     for name in ["first_name", "last_name", "birthdate"] {
