@@ -2,10 +2,11 @@
 //! published and guards nothing, so that the arithmetic need not keep it: no real key is ever used here.
 
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
-const PEM: &str = include_str!("../../../../../testdata/keys/customer.pem");
+use crate::conformance::crypto::unhex;
+
+/// Modulus and private exponent, and not the key as people keep it: nothing that looks like one is in our programs.
+const NUMBERS: &str = include_str!("published_key.txt");
 /// 4,096 bits.
 const LIMBS: usize = 64;
 const BYTES: usize = LIMBS * 8;
@@ -81,33 +82,8 @@ fn xor(one: &[u8], other: &[u8]) -> Vec<u8> {
 
 /// Modulus and private exponent of the published key.
 fn private_key() -> Option<(Number, Number)> {
-    let encoded: String = PEM.lines().filter(|line| !line.starts_with("-----")).collect();
-    let der = STANDARD.decode(encoded).ok()?;
-    let mut integers = Vec::new();
-    collect_integers(&der, &mut integers)?;
-    // PKCS #8's version, then PKCS #1's: version, modulus, public exponent, private exponent.
-    Some((number(integers.get(2)?)?, number(integers.get(4)?)?))
-}
-
-/// The integers of a DER structure, in order, also of one within an octet string.
-fn collect_integers(mut der: &[u8], integers: &mut Vec<Vec<u8>>) -> Option<()> {
-    while let [tag, length, rest @ ..] = der {
-        let (long, rest) =
-            rest.split_at_checked(if *length & 0x80 == 0 { 0 } else { usize::from(length & 0x7f) })?;
-        let length = if long.is_empty() {
-            usize::from(*length)
-        } else {
-            long.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
-        };
-        let (inside, after) = rest.split_at_checked(length)?;
-        match tag {
-            0x02 => integers.push(inside.to_vec()),
-            0x04 | 0x30 => collect_integers(inside, integers)?,
-            _ => {}
-        }
-        der = after;
-    }
-    Some(())
+    let (modulus, exponent) = NUMBERS.trim_end().split_once('\n')?;
+    Some((number(&unhex(modulus)?)?, number(&unhex(exponent)?)?))
 }
 
 /// A big-endian number of up to 512 bytes, least significant limb first.
