@@ -135,7 +135,8 @@ static SET_TRIED: Sql = sql!(
 static LIST_KEPT: Sql = sql!(
     "notices.list_kept",
     "SELECT n.id, p.email, p.name, n.title, n.text, n.link, n.created_at ",
-    "FROM notices n JOIN people p ON p.id = n.person_id ORDER BY n.id DESC LIMIT $1"
+    "FROM notices n JOIN people p ON p.id = n.person_id ",
+    "WHERE CAST($1 AS TEXT) IS NULL OR n.id < $1 ORDER BY n.id DESC LIMIT $2"
 );
 
 /// Takes up to `limit` mails that are due, of all tenants; until `lease_until` they are left to the caller.
@@ -148,9 +149,9 @@ pub fn take_up(
     tx.list(&TAKE_UP, &[&now, &lease_until, &limit])
 }
 
-/// The last mails of all tenants, newest first. For a sandbox, whose tenants are one person's.
-pub fn list_kept(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<Kept>, StoreError> {
-    rx.list(&LIST_KEPT, &[&limit])
+/// Mails of all tenants before one, or the last ones, newest first. For a sandbox, whose tenants are one person's.
+pub fn list_kept(rx: &mut Rx<'_>, before: Option<&NoticeId>, limit: i64) -> Result<Vec<Kept>, StoreError> {
+    rx.list(&LIST_KEPT, &[&before, &limit])
 }
 
 /// The notices of one tenant.

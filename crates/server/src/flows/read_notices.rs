@@ -10,25 +10,26 @@ use super::notify::open_link;
 use super::{Ctx, Error};
 use crate::app::App;
 
-/// How many mails a sandbox shows.
-const KEPT_MAX: i64 = 100;
+/// Rows, each with the path it leads to; and whether there is more.
+type Page<T> = (Vec<(T, String)>, bool);
 
 /// A page of the caller's notices, newest first, each with the path it leads to; and whether there is more.
-pub async fn list_notices(
-    app: &App,
-    ctx: &Ctx,
-    before: Option<NoticeId>,
-) -> Result<(Vec<(Notice, String)>, bool), Error> {
+pub async fn list_notices(app: &App, ctx: &Ctx, before: Option<NoticeId>) -> Result<Page<Notice>, Error> {
     let (tenant, person) = (ctx.principal.tenant.clone(), own(ctx)?);
     let page = app.db.read("list_notices", move |rx| {
         notices::of(&tenant).list(rx, &person, before.as_ref(), i64::from(PAGE_DEFAULT) + 1)
     });
-    let mut page: Vec<Notice> = page.await.map_err(|error: StoreError| Error::from(error))?;
-    let more = page.len() > PAGE_DEFAULT as usize;
-    page.truncate(PAGE_DEFAULT as usize);
-    let opened = page.into_iter().map(|notice| {
-        let link = open_link(app, &notice.id, &notice.link)?;
-        Ok((notice, link))
+    let page: Vec<Notice> = page.await.map_err(|error: StoreError| Error::from(error))?;
+    one_page(page, |notice| open_link(app, &notice.id, &notice.link))
+}
+
+/// Of one more than a page the page, each with the path it leads to; and whether there was more.
+fn one_page<T>(mut rows: Vec<T>, link: impl Fn(&T) -> Result<String, Error>) -> Result<Page<T>, Error> {
+    let more = rows.len() > PAGE_DEFAULT as usize;
+    rows.truncate(PAGE_DEFAULT as usize);
+    let opened = rows.into_iter().map(|row| {
+        let link = link(&row)?;
+        Ok((row, link))
     });
     Ok((opened.collect::<Result<_, Error>>()?, more))
 }
@@ -49,17 +50,15 @@ pub async fn mark_notices(app: &App, ctx: &Ctx, one: Option<&str>) -> Result<(),
     marked.await.map_err(|error: StoreError| error.into())
 }
 
-/// The mails that a sandbox would send, of all its tenants, each with the path it leads to. Elsewhere nobody sees
-/// others' mail.
-pub async fn list_kept_mails(app: &App) -> Result<Vec<(Kept, String)>, Error> {
+/// A page of the mails that a sandbox would send, of all its tenants, newest first, each with the path it leads to; and
+/// whether there is more. Elsewhere nobody sees others' mail.
+pub async fn list_kept_mails(app: &App, before: Option<NoticeId>) -> Result<Page<Kept>, Error> {
     app.sandbox.as_ref().ok_or_else(Refusal::no_such_path)?;
-    let kept = app.db.read("list_kept_mails", |rx| notices::list_kept(rx, KEPT_MAX));
-    let kept: Vec<Kept> = kept.await.map_err(|error: StoreError| Error::from(error))?;
-    let opened = kept.into_iter().map(|mail| {
-        let link = open_link(app, &mail.id, &mail.link)?;
-        Ok((mail, link))
+    let page = app.db.read("list_kept_mails", move |rx| {
+        notices::list_kept(rx, before.as_ref(), i64::from(PAGE_DEFAULT) + 1)
     });
-    opened.collect()
+    let page: Vec<Kept> = page.await.map_err(|error: StoreError| Error::from(error))?;
+    one_page(page, |mail| open_link(app, &mail.id, &mail.link))
 }
 
 fn own(ctx: &Ctx) -> Result<PersonId, Error> {

@@ -129,9 +129,9 @@ async fn how_a_try_went_is_written_once(bench: &Bench) {
 async fn a_reset_takes_the_notices_and_leaves_the_people(bench: &Bench) {
     let db = bench.open().await;
     people(&db).await;
-    assert_eq!(read(&db, |rx| notices::list_kept(rx, 9)).await.len(), 4);
+    assert_eq!(read(&db, |rx| notices::list_kept(rx, None, 9)).await.len(), 4);
     write(&db, |tx| reset::forget(tx, &id(1))).await;
-    let kept = read(&db, |rx| notices::list_kept(rx, 9)).await;
+    let kept = read(&db, |rx| notices::list_kept(rx, None, 9)).await;
     assert_eq!((kept.len(), kept[0].email.as_str()), (1, "p52@example.org"));
     assert_eq!(read(&db, |rx| people::of(&id(1)).list(rx)).await.len(), 2);
 }

@@ -461,10 +461,13 @@ fn a_sandbox_shows_its_mail_with_links_that_work() {
             link: Vec::new(),
             created_at: before(1),
         };
-        notices::view::outbox(clock, &[(mail, "/control/invitation/abc".to_owned())])
+        let mails = [(mail, "/control/invitation/abc".to_owned())];
+        let older = Some("/control/outbox?cursor=x".to_owned());
+        notices::view::outbox(clock, &notices::view::Outbox { mails: &mails, older, is_further: true })
     });
     assert_eq!(links(&elements, "/control/invitation/abc").len(), 1);
-    keep("outbox-none", notices::view::outbox(clock, &[]));
+    let none = notices::view::Outbox { mails: &[], older: None, is_further: false };
+    keep("outbox-none", notices::view::outbox(clock, &none));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `/control/notices` and `/control/outbox`.
 
+use std::time::Duration;
+
 use serde_json::json;
 use testkit::App;
 
@@ -41,6 +43,19 @@ async fn a_sandbox_shows_its_mail_and_production_has_no_such_page() {
     let page = app.stranger().get("/control/outbox").await.text();
     assert!(page.contains("An API credential was made") && page.contains("It is called one"), "{page}");
     assert!(page.contains("href=\"/control/settings/credentials\""));
+    for number in 0..52 {
+        app.clock.advance(Duration::from_millis(1));
+        app.partner()
+            .post("/v1/credentials", &json!({"name": format!("n{number}."), "scopes": ["audit"]}))
+            .await
+            .ok();
+    }
+    let page = app.stranger().get("/control/outbox").await.text();
+    assert!(page.contains("It is called n51.") && !page.contains("It is called n0."));
+    let (_, older) = page.split_once("/control/outbox?cursor=").expect("a way on");
+    let older = older.split('"').next().unwrap();
+    let page = app.stranger().get(&format!("/control/outbox?cursor={older}")).await.text();
+    assert!(page.contains("It is called n0.") && page.contains("Newest") && !page.contains("Older"));
     let mut production = App::production().await;
     production.stop_service().await;
     production.settings().control_url = Some("https://control.example.org".parse().unwrap());

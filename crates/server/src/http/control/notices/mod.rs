@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use domain::ids::NoticeId;
 use domain::refusal::Refusal;
 
 use super::look::{Clock, Page, Section};
@@ -25,14 +26,19 @@ pub fn routes() -> Router<Arc<App>> {
 }
 
 async fn list(State(app): State<Arc<App>>, visitor: Visitor, query: Asked) -> Result<Page, Stop> {
-    let before = narrowing(query).get("cursor").map(|cursor| cursor.parse());
-    let before = before.transpose().map_err(|_| Refusal::not_found())?;
+    let before = cursor(query)?;
     let is_further = before.is_some();
     let (notices, more) = flows::list_notices(&app, &visitor.ctx(), before).await?;
     let last = notices.last().filter(|_| more);
     let older = last.map(|(notice, _)| format!("{}?cursor={}", Section::Notices.path(), notice.id));
     let listed = view::Listed { notices: &notices, older, is_further };
     Ok(view::list(&visitor.shell(Section::Notices), &listed))
+}
+
+/// Where a list goes on.
+fn cursor(query: Asked) -> Result<Option<NoticeId>, Refusal> {
+    let before = narrowing(query).get("cursor").map(|cursor| cursor.parse());
+    before.transpose().map_err(|_| Refusal::not_found())
 }
 
 async fn read(State(app): State<Arc<App>>, Posted(visitor, fields): Posted) -> Result<Redirect, Stop> {
@@ -42,7 +48,11 @@ async fn read(State(app): State<Arc<App>>, Posted(visitor, fields): Posted) -> R
 }
 
 /// Open to whoever reaches a sandbox: an invitation is for somebody who cannot sign in yet.
-async fn outbox(State(app): State<Arc<App>>) -> Result<Page, Stop> {
-    let kept = flows::list_kept_mails(&app).await?;
-    Ok(view::outbox(Clock::utc(app.clock.now()), &kept))
+async fn outbox(State(app): State<Arc<App>>, query: Asked) -> Result<Page, Stop> {
+    let before = cursor(query)?;
+    let is_further = before.is_some();
+    let (mails, more) = flows::list_kept_mails(&app, before).await?;
+    let last = mails.last().filter(|_| more);
+    let older = last.map(|(mail, _)| format!("{}?cursor={}", view::OUTBOX, mail.id));
+    Ok(view::outbox(Clock::utc(app.clock.now()), &view::Outbox { mails: &mails, older, is_further }))
 }

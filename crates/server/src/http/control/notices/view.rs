@@ -54,14 +54,27 @@ fn entry(shell: &Shell, notice: &Notice, link: &str) -> Markup {
     }
 }
 
-/// The mails that a sandbox would send, of all its tenants, newest first.
-pub fn outbox(clock: Clock, kept: &[(Kept, String)]) -> Page {
+/// Where a sandbox's mails are.
+pub const OUTBOX: &str = "/control/outbox";
+
+/// A page of the mails that a sandbox would send, of all its tenants.
+pub struct Outbox<'a> {
+    /// Each mail, and the path it leads to; newest first.
+    pub mails: &'a [(Kept, String)],
+    /// Where the list goes on.
+    pub older: Option<String>,
+    /// Whether it is not the list's first page.
+    pub is_further: bool,
+}
+
+/// The mails that a sandbox would send.
+pub fn outbox(clock: Clock, outbox: &Outbox<'_>) -> Page {
     let content = html! {
         (parts::lead("A sandbox has no mail server unless one is set. What it would send stands here, for everybody who reaches it."))
-        @if kept.is_empty() {
+        @if outbox.mails.is_empty() {
             (parts::empty("No mail yet", "Invite somebody, or ask for a recovery: what its people would be sent appears here, with the links that work.", Some(("/control", "Open Control"))))
         } @else {
-            @for (mail, link) in kept {
+            @for (mail, link) in outbox.mails {
                 article.mail {
                     h2 { (mail.title) }
                     p.soft { "To " (mail.name) " <" (mail.email) ">, " (parts::moment(clock, mail.created_at)) }
@@ -69,6 +82,7 @@ pub fn outbox(clock: Clock, kept: &[(Kept, String)]) -> Page {
                     p { a href=(link) { "Follow its link" } }
                 }
             }
+            (parts::pager(outbox.is_further.then_some(OUTBOX), outbox.older.as_deref()))
         }
     };
     bare("Mail of this sandbox", true, &content)
