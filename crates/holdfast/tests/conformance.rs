@@ -247,9 +247,10 @@ fn start_production(folder: &Path) -> Production {
         path("data"),
     );
     fs::write(&config, settings).expect("the settings");
-    run(&["enclave", "init", "--env", "production", "--state", &state]);
+    let disk = ["--env", "production", "--root", "disk", "--state", &state];
+    run(&[["enclave", "init"].as_slice(), &disk].concat());
     let mut enclave = Command::new(PROGRAM);
-    enclave.args(["enclave", "serve", "--env", "production", "--state", &state, "--socket", &socket]);
+    enclave.args(["enclave", "serve"]).args(disk).args(["--socket", &socket]);
     let enclave = group.start(enclave.stdin(Stdio::null()), &folder.join("enclave.log"));
     let mut server = Command::new(PROGRAM);
     server.args(["serve", "--config", &config]).env_remove("RUST_LOG").stdin(Stdio::null());

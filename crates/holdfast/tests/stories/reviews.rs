@@ -23,6 +23,8 @@ async fn review(stage: &Stage, customer: &Browser, first_name: Option<&str>, but
 
 /// The officer decides, with a reason, and signs.
 async fn decide(officer: &Browser, choice: &str, reason: &str) {
+    // The customer's browser may still be on its way.
+    officer.reload_for("Go on to sign").await;
     officer.run(&format!("document.querySelector('{choice}').click()")).await;
     officer.fill("#reason", reason).await;
     officer.press("Go on to sign").await;
