@@ -219,6 +219,8 @@ impl Ledger {
         thread::Builder::new().name("log".into()).spawn(move || writer.write())?;
         let begin = ledger.decide(|turn| {
             let sequence = turn.core.chain.sequence;
+            // A start proves nothing about the time: a clock that was wrong in that moment would count for good.
+            turn.now_ms = turn.state().highest_ms;
             turn.record(Record::Life(Life { id: random(), sequence }))
         });
         begin.map_err(|_| io::Error::other(format!("there is no room for {FILE}")))?;
