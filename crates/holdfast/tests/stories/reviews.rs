@@ -18,13 +18,12 @@ async fn review(stage: &Stage, customer: &Browser, first_name: Option<&str>, but
         customer.fill("#first_name", name).await;
     }
     customer.press(button).await;
+    customer.wait_for("In review").await;
     format!("/control/reviews/{id}")
 }
 
 /// The officer decides, with a reason, and signs.
 async fn decide(officer: &Browser, choice: &str, reason: &str) {
-    // The customer's browser may still be on its way.
-    officer.reload_for("Go on to sign").await;
     officer.run(&format!("document.querySelector('{choice}').click()")).await;
     officer.fill("#reason", reason).await;
     officer.press("Go on to sign").await;
