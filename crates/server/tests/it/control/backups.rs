@@ -58,6 +58,8 @@ async fn both_lists_are_narrowed_to_what_an_access_list_guards() {
     let partner = stage.app.partner();
     let free = partner.assigned("user-2", "customer-2").await;
     let other = store(&partner, &free, "other").await;
+    // The newest of them all.
+    stage.app.clock.advance(Duration::from_millis(1));
     let more = store(&partner, &stage.key, "more").await;
     let narrowed = format!("acl_id={}", stage.acl);
     let page = stage.owner.open(&format!("/control/backups?{narrowed}&limit=1")).await.text();
