@@ -1,14 +1,14 @@
 //! `Check`: does every item open, and is it what the device said? One answer, one duration.
 
 use boundary::message::{CHECK_ITEMS_MAX, Check, CheckItem, Checked, KeyType, Refusal};
-use boundary::token::{NO_CHECKSUM, Record as RecordToken, Ticket};
+use boundary::token::{NO_CHECKSUM, Record as RecordToken};
 
 use crate::clock::seconds_until;
 use crate::digest::sha256;
 use crate::generate::RsaKey;
 use crate::seal::{Home, KeyFacts, open};
 use crate::service::Enclave;
-use crate::session::{Token, check_names, user_tag};
+use crate::session::{self, Token, check_names, user_tag};
 use crate::state::{CheckFailed, DAY_MS, MINUTE_MS, Record, State, spent};
 
 /// Failed checks of one key in a day; Manger's attack needs thousands.
@@ -50,7 +50,7 @@ fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checke
     let session_id = match &request.ticket {
         None => None,
         Some(bytes) => {
-            let ticket = Ticket::believe(&enclave.keyring, bytes)?;
+            let ticket = session::ticket(enclave, bytes)?;
             if ticket.tenant_id != request.tenant_id || ticket.user_tag != tag {
                 return Err(Refusal::SealBroken);
             }

@@ -5,7 +5,7 @@ mod rig;
 use std::path::Path;
 
 use boundary::Env;
-use boundary::message::{Hello, Mark, Marked, Refusal, Reply, Request};
+use boundary::message::{Hello, Judge, Mark, Marked, Refusal, Reply, Request};
 use rig::*;
 
 fn ask(client: &mut Client, latest: Option<&Marked>) -> Reply {
@@ -24,12 +24,19 @@ fn give_up_to(record: u64) -> Settings {
     Settings { extra: vec!["--give-up-to".into(), record.to_string()], ..Settings::default() }
 }
 
+/// Asks for a decision on that session, and says nothing.
+fn judge_of(session: &Session) -> Judge {
+    let nothing = Vec::new;
+    Judge { ticket: session.ticket.clone(), roster: nothing(), review: nothing(), ballots: Vec::new() }
+}
+
 /// An enclave of which a copy was taken before a session's one recovery went out.
 struct World {
     folder: Folder,
     provider: Provider,
     enclave: Enclave,
     bundle: Bundle,
+    key: UserKey,
     session: Session,
     remembered: Marked,
 }
@@ -58,7 +65,7 @@ impl World {
         std::fs::copy(folder.path("state").join("state.log"), folder.path("copy")).expect("copied");
         assert_eq!(expect!(bundle.send(&mut client), Released).delivery, 1);
         let remembered = mark(&mut client, None);
-        Self { folder, provider, enclave, bundle, session, remembered }
+        Self { folder, provider, enclave, bundle, key, session, remembered }
     }
 
     fn restart(&mut self, settings: &Settings) -> Client {
@@ -118,6 +125,8 @@ fn what_is_lost_is_given_up_by_its_number_and_ends_every_session() {
     let mut client = world.restart(&give_up_to(number));
     assert_eq!(expect!(world.bundle.send(&mut client), Released).delivery, 1, "until it is given up");
     mark(&mut client, Some(&world.remembered));
+    let session = open(&mut client, TENANT, USER, None);
+    let item = check_item(&world.key, "backup-2", b"later");
     for restarted in [false, true] {
         if restarted {
             client = world.restart(&Settings::default());
@@ -125,10 +134,15 @@ fn what_is_lost_is_given_up_by_its_number_and_ends_every_session() {
         }
         assert_eq!(world.bundle.send(&mut client), Reply::Refused(Refusal::ProofFailed));
         let late = world.provider.sign(&world.session.id, r#""inquiry":"inq_1""#);
-        let admitted = client.call(&admit_request(&world.session, &late));
-        assert_eq!(admitted, Reply::Refused(Refusal::SealBroken));
+        let stored = check_request(&world.key, TENANT, USER, Some(&world.session), vec![item.clone()]);
+        let nothing = Judge { ticket: world.session.ticket.clone(), ..judge_of(&session) };
+        for request in [admit_request(&world.session, &late), stored, Request::Judge(nothing)] {
+            assert_eq!(client.call(&request), Reply::Refused(Refusal::SealBroken));
+        }
     }
-    let session = open(&mut client, TENANT, USER, None);
+    // What is over is only what was opened before.
+    expect!(client.call(&check_request(&world.key, TENANT, USER, Some(&session), vec![item])), Checked);
+    assert_eq!(client.call(&Request::Judge(judge_of(&session))), Reply::Refused(Refusal::Malformed));
     approve(&mut client, &mut world.provider, &session, "inq_2");
 }
 

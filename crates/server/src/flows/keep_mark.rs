@@ -9,6 +9,7 @@ use boundary::wire::Wire as _;
 use domain::time::Timestamp;
 use store::StoreError;
 use store::enclave_marks::{self, EnclaveMark};
+use tokio::io::AsyncWriteExt as _;
 
 use super::{Error, Fault};
 use crate::app::App;
@@ -65,7 +66,9 @@ async fn read(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
 /// Puts a mark in the place of the one before, whole or not at all.
 async fn replace(path: &Path, mark: &[u8]) -> std::io::Result<()> {
     let fresh = path.with_extension("new");
-    tokio::fs::write(&fresh, mark).await?;
+    let mut file = tokio::fs::File::create(&fresh).await?;
+    file.write_all(mark).await?;
+    file.sync_all().await?;
     tokio::fs::rename(&fresh, path).await
 }
 
