@@ -150,6 +150,7 @@ mod tests {
         let golden = include_str!("../testdata/intent.json");
         assert_eq!(sample().to_canonical(), golden.trim_end());
         assert_eq!(Intent::from_canonical(golden.trim_end().as_bytes()), Some(sample()));
+        assert_eq!(preimage(b"{}"), b"release-intent/v1\0{}");
     }
 
     #[test]

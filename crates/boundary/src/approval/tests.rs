@@ -155,6 +155,43 @@ fn only_the_canonical_form_is_read() {
     assert_eq!(AclDocument::from_canonical(&vec![b' '; DOCUMENT_BYTES_MAX + 1]), None);
 }
 
+/// A list whose canonical form has exactly this many bytes, most of them certificates of the largest size.
+fn of_size(bytes: usize) -> AclDocument {
+    let certificate = |at: usize, size: usize| SigningKey {
+        kind: KeyKind::OpenPgp,
+        public_key: format!("{at:08x}{}", "0".repeat(2 * size - 8)),
+        rp_id: None,
+    };
+    let signer = |person_id: &str, from: usize| Member {
+        keys: (from..from + 8).map(|at| certificate(at, VOTER_CERTIFICATE_BYTES_MAX)).collect(),
+        ..member(person_id, "")
+    };
+    let mut list = AclDocument {
+        members: ["a", "b", "c", "d"].iter().zip([0, 8, 16, 24]).map(|(id, at)| signer(id, at)).collect(),
+        ..list()
+    };
+    list.members[3].keys[7] = certificate(31, 4);
+    let missing = bytes - list.to_canonical().len();
+    list.members[3].keys[7] = certificate(31, 4 + missing / 2);
+    list.name.push_str(&"x".repeat(missing % 2));
+    assert_eq!(list.to_canonical().len(), bytes);
+    list
+}
+
+#[test]
+fn the_largest_that_is_read_is_a_mebibyte_and_its_largest_certificate_sixteen_kibibytes() {
+    let largest = of_size(1_048_576);
+    assert_eq!(AclDocument::from_canonical(largest.to_canonical().as_bytes()), Some(largest));
+    assert_eq!(AclDocument::from_canonical(of_size(1_048_577).to_canonical().as_bytes()), None);
+    let with = |bytes: usize| {
+        let mut list = list();
+        list.members[1].keys[1].public_key = "ab".repeat(bytes);
+        AclDocument::from_canonical(list.to_canonical().as_bytes())
+    };
+    assert!(with(16_384).is_some());
+    assert_eq!(with(16_385), None);
+}
+
 #[test]
 fn what_is_not_sound_is_refused() {
     let alterations: [(&str, Alter); 22] = [
