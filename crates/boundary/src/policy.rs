@@ -53,3 +53,18 @@ pub fn built_in(env: Env, tenant_id: &str) -> TenantPolicy {
         change_delay_s: 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_are_pinned() {
+        let golden = concat!(
+            "policy/v1\0",
+            r#"{"env":"sandbox","identity_match":"required","partner_signature":"optional","retail_delay_s":0,"#,
+            r#""retail_window_s":3600,"tenant_id":"t","v":1,"version":0}"#,
+        );
+        assert_eq!(preimage(Env::Sandbox, "t", RETAIL_WINDOW_DEFAULT_S), golden.as_bytes());
+    }
+}
