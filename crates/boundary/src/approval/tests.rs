@@ -137,6 +137,20 @@ fn short_codes_are_forty_bits_of_base32() {
 }
 
 #[test]
+fn each_rule_is_read_as_it_was_written() {
+    for (rule, written) in [
+        (Rule::Majority, r#"{"kind":"majority","value":null}"#),
+        (Rule::Percentage(100), r#"{"kind":"percentage","value":100}"#),
+        (Rule::Exact(1), r#"{"kind":"exact","value":1}"#),
+    ] {
+        let list = AclDocument { rule, ..list() };
+        let canonical = list.to_canonical();
+        assert!(canonical.contains(written), "{canonical}");
+        assert_eq!(AclDocument::from_canonical(canonical.as_bytes()), Some(list));
+    }
+}
+
+#[test]
 fn only_the_canonical_form_is_read() {
     let good = list().to_canonical();
     for (from, to) in [
@@ -245,6 +259,12 @@ fn what_is_not_sound_is_refused() {
     ] {
         assert_eq!(Roster::from_canonical(bad.to_canonical().as_bytes()), None, "{why}");
     }
+    let many = Roster {
+        owners: vec![someone("o", "0a"), someone("p", "0d")],
+        officers: vec![someone("a", "0b"), someone("q", "0c")],
+        ..roster()
+    };
+    assert_eq!(Roster::from_canonical(many.to_canonical().as_bytes()), Some(many));
     let alone = Roster { officers: Vec::new(), ..roster() };
     assert_eq!(Roster::from_canonical(alone.to_canonical().as_bytes()), Some(alone), "nobody reviews yet");
     for (why, bad) in [
