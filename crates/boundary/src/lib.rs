@@ -13,6 +13,7 @@
 //! - [`policy`]: under which rule a session was opened.
 //! - [`acl`]: the rule by which a list of people decides.
 //! - [`approval`]: the documents that people sign, and what their signatures are made over.
+//! - [`checkpoint`]: what the enclave signs of an audit log.
 //! - [`ceremony`]: how the root key comes to the holders of its shares, and back.
 //! - [`batch`]: keys made offline, and what ties one to its user.
 
@@ -20,6 +21,7 @@ pub mod acl;
 pub mod approval;
 pub mod batch;
 pub mod ceremony;
+pub mod checkpoint;
 pub mod intent;
 pub mod json;
 pub mod message;

@@ -6,6 +6,7 @@
 
 use crate::Env;
 use crate::ceremony::{Begun, Dealt, Give, Given, Plan, Purpose, Standing};
+use crate::checkpoint::{Cosign, Cosigned};
 use crate::wire::{wire_enum, wire_struct};
 
 /// The most items one check may carry.
@@ -100,6 +101,8 @@ wire_enum! {
         28 = Stand(Hello),
         /// Compare the log with what the caller remembers of it.
         30 = Mark(Mark),
+        /// Sign a checkpoint of an audit log, if it goes on from the last one.
+        40 = Cosign(Cosign),
     }
 }
 
@@ -155,6 +158,8 @@ wire_enum! {
         28 = Stands(Standing),
         /// To `Mark`.
         30 = Marked(Marked),
+        /// To `Cosign`.
+        40 = Cosigned(Cosigned),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -213,6 +218,8 @@ wire_enum! {
         27 = NotNow,
         /// The enclave's log is older than what the caller remembers of it: a copy was put in its place.
         30 = RolledBack,
+        /// The checkpoint does not go on from the last one that was signed of its log, which has this size.
+        37 = Forked(u64),
     }
 }
 

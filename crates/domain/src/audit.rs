@@ -1,6 +1,7 @@
 //! Audit entries: who did what to which object, with what result; the tree over them, and how it is vouched for.
 
 pub mod checkpoint;
+pub mod cosignature;
 pub mod tree;
 pub mod verify;
 

@@ -1,16 +1,13 @@
-//! Hashes, constant-time comparison, chance and hexadecimal: aws-lc's, in the shapes used here.
+//! Hashes, constant-time comparison and chance of aws-lc, hexadecimal and base64, in the shapes used here.
 
 use aws_lc_rs::{constant_time, digest, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
-
-/// The alphabet of RFC 4648 §5.
-const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// SHA-256 (FIPS 180-4).
 pub fn sha256(data: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
-    out
+    digest::digest(&digest::SHA256, data).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// Whether two byte strings are equal, in a time that depends on their lengths only.
@@ -27,15 +24,12 @@ pub fn random<const N: usize>() -> [u8; N] {
 
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    hex::encode(bytes)
 }
 
 /// The bytes of a hexadecimal text, in either case.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let nibble = |c: &u8| char::from(*c).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| Some(nibble(pair.first()?)? << 4 | nibble(pair.get(1)?)?)).collect()
+    hex::decode(text).ok()
 }
 
 /// A new UUID of version 7 (RFC 9562 §5.7).
@@ -50,21 +44,12 @@ pub fn uuid_v7(now_ms: i64) -> String {
 
 /// base64url without padding (RFC 4648 §5).
 pub fn base64url(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    base64(bytes, BASE64URL, &mut out);
-    out
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The bytes of a base64url text, if it is written as [`base64url`] writes it.
 pub fn unbase64url(text: &str) -> Option<Vec<u8>> {
-    let value = |letter: &u8| BASE64URL.iter().position(|known| known == letter);
-    let mut out = Vec::new();
-    for chunk in text.as_bytes().chunks(4) {
-        let word = chunk.iter().try_fold(0, |word, letter| Some(word << 6 | value(letter)?))?;
-        let bytes = (word << (6 * (4 - chunk.len()))).to_be_bytes();
-        out.extend_from_slice(&bytes[5..4 + chunk.len()]);
-    }
-    (base64url(&out) == text).then_some(out)
+    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 /// A private key in PKCS#8 as a text (RFC 7468 §10), in memory that is wiped.
@@ -73,21 +58,11 @@ pub fn pem(private_key: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut out = String::with_capacity(private_key.len() * 2 + 100);
     out.push_str("-----BEGIN PRIVATE KEY-----\n");
     for line in private_key.chunks(48) {
-        base64(line, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", &mut out);
-        out.extend(std::iter::repeat_n('=', (3 - line.len() % 3) % 3).chain(['\n']));
+        STANDARD.encode_string(line, &mut out);
+        out.push('\n');
     }
     out.push_str("-----END PRIVATE KEY-----\n");
     Zeroizing::new(out.into_bytes())
-}
-
-fn base64(bytes: &[u8], alphabet: &[u8; 64], out: &mut String) {
-    for chunk in bytes.chunks(3) {
-        let word =
-            chunk.iter().fold(0_u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        for at in 0..=chunk.len() {
-            out.push(char::from(alphabet[(word >> (18 - 6 * at)) as usize & 63]));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! The server on the other side of the socket is not believed. A request is answered on what the enclave sealed
 //! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
 //! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
-//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`record`], and below them [`state`] and [`log`], [`seal`], [`root`],
+//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`cosign`], [`record`], and below them [`state`] and [`log`], [`seal`], [`root`],
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`vault`] and [`shamir`] bring the
 //! root key in when it lies with holders of shares. [`ceremony`] is the same program on a
 //! machine without a network.
@@ -35,6 +35,7 @@ mod ballot;
 mod ceremony;
 mod check;
 mod clock;
+mod cosign;
 mod digest;
 mod evidence;
 mod generate;

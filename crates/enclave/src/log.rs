@@ -263,11 +263,6 @@ impl Ledger {
         self.lock().state.generations.clone()
     }
 
-    /// The last record's number.
-    pub fn sequence(&self) -> u64 {
-        self.lock().synced
-    }
-
     /// This life of the process, and the number of the last record.
     pub fn end(&self) -> ([u8; 16], u64) {
         let core = self.lock();
@@ -394,7 +389,7 @@ mod tests {
         }
         fs::write(dir.join(FILE), &bytes[..ends[2] - 1]).unwrap();
         let ledger = Ledger::open(&dir, key()).unwrap();
-        assert_eq!(ledger.sequence(), 1 + 2 + 1, "and a life's beginning before and after");
+        assert_eq!(ledger.end().1, 1 + 2 + 1, "and a life's beginning before and after");
         ledger.decide(|turn| turn.record(Record::Bound(2))).unwrap();
         assert_eq!(bound_after(&dir, &fs::read(dir.join(FILE)).unwrap()).unwrap(), 3);
         fs::remove_dir_all(dir).unwrap();
@@ -433,7 +428,7 @@ mod tests {
         let (mut state, mut chain, _) = read(&dir.join(FILE), key()).unwrap();
         rewrite(&dir, &mut state, &mut chain).unwrap();
         let ledger = Ledger::open(&dir, key()).unwrap();
-        assert!(ledger.sequence() > 3);
+        assert!(ledger.end().1 > 3);
         let failed = CheckFailed { key_id: "k".into(), credential: [0; 32] };
         ledger.decide(|turn| turn.record(Record::CheckFailed(failed))).unwrap();
         let (state, _, _) = read(&dir.join(FILE), key()).unwrap();

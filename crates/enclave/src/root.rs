@@ -131,7 +131,8 @@ impl Keyring {
         self.own("state-log")
     }
 
-    fn own(&self, label: &str) -> SymmetricKey {
+    /// The key of this environment for one purpose, which its label names.
+    pub fn own(&self, label: &str) -> SymmetricKey {
         derive(&self.root, label, &[self.env.as_str().as_bytes()])
     }
 }

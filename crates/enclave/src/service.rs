@@ -19,8 +19,8 @@ use crate::root::{Keyring, SigningPair};
 use crate::secret::SymmetricKey;
 use crate::vault::Vault;
 use crate::{
-    amend, assign, attach, ballot, check, evidence, guard, judge, mark, openpgp, package, prove, release,
-    reset, rewrap, session,
+    amend, assign, attach, ballot, check, cosign, evidence, guard, judge, mark, openpgp, package, prove,
+    release, reset, rewrap, session,
 };
 
 /// Connections at once; one more is closed at once.
@@ -222,6 +222,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Attach(request) => Reply::Attached(attach::attach(enclave, request)?),
         Request::OpenPerson(request) => Reply::Opened(session::open(enclave, request, session::person_tag)?),
         Request::Mark(request) => Reply::Marked(mark::mark(enclave, request)?),
+        Request::Cosign(request) => Reply::Cosigned(cosign::cosign(enclave, request)?),
         Request::Package(request) => package::package(enclave, request)?,
         Request::Weigh(request) => Reply::Verified(ballot::weigh(enclave, request)?),
         Request::Judge(request) => Reply::Judged(judge::judge(enclave, request)?),
@@ -240,7 +241,7 @@ fn welcome(enclave: &Enclave) -> Welcome {
     Welcome {
         env: enclave.keyring.env,
         signing_keys: vec![enclave.assignment.public.clone(), enclave.receipt.public.clone()],
-        log_sequence: enclave.ledger.sequence(),
+        log_sequence: enclave.ledger.end().1,
         protections: enclave.protections.clone(),
         retail_window_s: enclave.retail_window_s,
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use boundary::checkpoint::TreeHead;
 use boundary::token::{Admission, Outcome};
 use boundary::wire::Wire;
 use boundary::{wire_enum, wire_struct};
@@ -51,6 +52,8 @@ wire_enum! {
         13 = Approved([u8; 32]),
         /// A tenant was reset.
         16 = Generation(Generation),
+        /// A checkpoint of a log was signed.
+        19 = Cosigned(TreeHead),
         /// A process began to write.
         30 = Life(Life),
         /// The operator gave up what came after an older copy of the log, up to this record of a life.
@@ -252,6 +255,8 @@ pub struct State {
     pub guarded: HashMap<u64, Guarded>,
     /// Since when a recovery is approved, by its intent's hash.
     pub approvals: HashMap<[u8; 32], i64>,
+    /// The last checkpoint of each log that was signed, by the log's origin.
+    pub cosigned: HashMap<String, TreeHead>,
     /// The lives of the process, in order.
     pub lives: Vec<Life>,
     given_up: Vec<Life>,
@@ -348,6 +353,7 @@ impl State {
                 heads.push(head);
             }
             Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
+            Record::Cosigned(head) => drop(self.cosigned.insert(head.origin.clone(), head)),
             Record::Life(life) => self.lives.push(life),
             Record::GivenUp(life) => {
                 self.given_up.push(life);
@@ -394,6 +400,7 @@ impl State {
         }
         out.extend(self.heads.values().flatten().map(|head| (self.highest_ms, Record::Head(head.clone()))));
         out.extend(self.guarded.values().map(|key| (self.highest_ms, Record::Guarded(key.clone()))));
+        out.extend(self.cosigned.values().map(|head| (self.highest_ms, Record::Cosigned(head.clone()))));
         out.extend(self.lives.iter().map(|life| (self.highest_ms, Record::Life(life.clone()))));
         let given_up = self.given_up.iter().map(|life| Record::GivenUp(life.clone()));
         out.extend(given_up.map(|record| (self.sessions_ended_ms, record)));
@@ -520,6 +527,8 @@ mod tests {
             Record::Intended(intended.clone()),
             Record::Delivered(end),
             Record::Intended(intended),
+            Record::Cosigned(TreeHead { origin: "o".into(), size: 3, root: [1; 32] }),
+            Record::Cosigned(TreeHead { origin: "o".into(), size: 4, root: [2; 32] }),
         ]
         .into_iter()
         .enumerate()
@@ -535,7 +544,8 @@ mod tests {
                 state.sessions[&session_id].admitted_at_ms, 6,
                 "at the second event, which had the verdict"
             );
-            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (15, 266, 1));
+            assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (17, 266, 1));
+            assert_eq!((state.cosigned.len(), state.cosigned["o"].size), (1, 4), "the last of each log");
             assert_eq!(state.generations["t"], 3);
             assert!(
                 state.is_bound(0) && state.is_bound(77) && !state.is_bound(1) && !state.is_bound(u64::MAX)

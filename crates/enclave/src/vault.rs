@@ -264,10 +264,9 @@ fn fresh() -> Result<SymmetricKey, Refusal> {
     SymmetricKey::filled(|out| aws_lc_rs::rand::fill(out)).map_err(|_| Refusal::Crashed)
 }
 
-fn public_half(identity: &Ed25519KeyPair) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(identity.public_key().as_ref());
-    out
+/// An Ed25519 public key (RFC 8032 §5.1.5).
+pub fn public_half(identity: &Ed25519KeyPair) -> [u8; 32] {
+    identity.public_key().as_ref().try_into().expect("a public key has 32 bytes")
 }
 
 /// What a share has of an identity.

@@ -88,9 +88,48 @@ impl LogKey {
 }
 
 /// The key id of C2SP signed-note: four bytes of SHA-256 of the name, a newline, the kind and the key.
-fn key_id(name: &str, key: &[u8]) -> [u8; 4] {
+pub(super) fn key_id(name: &str, key: &[u8]) -> [u8; 4] {
     let [a, b, c, d, ..] = sha256(&[name.as_bytes(), b"\n", key].concat());
     [a, b, c, d]
+}
+
+/// Name, key id and Ed25519 key of a key for this kind of signatures, as C2SP signed-note spells it; none if the parts
+/// do not belong together.
+pub(super) fn key_parts(text: &str, kind: u8) -> Option<(String, [u8; 4], [u8; 32])> {
+    let mut parts = text.trim().splitn(3, '+');
+    let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
+    let bytes = STANDARD.decode(key).ok()?;
+    let expected = key_id(name, &bytes);
+    let (found, key) = bytes.split_first()?;
+    let fits = *found == kind && hex(&expected) == id && !name.is_empty();
+    Some((name.to_owned(), expected, key.try_into().ok()?)).filter(|_| fits)
+}
+
+/// One signature under a note.
+pub(super) struct Line<'n> {
+    /// Whose.
+    pub name: &'n str,
+    /// The id of his key.
+    pub id: [u8; 4],
+    /// As its kind has it.
+    pub signature: Vec<u8>,
+}
+
+impl<'n> Line<'n> {
+    fn read(line: &'n str) -> Option<Self> {
+        let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+        let signature = STANDARD.decode(signature).ok()?;
+        let (id, signature) = signature.split_first_chunk()?;
+        Some(Self { name, id: *id, signature: signature.to_vec() })
+    }
+}
+
+/// The text of a C2SP signed-note that is signed, and the signatures under it.
+pub(super) fn signatures(note: &str) -> Result<(String, Vec<Line<'_>>), NoteFault> {
+    let (body, lines) = note.rsplit_once("\n\n").ok_or(NoteFault::Unreadable)?;
+    let lines = lines.strip_suffix('\n').ok_or(NoteFault::Unreadable)?;
+    let read: Option<Vec<_>> = lines.split('\n').map(Line::read).collect();
+    Ok((format!("{body}\n"), read.ok_or(NoteFault::Unreadable)?))
 }
 
 /// What checks checkpoints: the public half of a [`LogKey`], for one tenant.
@@ -110,6 +149,9 @@ pub enum NoteFault {
     /// No signature is by this key.
     #[error("is not signed by this key")]
     NotSigned,
+    /// No signature is by the enclave's key.
+    #[error("is not signed by the enclave's key")]
+    NotCosigned,
     /// A signature in the key's name is another's, or the text was changed.
     #[error("has a signature that is wrong: its text was changed, or another signed it")]
     BadSignature,
@@ -121,14 +163,8 @@ pub enum NoteFault {
 impl VerifierKey {
     /// Reads what [`LogKey::vkey`] wrote; none if the parts do not belong together.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.trim().splitn(3, '+');
-        let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
-        let bytes = STANDARD.decode(key).ok()?;
-        let expected = key_id(name, &bytes);
-        let (kind, key) = bytes.split_first()?;
-        let key = key.try_into().ok()?;
-        let fits = *kind == ED25519_KIND && hex(&expected) == id && !name.is_empty();
-        fits.then(|| Self { name: name.to_owned(), id: expected, key })
+        let (name, id, key) = key_parts(text, ED25519_KIND)?;
+        Some(Self { name, id, key })
     }
 
     /// The tenant whose logs it is about.
@@ -138,22 +174,11 @@ impl VerifierKey {
 
     /// What a signed checkpoint says, if this key signed it. Signatures of others (witnesses) are not looked at.
     pub fn open(&self, note: &str) -> Result<Checkpoint, NoteFault> {
-        let (body, signatures) = note.rsplit_once("\n\n").ok_or(NoteFault::Unreadable)?;
-        let body = format!("{body}\n");
-        if !signatures.ends_with('\n') {
-            return Err(NoteFault::Unreadable);
-        }
+        let (body, lines) = signatures(note)?;
         let mut is_signed = false;
-        for line in signatures.lines() {
-            let rest = line.strip_prefix("\u{2014} ").ok_or(NoteFault::Unreadable)?;
-            let (name, signature) = rest.split_once(' ').ok_or(NoteFault::Unreadable)?;
-            let signature = STANDARD.decode(signature).map_err(|_| NoteFault::Unreadable)?;
-            let (id, signature) = signature.split_first_chunk::<4>().ok_or(NoteFault::Unreadable)?;
-            if name != self.name || *id != self.id {
-                continue;
-            }
+        for line in lines.iter().filter(|line| line.name == self.name && line.id == self.id) {
             let key = UnparsedPublicKey::new(&ED25519, self.key);
-            key.verify(body.as_bytes(), signature).map_err(|_| NoteFault::BadSignature)?;
+            key.verify(body.as_bytes(), &line.signature).map_err(|_| NoteFault::BadSignature)?;
             is_signed = true;
         }
         if !is_signed {

@@ -13,6 +13,20 @@ pub struct Tree {
     peaks: Vec<Hash>,
 }
 
+/// Leaves of a tree, the first counted and the last not.
+#[derive(Clone, Copy)]
+struct Range {
+    from: u64,
+    to: u64,
+}
+
+impl Range {
+    /// Where RFC 9162 §2.1.1 splits it: by the largest power of two that is smaller than it is long.
+    const fn split(self) -> u64 {
+        self.from + (1 << (self.to - self.from - 1).ilog2())
+    }
+}
+
 impl Tree {
     /// A tree of so many leaves, from what [`Tree::peaks`] gave; none if that belongs to no tree of this size.
     pub fn of(size: u64, peaks: &[u8]) -> Option<Self> {
@@ -42,6 +56,44 @@ impl Tree {
         }
         self.peaks.push(peak);
         self.size += 1;
+    }
+
+    /// What proves that the tree which this one becomes by further leaves begins with it: PROOF of RFC 9162 §2.1.4.1.
+    /// Empty for no further leaves, and where there was nothing to begin with.
+    pub fn consistency(&self, further: &[Hash]) -> Vec<Hash> {
+        let mut proof = Vec::new();
+        let grown = Range { from: 0, to: self.size + further.len() as u64 };
+        if self.size > 0 {
+            self.add_proof(grown, further, true, &mut proof);
+        }
+        proof
+    }
+
+    /// SUBPROOF of the part of the grown tree that is in this range. Of this tree's own leaves it needs no more than
+    /// whole peaks: below them both trees are the same.
+    fn add_proof(&self, range: Range, further: &[Hash], is_whole: bool, proof: &mut Vec<Hash>) {
+        if range.to <= self.size {
+            proof.extend(self.peak(range.from).filter(|_| !is_whole));
+            return;
+        }
+        let split = range.split();
+        if self.size <= split {
+            self.add_proof(Range { to: split, ..range }, further, is_whole, proof);
+            let start = usize::try_from(split - self.size).unwrap_or(usize::MAX);
+            let end = usize::try_from(range.to - self.size).unwrap_or(usize::MAX);
+            let mut beside = Self::default();
+            further.get(start..end).unwrap_or_default().iter().for_each(|leaf| beside.push(*leaf));
+            proof.push(beside.root());
+        } else {
+            self.add_proof(Range { from: split, ..range }, further, false, proof);
+            proof.extend(self.peak(range.from));
+        }
+    }
+
+    /// The peak over the perfect subtree that begins at this leaf.
+    fn peak(&self, from: u64) -> Option<Hash> {
+        // The peaks before it are of the sizes that the bits of its beginning name.
+        self.peaks.get(from.count_ones() as usize).copied()
     }
 
     /// The hash of the whole; of no leaves, that of nothing.
@@ -131,6 +183,36 @@ mod tests {
         for (entry, root) in leaves.iter().zip(roots) {
             tree.push(leaf(entry));
             assert_eq!(hex(&tree.root()), root, "{}", tree.size());
+        }
+    }
+
+    /// SUBPROOF as RFC 9162 §2.1.4.1 writes it down.
+    fn subproof(old: usize, leaves: &[Vec<u8>], is_whole: bool) -> Vec<Hash> {
+        if old == leaves.len() {
+            return if is_whole { Vec::new() } else { vec![reference(leaves)] };
+        }
+        let k = leaves.len().next_power_of_two() / 2;
+        let (left, right) = leaves.split_at(k);
+        let (mut proof, beside) = if old <= k {
+            (subproof(old, left, is_whole), reference(right))
+        } else {
+            (subproof(old - k, right, false), reference(left))
+        };
+        proof.push(beside);
+        proof
+    }
+
+    #[test]
+    fn it_proves_how_it_goes_on_as_the_standard_does() {
+        let leaves: Vec<Vec<u8>> = (0..40_u8).map(|at| vec![at; usize::from(at % 5)]).collect();
+        let hashes: Vec<Hash> = leaves.iter().map(|entry| leaf(entry)).collect();
+        for old in 0..=leaves.len() {
+            let mut tree = Tree::default();
+            hashes[..old].iter().for_each(|leaf| tree.push(*leaf));
+            for new in old..=leaves.len() {
+                let expected = if old == 0 { Vec::new() } else { subproof(old, &leaves[..new], true) };
+                assert_eq!(tree.consistency(&hashes[old..new]), expected, "{old} to {new}");
+            }
         }
     }
 
