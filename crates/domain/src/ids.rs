@@ -134,6 +134,8 @@ ids! {
     CredentialId
     /// A customer key; minted by the enclave.
     KeyId
+    /// One splitting of a sealed private key into shares.
+    SplitId
     /// One stored ciphertext or file.
     BackupId
     /// One release of backups to a recipient.

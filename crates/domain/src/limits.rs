@@ -96,6 +96,21 @@ pub const ORPHAN_SWEEP_EVERY: Duration = Duration::from_hours(6);
 /// So many files are looked up at once.
 pub const ORPHAN_LOOK_MAX: usize = 200;
 
+/// A store of key shares that has not answered by then is passed over: others may have enough.
+pub const SHARES_READ_MAX: Duration = Duration::from_secs(3);
+
+/// Shares of a new key that a store has not kept by then are given up, and the key with them.
+pub const SHARES_WRITE_MAX: Duration = Duration::from_secs(15);
+
+/// How often all shares of all keys are looked at.
+pub const SHARES_LOOK_EVERY: Duration = Duration::from_hours(6);
+
+/// Keys whose shares are looked at between two looks into the database.
+pub const SHARES_LOOK_KEYS: i64 = 200;
+
+/// Shares of a key, in all stores together.
+pub const KEY_SHARES_MAX: usize = 16;
+
 /// Identifiers chosen by a tenant, characters.
 pub const IDENTIFIER_CHARS_MAX: usize = 255;
 

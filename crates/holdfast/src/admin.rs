@@ -1,18 +1,18 @@
-//! `holdfast admin`: tenants, their credentials and first owners, straight on the database.
+//! `holdfast admin`: tenants, their credentials and first owners, and shares of private keys, straight on the database.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
-use server::admin::Admin;
+use server::admin::{Admin, Remade};
 use server::config::Settings;
 
 use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
 
-/// Makes and lists tenants and their API credentials, invites their first owners, and prints what their audit logs are
-/// checked with.
+/// Makes and lists tenants and their API credentials, invites their first owners, prints what their audit logs are
+/// checked with, and makes shares of private keys anew.
 ///
 /// Works on the database and the keys that the settings name, as the same user as the service; it may run
 /// meanwhile.
@@ -29,7 +29,7 @@ pub struct Args {
     pub what: What,
 }
 
-/// Tenants, credentials or the key of a log.
+/// Tenants, credentials, the key of a log, or shares of private keys.
 #[derive(Debug, Subcommand)]
 pub enum What {
     /// Account holders of the service.
@@ -44,6 +44,9 @@ pub enum What {
         #[arg(long)]
         tenant: String,
     },
+    /// Shares of customers' private keys.
+    #[command(subcommand)]
+    KeyShares(KeySharesDeed),
     /// Invites an owner of a tenant to Control, and prints the link, this once.
     Owner {
         /// The tenant's id.
@@ -55,6 +58,18 @@ pub enum What {
         /// As the owner is called.
         #[arg(long)]
         name: String,
+    },
+}
+
+/// What is done with shares of private keys.
+#[derive(Debug, Subcommand)]
+pub enum KeySharesDeed {
+    /// Holds every key as the settings say: splits what is whole, makes anew what lacks shares, and puts together what is
+    /// not to be split any more. It may be run again at any time, and goes on where it ended.
+    Remake {
+        /// Makes anew only what this store lacks, named as in the settings; every key, when left out.
+        #[arg(long)]
+        store: Option<String>,
     },
 }
 
@@ -133,6 +148,7 @@ fn administer(args: Args) -> Result<(), Failure> {
         let done = match args.what {
             What::Tenant(deed) => tenants(&admin, page, deed).await,
             What::Credential(deed) => credentials(&admin, page, deed).await,
+            What::KeyShares(KeySharesDeed::Remake { store }) => remake(&admin, page, store.as_deref()).await,
             What::LogKey { tenant } => log_key(&admin, page, &tenant).await,
             What::Owner { tenant, email, name } => owner(&admin, page, &tenant, &email, &name).await,
         };
@@ -191,6 +207,27 @@ async fn credentials(admin: &Admin, page: Page, deed: CredentialDeed) -> Result<
             tell(page, "revoked", &serde_json::json!({ "id": id }))
         }
     }
+}
+
+async fn remake(admin: &Admin, page: Page, store: Option<&str>) -> Result<(), Failure> {
+    let told = |far: &Remade| {
+        page.line(&format!("{} keys so far, {} of them held anew", far.keys, far.remade));
+        // What cannot be shown is no reason to stop.
+        drop(tell(page, "progress", far));
+    };
+    let done = admin.remake_key_shares(store, told).await;
+    let done = done.doing(|| "not every key is held as the settings say; what was done stays done")?;
+    let Remade { keys, whole, complete, lacking, lost, remade } = done;
+    page.line(&format!(
+        "{keys} keys: {whole} whole in the database, {complete} with all shares, {lacking} that lack some, {lost} lost; \
+         {remade} were held anew"
+    ));
+    tell(page, "remade", &done)?;
+    if lost > 0 {
+        let text = format!("of {lost} keys too few shares can be read: bring back a store, or a copy of it");
+        return Err(Failure::new(&text));
+    }
+    Ok(())
 }
 
 async fn log_key(admin: &Admin, page: Page, tenant: &str) -> Result<(), Failure> {

@@ -20,9 +20,12 @@ use crate::edge::chance::SystemChance;
 use crate::edge::clock::SystemClock;
 use crate::edge::jwt::TokenKey;
 use crate::files::Files;
+pub use crate::flows::key_shares::Remade;
+use crate::flows::key_shares::{Wish, remake_key_shares};
 use crate::flows::people::{self, Invited, Invitee};
 use crate::flows::{self, Error, NewCredential};
 use crate::http::credential;
+use crate::key_shares::KeyShares;
 
 /// An installation that is administered.
 pub struct Admin(Box<App>);
@@ -103,6 +106,8 @@ impl Admin {
         let instance = "admin".to_owned();
         let files = Files::open(&settings)
             .map_err(|error| AdminError(format!("opening the store of files: {error}")))?;
+        let key_shares = KeyShares::open(&settings.key_shares)
+            .map_err(|error| AdminError(format!("opening the stores of key shares: {error}")))?;
         let clock = Box::new(SystemClock);
         let control = settings.control_url.as_ref().map(Control::at).transpose();
         let control = control.map_err(|error| AdminError(format!("control_url: {error}")))?;
@@ -115,6 +120,7 @@ impl Admin {
             clock,
             instance,
             files,
+            key_shares,
             sandbox,
             persona,
             control,
@@ -219,6 +225,25 @@ impl Admin {
         // This command sends no mail, so the link is here.
         let link = link.unwrap_or_default();
         Ok(Invitation { id, email: person.email, link, expires_at })
+    }
+
+    /// Holds every private key as the settings say: splits what is whole, makes anew what lacks shares, puts together
+    /// what is not to be split; or, of one store, makes anew what that store lacks. `tell` hears how far it is.
+    pub async fn remake_key_shares(
+        &self,
+        store: Option<&str>,
+        tell: impl FnMut(&Remade) + Send,
+    ) -> Result<Remade, AdminError> {
+        let shares = &self.0.key_shares;
+        let named = |name: &str| shares.layout.iter().find(|place| shares.name(**place) == name);
+        let wish = match store {
+            None => Wish::All,
+            Some(name) => Wish::Of(*named(name).ok_or_else(|| {
+                let all: Vec<_> = shares.layout.iter().map(|place| shares.name(*place)).collect();
+                unknown("store of key shares", name, &all.join(", "))
+            })?),
+        };
+        Ok(remake_key_shares(&self.0, wish, self.0.clock.now(), tell).await?)
     }
 
     /// Closes the database.

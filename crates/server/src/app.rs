@@ -32,6 +32,7 @@ use crate::edge::minter::Minter;
 use crate::edge::outbound::{Outbound, SystemResolver};
 use crate::files::Files;
 use crate::flows::{Ctx, Error};
+use crate::key_shares::KeyShares;
 use crate::metrics::Metrics;
 use crate::pool::PoolLease;
 use crate::rates::Rates;
@@ -82,6 +83,8 @@ pub struct App {
     pub windows: Windows,
     /// The files.
     pub files: Files,
+    /// The stores of key shares.
+    pub key_shares: KeyShares,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
     /// Who checks persons; none in production without settings for one.
@@ -133,6 +136,8 @@ pub struct Parts {
     pub instance: String,
     /// The files.
     pub files: Files,
+    /// The stores of key shares.
+    pub key_shares: KeyShares,
     /// What exists only in a sandbox.
     pub sandbox: Option<Sandbox>,
     /// Persona, where it is used.
@@ -171,6 +176,7 @@ impl App {
             windows: settings.windows,
             provider: parts.persona.map(|persona| Provider::Persona(Box::new(persona))).or(simulated),
             files: parts.files,
+            key_shares: parts.key_shares,
             sandbox: parts.sandbox,
             control: parts.control,
             mailer: parts.mailer,

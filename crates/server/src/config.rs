@@ -1,6 +1,7 @@
 //! Settings: one commented TOML file that is at once the manual and the built-in default.
 
 mod files;
+mod key_shares;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -20,7 +21,9 @@ use serde::Deserialize;
 use store::blob::FilesAt;
 
 use self::files::WrittenFiles;
+use self::key_shares::WrittenKeyShares;
 use crate::edge::address::Network;
+use crate::key_shares::KeySharesAt;
 
 use mail::WrittenMail;
 pub use mail::{MailSecurity, MailSettings};
@@ -71,6 +74,8 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// Where files are kept.
     pub files: FilesAt,
+    /// Where shares of sealed private keys are kept.
+    pub key_shares: KeySharesAt,
     /// Where people reach Control; none: nowhere, but for a sandbox.
     pub control_url: Option<Url>,
 }
@@ -133,6 +138,7 @@ struct Written {
     persona: WrittenPersona,
     mail: WrittenMail,
     files: WrittenFiles,
+    key_shares: WrittenKeyShares,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +192,7 @@ impl Settings {
             persona: None,
             mail: None,
             files: FilesAt::Folder(data_dir.join("files")),
+            key_shares: KeySharesAt::default(),
             control_url: None,
         }
     }
@@ -288,6 +295,7 @@ impl Written {
             }
             (address, _) => store::Settings::postgres(address),
         };
+        let key_shares = self.key_shares.check(&self.files)?;
         let files = self.files.check(&self.data_dir)?;
         Ok(Settings {
             limits: self.limits.check(environment)?,
@@ -310,6 +318,7 @@ impl Written {
             persona: self.persona.check(environment)?,
             mail: self.mail.check()?,
             files,
+            key_shares,
             control_url: control_url(&self.control_url, environment)?,
         })
     }
@@ -409,7 +418,14 @@ fn override_by(
                     *text = other;
                 }
             }
-            _ => {}
+            // A list of texts, with commas between.
+            toml::Value::Array(list) => {
+                if let Some(text) = variable(&full) {
+                    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+                    *list = words.map(|word| word.to_owned().into()).collect();
+                }
+            }
+            toml::Value::Datetime(_) => {}
         }
     }
     Ok(())

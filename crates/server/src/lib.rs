@@ -15,6 +15,7 @@ pub mod edge;
 pub mod files;
 mod flows;
 mod http;
+pub mod key_shares;
 pub mod metrics;
 mod pool;
 mod rates;

@@ -17,6 +17,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::flows::key_shares::Remade;
+
 /// What each series' name begins with.
 pub const PREFIX: &str = "holdfast";
 
@@ -75,6 +77,22 @@ pub struct FailedRound {
     pub outcome: &'static str,
 }
 
+/// A store of key shares that gave no share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ShareLack {
+    /// The store, as the settings name it.
+    pub store: String,
+    /// `missing`, `damaged` or `away`.
+    pub lack: &'static str,
+}
+
+/// How keys are held.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HeldAs {
+    /// `whole`, `complete`, `lacking` or `lost`.
+    pub held: &'static str,
+}
+
 /// Histograms of durations in seconds, by these labels.
 pub type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -126,6 +144,10 @@ pub struct Metrics {
     pub mails: Family<Outcome, Counter>,
     /// Rounds of jobs that did not do their work.
     pub failed_rounds: Family<FailedRound, Counter>,
+    /// Shares that were asked for and not to be had.
+    pub share_lacks: Family<ShareLack, Counter>,
+    /// How keys are held, as of the last look at all of them.
+    pub held_keys: Family<HeldAs, Gauge>,
 }
 
 fn durations<L: Clone + std::hash::Hash + Eq>() -> Durations<L> {
@@ -141,6 +163,8 @@ impl Default for Metrics {
             deliveries: Family::default(),
             mails: Family::default(),
             failed_rounds: Family::default(),
+            share_lacks: Family::default(),
+            held_keys: Family::default(),
             registry: Mutex::default(),
         };
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -149,6 +173,10 @@ impl Default for Metrics {
         registry.register("webhook_deliveries", "Tries of webhook deliveries, by how they went", deliveries);
         registry.register("mails", "Tries of mails, by how they went", metrics.mails.clone());
         registry.register("job_failures", "Rounds of jobs that did not do their work", rounds);
+        let help = "Key shares that were asked for and not to be had";
+        registry.register("key_share_lacks", help, metrics.share_lacks.clone());
+        let help = "Keys, by how they are held; none before the first look, or where there are no shares";
+        registry.register("held_keys", help, metrics.held_keys.clone());
         Self { registry: Mutex::new(registry), ..metrics }
     }
 }
@@ -175,6 +203,20 @@ impl Metrics {
     /// Counts a try of a mail.
     pub fn count_mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a share that was not to be had.
+    pub fn count_share_lack(&self, store: &str, lack: &'static str) {
+        self.share_lacks.get_or_create(&ShareLack { store: store.to_owned(), lack }).inc();
+    }
+
+    /// Shows how keys are held.
+    pub fn show_held_keys(&self, found: &Remade) {
+        let Remade { whole, complete, lacking, lost, .. } = *found;
+        for (held, count) in [("whole", whole), ("complete", complete), ("lacking", lacking), ("lost", lost)]
+        {
+            self.held_keys.get_or_create(&HeldAs { held }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts a round of a job that did not do its work.

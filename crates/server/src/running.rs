@@ -39,6 +39,7 @@ use crate::flows::{self, Error};
 use crate::http::metrics;
 use crate::http::router::router;
 use crate::http::serve::{Doors, serve};
+use crate::key_shares::KeyShares;
 use crate::metrics::SpanCounts;
 use crate::sandbox_tenants;
 use crate::work::{self, Workers, pool_key};
@@ -119,14 +120,28 @@ impl Service {
         let mailer = settings.mail.as_ref().map(Mailer::new).transpose();
         let mailer = mailer.map_err(doing("preparing mail"))?;
         let files = Files::open(&settings).map_err(doing("opening the store of files"))?;
+        let key_shares =
+            KeyShares::open(&settings.key_shares).map_err(doing("opening the stores of key shares"))?;
         let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
         claim_database(&db, &settings, &instance).await?;
         let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
         let address = listener.local_addr().map_err(doing("listening"))?;
         let watched = listen_for_metrics(settings.metrics_listen).await?;
         let control = control_of(&settings, address)?;
-        let parts =
-            Parts { db, keys, token_key, log_key, clock, instance, files, sandbox, persona, control, mailer };
+        let parts = Parts {
+            db,
+            keys,
+            token_key,
+            log_key,
+            clock,
+            instance,
+            files,
+            key_shares,
+            sandbox,
+            persona,
+            control,
+            mailer,
+        };
         let app = Arc::new(App::new(&settings, parts));
         flows::recall_mark(&app)
             .await

@@ -1,10 +1,11 @@
 //! Backups: one ciphertext, or one file, under one customer key.
 
 use domain::backup::{BackupKind, BackupState, CheckState};
-use domain::ids::{BackupId, KeyId, TenantId, UserId, VerificationId};
+use domain::ids::{BackupId, KeyId, SplitId, TenantId, UserId, VerificationId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::time::Timestamp;
 
+use crate::held_keys::{Held, Kept};
 use crate::sql::Sql;
 use crate::{Cells, FromRow, Rx, StoreError, ToArg, Tx};
 
@@ -74,10 +75,19 @@ row! {
         pub key_environment: KeyEnvironment,
         /// Where its life stands.
         pub key_state: KeyState,
-        /// The private half, sealed by the enclave.
-        pub key_sealed: Vec<u8>,
+        /// What its row has of the private half; see [`ItsKey::held`].
+        pub key_sealed: Kept,
+        /// The splitting whose shares those are; none: they are the whole.
+        pub key_split_id: Option<SplitId>,
         /// The public half.
         pub key_public_key: Vec<u8>,
+    }
+}
+
+impl ItsKey {
+    /// How its private half is held.
+    pub fn held(&self) -> Held {
+        Held::of(self.key_sealed.clone(), self.key_split_id.clone())
     }
 }
 
@@ -120,6 +130,7 @@ macro_rules! with_key {
         "SELECT b.id, b.user_id, b.key_id, b.kind, b.state, b.check_state, b.verification_id, b.session_id, \
          b.item_key, b.ciphertext, b.checksum_sealed, b.record, b.metadata, b.data_size, b.stored_sha256, b.repeat_tag, \
          b.stored_at, b.updated_at, k.key_type, k.key_environment, k.state AS key_state, k.sealed AS key_sealed, \
+         k.split_id AS key_split_id, \
          k.public_key AS key_public_key \
          FROM backups b JOIN customer_keys k ON k.tenant_id = b.tenant_id AND k.id = b.key_id "
     };

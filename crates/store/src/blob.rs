@@ -16,7 +16,7 @@ use domain::ids::{BackupId, RecoveryId, TenantId};
 use domain::limits::{BUCKET_AT_ONCE, BUCKET_RETRIES_MAX, BUCKET_RETRY_TIME, FILE_DEADLINE};
 use domain::time::Timestamp;
 use futures_core::Stream;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::HttpConnector;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
@@ -75,10 +75,14 @@ impl std::fmt::Debug for Bucket {
 pub struct BlobError {
     doing: &'static str,
     #[source]
-    cause: Box<dyn std::error::Error + Send + Sync>,
+    cause: Cause,
 }
 
-fn failed<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl Fn(E) -> BlobError {
+/// Why something failed.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Names what was being done when something failed.
+pub(crate) fn failed<E: Into<Cause>>(doing: &'static str) -> impl Fn(E) -> BlobError {
     move |cause| BlobError { doing, cause: cause.into() }
 }
 
@@ -113,38 +117,14 @@ pub struct Listing {
 impl Blobs {
     /// The store in a folder, which is made when it is missing, for its owner alone.
     pub fn in_folder(folder: &Folder) -> Result<Self, BlobError> {
-        const DOING: &str = "opening the folder of files";
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(DOING))?;
-        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed(DOING))?;
-        }
-        let store = LocalFileSystem::new_with_prefix(folder).map_err(failed(DOING))?.with_fsync(true);
+        let store = open_folder(folder).map_err(failed("opening the folder of files"))?;
         Ok(Self { store: Arc::new(store), kind: Kind::Folder(folder.to_owned()) })
     }
 
     /// The store in a bucket, which must be there; `http` makes the calls. Whether it can be reached shows at the
     /// first file.
     pub fn in_bucket(bucket: &Bucket, http: impl HttpConnector) -> Result<Self, BlobError> {
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(&bucket.name)
-            .with_region(&bucket.region)
-            .with_access_key_id(&bucket.access_key)
-            .with_secret_access_key(bucket.secret_key.as_str())
-            .with_virtual_hosted_style_request(!bucket.path_style)
-            .with_disable_bulk_delete(true)
-            .with_retry(RetryConfig {
-                max_retries: BUCKET_RETRIES_MAX,
-                retry_timeout: BUCKET_RETRY_TIME,
-                ..RetryConfig::default()
-            })
-            .with_http_connector(http);
-        if let Some((scheme, host)) = &bucket.endpoint {
-            let scheme = if *scheme == Scheme::Http { "http" } else { "https" };
-            let before = if bucket.path_style { String::new() } else { format!("{}.", bucket.name) };
-            builder =
-                builder.with_allow_http(scheme == "http").with_endpoint(format!("{scheme}://{before}{host}"));
-        }
-        let store = builder.build().map_err(failed("opening the bucket of files"))?;
+        let store = open_bucket(bucket, http).map_err(failed("opening the bucket of files"))?;
         Ok(Self { store: Arc::new(store), kind: Kind::Bucket(Arc::new(Semaphore::new(BUCKET_AT_ONCE))) })
     }
 
@@ -274,7 +254,10 @@ impl Blobs {
         const DOING: &str = "sweeping files that were never finished";
         let Kind::Folder(folder) = &self.kind else { return Ok(0) };
         let folder = folder.clone();
-        let swept = tokio::task::spawn_blocking(move || remove_unfinished(&folder, born_before));
+        let is_old = move |id: &str| {
+            id.parse::<BackupId>().ok().and_then(|id| id.born_at()).is_some_and(|born| born < born_before)
+        };
+        let swept = tokio::task::spawn_blocking(move || remove_unfinished(&folder, 1, &is_old));
         swept.await.map_err(failed(DOING))?.map_err(failed(DOING))
     }
 }
@@ -295,32 +278,68 @@ impl Listing {
     }
 }
 
-/// Removes a file with another name than a finished one has: `<backup>#<number>`, as `object_store` names what it
-/// writes.
-fn remove_unfinished(folder: &Folder, born_before: Timestamp) -> io::Result<usize> {
+/// Removes files that lie this many folders below one and have another name than a finished one has,
+/// `<id>#<number>`, as `object_store` names what it writes; those of which `is_old` says so of the id.
+pub(crate) fn remove_unfinished(
+    folder: &Folder,
+    depth: u8,
+    is_old: &dyn Fn(&str) -> bool,
+) -> io::Result<usize> {
     let mut swept = 0;
-    for tenant in fs::read_dir(folder)? {
-        let tenant = tenant?;
-        if !tenant.file_type()?.is_dir() {
-            continue;
-        }
-        for file in fs::read_dir(tenant.path())? {
-            let file = file?;
-            let name = file.file_name().to_string_lossy().into_owned();
-            let backup = name.split_once('#').and_then(|(id, _)| id.parse::<BackupId>().ok());
-            let is_old = |id: BackupId| id.born_at().is_some_and(|born| born < born_before);
-            if backup.is_some_and(is_old) {
-                match fs::remove_file(file.path()) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => swept += 1,
-                }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if depth > 0 {
+            if entry.file_type()?.is_dir() {
+                swept += remove_unfinished(&entry.path(), depth - 1, is_old)?;
+            }
+        } else if entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.split_once('#'))
+            .is_some_and(|(id, _)| is_old(id))
+        {
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => swept += 1,
             }
         }
     }
     Ok(swept)
 }
 
-/// These bytes of a file, which has them.
+/// A folder, which is made when it is missing, for its owner alone. What is written there is durable.
+pub(crate) fn open_folder(folder: &Folder) -> Result<LocalFileSystem, Cause> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        File::open(parent).and_then(|parent| parent.sync_all())?;
+    }
+    Ok(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
+}
+
+/// A bucket, to which `http` makes the calls.
+pub(crate) fn open_bucket(bucket: &Bucket, http: impl HttpConnector) -> Result<AmazonS3, Cause> {
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&bucket.name)
+        .with_region(&bucket.region)
+        .with_access_key_id(&bucket.access_key)
+        .with_secret_access_key(bucket.secret_key.as_str())
+        .with_virtual_hosted_style_request(!bucket.path_style)
+        .with_disable_bulk_delete(true)
+        .with_retry(RetryConfig {
+            max_retries: BUCKET_RETRIES_MAX,
+            retry_timeout: BUCKET_RETRY_TIME,
+            ..RetryConfig::default()
+        })
+        .with_http_connector(http);
+    if let Some((scheme, host)) = &bucket.endpoint {
+        let scheme = if *scheme == Scheme::Http { "http" } else { "https" };
+        let before = if bucket.path_style { String::new() } else { format!("{}.", bucket.name) };
+        builder =
+            builder.with_allow_http(scheme == "http").with_endpoint(format!("{scheme}://{before}{host}"));
+    }
+    Ok(builder.build()?)
+}
+
 /// A whole file, in pieces: what held one large piece is not given back by every allocator, and each thread that read
 /// one would keep its own.
 async fn read_whole(source: &Arc<File>, size: u64) -> io::Result<PutPayload> {
@@ -333,6 +352,7 @@ async fn read_whole(source: &Arc<File>, size: u64) -> io::Result<PutPayload> {
     Ok(whole.into_iter().collect())
 }
 
+/// These bytes of a file, which has them.
 async fn read_part(source: &Arc<File>, at: u64, length: u64) -> io::Result<PutPayload> {
     let source = Arc::clone(source);
     let read = tokio::task::spawn_blocking(move || {

@@ -9,7 +9,7 @@ use domain::credential::{Scope, TenantKind};
 use domain::idempotency::CallState;
 use domain::ids::{
     AclChangeId, AclId, BackupId, CredentialId, EntryId, EventId, KeyId, NoticeId, PasskeyId, PersonId,
-    RecoveryId, SessionId, TenantId, UserId, VerificationId, WebhookId,
+    RecoveryId, SessionId, SplitId, TenantId, UserId, VerificationId, WebhookId,
 };
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::notice::{MailState, NoticeKind};
@@ -220,7 +220,7 @@ macro_rules! texts {
 
 texts!(|text| text.parse().ok(), "is not an id":
     TenantId UserId CredentialId KeyId BackupId RecoveryId EventId EntryId VerificationId WebhookId
-    PersonId PasskeyId SessionId NoticeId AclId AclChangeId);
+    PersonId PasskeyId SessionId SplitId NoticeId AclId AclChangeId);
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
     RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter MailState NoticeKind

@@ -1,9 +1,10 @@
 //! Customer keys: assigned to one user of one tenant for good.
 
-use domain::ids::{AclId, KeyId, TenantId, UserId, VerificationId};
+use domain::ids::{AclId, KeyId, SplitId, TenantId, UserId, VerificationId};
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::time::Timestamp;
 
+use crate::held_keys::{Held, Kept};
 use crate::sql::Sql;
 use crate::{Rx, StoreError, ToArg, Tx};
 
@@ -24,8 +25,10 @@ row! {
         pub public_key: Vec<u8>,
         /// SHA-256 of the public half, by which a store names its key.
         pub public_key_sha256: [u8; 32],
-        /// The private half, sealed by the enclave to tenant and user.
-        pub sealed: Vec<u8>,
+        /// What the row has of the private half; see [`CustomerKey::held`].
+        pub sealed: Kept,
+        /// The splitting whose shares those are; none: they are the whole.
+        pub split_id: Option<SplitId>,
         /// COLD: the enclave's signed binding for the offline side.
         pub binding: Option<Vec<u8>>,
         /// The enclave's signature in base64, as first answered.
@@ -59,7 +62,7 @@ row! {
 
 macro_rules! columns {
     () => {
-        "id, user_id, key_type, key_environment, state, public_key, public_key_sha256, sealed, binding, \
+        "id, user_id, key_type, key_environment, state, public_key, public_key_sha256, sealed, split_id, binding, \
          signature, signed_payload, signed_fields, kid, assignment_slot, customer_id, customer_name, package_id, \
          package_name, verification_id, supersedes, assigned_at, acl_id"
     };
@@ -70,7 +73,7 @@ static INSERT: Sql = sql!(
     "INSERT INTO customer_keys (tenant_id, ",
     columns!(),
     ") VALUES ",
-    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ",
+    "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) ",
     "ON CONFLICT (tenant_id, user_id, assignment_slot) WHERE state = 'active' DO NOTHING"
 );
 static FIND: Sql =
@@ -124,6 +127,13 @@ static SET_STATE: Sql = sql!(
 /// The keys of one tenant.
 pub fn of(tenant: &TenantId) -> Keys<'_> {
     Keys { tenant }
+}
+
+impl CustomerKey {
+    /// How its private half is held.
+    pub fn held(&self) -> Held {
+        Held::of(self.sealed.clone(), self.split_id.clone())
+    }
 }
 
 /// See [`of`].

@@ -35,6 +35,7 @@ migrations! {
     12 "policies" "0012_policies.sql",
     13 "signed_records" "0013_signed_records.sql",
     14 "reviews" "0014_reviews.sql",
+    16 "key_shares" "0016_key_shares.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

@@ -68,6 +68,7 @@ pub struct ServerKeys {
     log_seed: Secret,
     cursor: hmac::Key,
     person: hmac::Key,
+    share: hmac::Key,
 }
 
 impl fmt::Debug for ServerKeys {
@@ -108,6 +109,7 @@ impl ServerKeys {
             log_seed: derive(hash_root, "audit log signing")?,
             cursor: hashing("list cursor")?,
             person: hashing("person secrets")?,
+            share: hashing("key share")?,
         })
     }
 
@@ -188,6 +190,11 @@ impl ServerKeys {
     /// which.
     pub fn person_hash(&self, parts: &[&[u8]]) -> [u8; 32] {
         hash(&self.person, parts)
+    }
+
+    /// What tells a share of a sealed private key that we made from any other.
+    pub fn share_tag(&self, envelope: &[u8]) -> [u8; 32] {
+        hash(&self.share, &[envelope])
     }
 
     /// What tells a list's cursor that we gave from one that somebody made.

@@ -21,9 +21,11 @@ use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
 use server::edge::chance::SystemChance;
 use server::edge::clock::Clock as _;
 use server::files::Files;
+use server::key_shares::{KeyShares, KeySharesAt, SharesAt};
 use server::running::{Service, StartError};
 use store::blob::{Blobs, FilesAt};
 use store::credentials::{self, ApiCredential, Scopes};
+use store::key_shares::Split;
 use store::pool::{self, PoolKey};
 use store::seal::ServerKeys;
 use store::{Db, StoreError, tenants};
@@ -57,6 +59,7 @@ pub struct Plan {
     recovery_limits: bool,
     persona_port: Option<u16>,
     bucket: bool,
+    shares: bool,
 }
 
 /// Which of a sandbox tenant's keys.
@@ -102,6 +105,8 @@ impl Default for Plan {
         // The clock of a test stands still, so that nobody's bucket would fill.
         let calls = Rate::per_second(1_000_000, 1_000_000);
         let (stock, pool_targets, trusted_proxy, bucket) = (true, [0; 3], None, false);
+        // And with its private keys in shares.
+        let shares = std::env::var_os("HOLDFAST_TEST_KEY_SHARES").is_some_and(|word| word == "1");
         Self {
             env: Env::Sandbox,
             postgres,
@@ -116,6 +121,7 @@ impl Default for Plan {
             recovery_limits: false,
             persona_port: None,
             bucket,
+            shares,
         }
     }
 }
@@ -193,6 +199,13 @@ impl Plan {
         Self { bucket: true, ..self }
     }
 
+    /// With private keys in three shares, of which two are needed: in the database, in the folder `shares-a`, and in the
+    /// bucket where there is one, else in the folder `shares-b`.
+    #[must_use]
+    pub fn in_shares(self) -> Self {
+        Self { shares: true, ..self }
+    }
+
     /// Starts it.
     pub async fn start(self) -> App {
         let folder = tempfile::Builder::new().prefix("hf-app-").tempdir().expect("a temporary folder");
@@ -203,6 +216,13 @@ impl Plan {
         let mut settings = self.settings(folder.path(), cluster.as_ref());
         if let Some(s3) = &s3 {
             settings.files = FilesAt::Bucket(s3.bucket.clone());
+        }
+        if self.shares {
+            let third = s3.as_ref().map(|s3| SharesAt::Bucket(s3.bucket.clone(), "key-shares".to_owned()));
+            let third = third.unwrap_or_else(|| SharesAt::Folder(folder.path().join("shares-b")));
+            let first = SharesAt::Folder(folder.path().join("shares-a"));
+            let split = Some(Split { threshold: 2, total: 3 });
+            settings.key_shares = KeySharesAt { split, places: vec![SharesAt::Database, first, third] };
         }
         std::fs::create_dir_all(&settings.data_dir).expect("a folder");
         let place = match &settings.database.engine {
@@ -341,9 +361,9 @@ impl App {
         std::fs::create_dir_all(&settings.data_dir).expect("a folder");
         std::fs::copy(self.settings.data_dir.join("server.keys"), settings.data_dir.join("server.keys"))
             .expect("the same keys");
-        Service::start_with(settings, Box::new(self.clock.clone()), None)
-            .await
-            .expect("a second service starts")
+        // On the heap, as in `start_service`.
+        let starting = Service::start_with(settings, Box::new(self.clock.clone()), None);
+        Box::pin(starting).await.expect("a second service starts")
     }
 
     /// The settings, for a start that is to go wrong.
@@ -523,6 +543,21 @@ impl App {
             found.insert(kept.expect("a file").backup.to_string());
         }
         found
+    }
+
+    /// The shares in each store beside the database, as tenant, key and splitting.
+    pub async fn shares(&self) -> Vec<BTreeSet<String>> {
+        let stores = KeyShares::open(&self.settings.key_shares).expect("the stores");
+        let mut all = Vec::new();
+        for shelf in &stores.shelves {
+            let (mut listing, mut found) = (shelf.store.list(), BTreeSet::new());
+            while let Some(of) = listing.next().await {
+                let of = of.expect("shares");
+                found.insert(format!("{}/{}/{}", of.tenant, of.key, of.split));
+            }
+            all.push(found);
+        }
+        all
     }
 
     /// How many rows each table has.

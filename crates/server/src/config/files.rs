@@ -27,7 +27,7 @@ impl WrittenFiles {
     pub(super) fn check(self, data_dir: &Path) -> Result<FilesAt, SettingsError> {
         match self.store.as_str() {
             "folder" => self.folder(data_dir),
-            "s3" => self.bucket().map(FilesAt::Bucket),
+            "s3" => self.bucket_named(&self.bucket, "files.bucket").map(FilesAt::Bucket),
             _ => Err(SettingsError::new("files.store", "must be `folder` or `s3`")),
         }
     }
@@ -41,8 +41,9 @@ impl WrittenFiles {
         Ok(FilesAt::Folder(if is_set { self.folder } else { data_dir.join("files") }))
     }
 
-    fn bucket(self) -> Result<Bucket, SettingsError> {
-        for (setting, text) in [("files.bucket", &self.bucket), ("files.region", &self.region)] {
+    /// A bucket of this name, which that setting says, reached as these settings say.
+    pub(super) fn bucket_named(&self, name: &str, setting: &str) -> Result<Bucket, SettingsError> {
+        for (setting, text) in [(setting, name), ("files.region", &self.region)] {
             let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
             if text.is_empty() || !text.chars().all(is_name) {
                 return Err(SettingsError::new(
@@ -55,8 +56,8 @@ impl WrittenFiles {
             endpoint: self.endpoint()?,
             access_key: secret("files.access_key_file", &self.access_key_file)?,
             secret_key: secret("files.secret_key_file", &self.secret_key_file)?.into(),
-            name: self.bucket,
-            region: self.region,
+            name: name.to_owned(),
+            region: self.region.clone(),
             path_style: self.path_style,
         })
     }

@@ -15,6 +15,7 @@ use store::audit::AuditEntry;
 use store::keys::{self, CustomerKey};
 use store::users::User;
 
+use super::key_shares::{hold_sealed, must_be_there, open_sealed};
 use super::take_pool_key::take_pool_key;
 use super::{Ctx, Error, EventData, event, tell};
 use crate::app::App;
@@ -110,9 +111,16 @@ pub(super) async fn bind_key(
         pulled_by_id: ctx.principal.actor().1.to_owned(),
         pulled_by_type: ctx.principal.actor().0.to_string(),
     };
-    let sealed = predecessor.map(|key| key.sealed.as_slice());
+    let tenant = &ctx.principal.tenant;
+    let sealed = match predecessor {
+        Some(key) => Some(open_sealed(app, (tenant, &key.id), &key.held()).await?),
+        None => None,
+    };
+    must_be_there(app).await?;
     let (pool_key, bound) =
-        take_pool_key(app, ctx, (asked.environment, asked.key_type), &bind, sealed).await?;
+        take_pool_key(app, ctx, (asked.environment, asked.key_type), &bind, sealed.as_deref()).await?;
+    let (sealed, split_id) =
+        hold_sealed(app, (tenant, &pool_key.key_id), bound.sealed, ctx.now).await?.columns();
     Ok(CustomerKey {
         id: pool_key.key_id,
         user_id: user.id.clone(),
@@ -121,7 +129,8 @@ pub(super) async fn bind_key(
         state: KeyState::Active,
         public_key_sha256: app.sha256(&pool_key.public_key),
         public_key: pool_key.public_key,
-        sealed: bound.sealed,
+        sealed,
+        split_id,
         binding: bound.binding,
         signature: STANDARD.encode(&bound.signature),
         // A list of plain words always has a JSON text.

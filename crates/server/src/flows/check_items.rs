@@ -14,6 +14,7 @@ use store::seal::Place;
 use store::users::{self, User};
 use store::{Rx, StoreError, Tx};
 
+use super::key_shares::open_sealed;
 use super::{Ctx, Error, told};
 use crate::app::App;
 use crate::edge::enclave::CallError;
@@ -162,7 +163,7 @@ async fn check(
         credential_id: ctx.principal.credential.to_string(),
         tenant_id: ctx.principal.tenant.to_string(),
         user_identifier: user.user_identifier.clone(),
-        key: key.sealed.clone(),
+        key: open_sealed(app, (&ctx.principal.tenant, &key.id), &key.held()).await?,
         ticket: session.map(|session| session.ticket.to_vec()),
         items: items.collect(),
     };

@@ -21,6 +21,7 @@ mod forget_old;
 mod generate_key;
 mod keep_mark;
 mod keep_record;
+pub mod key_shares;
 mod limit_rate;
 mod list_audit;
 mod list_backups;

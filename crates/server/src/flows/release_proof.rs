@@ -13,6 +13,7 @@ use store::verifications;
 
 use super::approvals::Judging;
 use super::check_items::checksum_place;
+use super::key_shares::open_each;
 use super::read_verification::Inquiry;
 use super::{Ctx, Error};
 use crate::app::App;
@@ -99,12 +100,14 @@ pub(super) async fn build_request(
         cert_sha256: app.sha256(&certificate),
     };
     let intent = build_intent(app, ctx, inquiry, &recipient, items, &judging).await?;
+    let held = items.iter().map(|item| (item.backup.key_id.clone(), item.key.held()));
+    let sealed = open_each(app, &ctx.principal.tenant, held).await?;
     let mut sorted: Vec<_> = items.iter().collect();
     sorted.sort_by(|a, b| a.backup.id.cmp(&b.backup.id));
-    let items = sorted.into_iter().map(|BackupWithKey { backup, key }| {
+    let items = sorted.into_iter().map(|BackupWithKey { backup, .. }| {
         Ok(ReleaseItem {
             item_key: backup.item_key.clone().unwrap_or_default(),
-            key: key.key_sealed.clone(),
+            key: sealed[&backup.key_id].clone(),
             ciphertext: backup.ciphertext.clone().unwrap_or_default(),
             checksum: open_checksum(app, backup)?,
             // Without its record the enclave releases nothing: for what waits for its deletion since the first

@@ -24,6 +24,7 @@ use store::{Rx, StoreError, Tx, backups, control_recoveries, recoveries};
 
 use super::assign_key::{Asked, Filing, bind_key, key_data};
 use super::check_items::{checksum_place, find_active_locked, must_be_active};
+use super::key_shares::open_sealed;
 use super::take_pool_key::drop_burnt_key;
 use super::{Ctx, Error, event, tell};
 use crate::app::App;
@@ -149,7 +150,7 @@ async fn bind_successor(
 /// Moves everything, in one write.
 async fn move_all(app: &App, ctx: &Ctx, mut found: Found, new: CustomerKey) -> Result<CustomerKey, Error> {
     let id = found.key.id.clone();
-    let mut moved = rewrap(app, &found, &new, HashMap::new()).await?;
+    let mut moved = rewrap(app, ctx, &found, &new, HashMap::new()).await?;
     if write(app, ctx, &found, &new, &moved).await? {
         return Ok(new);
     }
@@ -157,7 +158,7 @@ async fn move_all(app: &App, ctx: &Ctx, mut found: Found, new: CustomerKey) -> R
     let _turn = app.stores.take(&[id.as_str()]).await;
     for _ in 1..ROUNDS_MAX {
         found = look(app, ctx, &id).await?;
-        moved = rewrap(app, &found, &new, moved).await?;
+        moved = rewrap(app, ctx, &found, &new, moved).await?;
         if write(app, ctx, &found, &new, &moved).await? {
             return Ok(new);
         }
@@ -170,7 +171,13 @@ async fn move_all(app: &App, ctx: &Ctx, mut found: Found, new: CustomerKey) -> R
 type Moved = HashMap<BackupId, (Wrapped, Wrapped)>;
 
 /// Has the enclave encrypt to the new key whatever is not in `done`, or has changed since.
-async fn rewrap(app: &App, found: &Found, new: &CustomerKey, mut done: Moved) -> Result<Moved, Error> {
+async fn rewrap(
+    app: &App,
+    ctx: &Ctx,
+    found: &Found,
+    new: &CustomerKey,
+    mut done: Moved,
+) -> Result<Moved, Error> {
     if found.key.key_type != KeyType::Rsa4096 {
         return Ok(done);
     }
@@ -186,14 +193,14 @@ async fn rewrap(app: &App, found: &Found, new: &CustomerKey, mut done: Moved) ->
             _ => waiting.push((item, was)),
         }
     }
+    let tenant = &ctx.principal.tenant;
+    let from = open_sealed(app, (tenant, &found.key.id), &found.key.held()).await?;
+    let to = open_sealed(app, (tenant, &new.id), &new.held()).await?;
     let mut damaged = Vec::new();
     for batch in waiting.chunks(REWRAP_ITEMS_MAX) {
         let items = batch.iter().map(|(item, was)| asked(app, item, was));
-        let request = Rewrap {
-            from: found.key.sealed.clone(),
-            to: new.sealed.clone(),
-            items: items.collect::<Result<_, Error>>()?,
-        };
+        let request =
+            Rewrap { from: from.clone(), to: to.clone(), items: items.collect::<Result<_, Error>>()? };
         let answer = app.enclave.rewrap(request).await?.items;
         if answer.len() != batch.len() {
             return Err(CallError::OutOfProtocol.into());

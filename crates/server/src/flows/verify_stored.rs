@@ -13,6 +13,7 @@ use store::keys;
 use store::users;
 
 use super::keep_record::keep_record;
+use super::key_shares::{Rebuilt, open_sealed, rebuild};
 use super::release_proof::open_checksum;
 use super::{Ctx, Error};
 use crate::app::App;
@@ -24,11 +25,13 @@ pub struct Verdict {
     pub holds: bool,
     /// What the enclave signed of it. A file has none: the enclave does not look into it.
     pub record: Option<String>,
+    /// From which shares a key was rebuilt, where it is split.
+    pub shares: Option<Rebuilt>,
 }
 
 impl Verdict {
     fn of(proven: Proven) -> Self {
-        Self { holds: proven.record.is_some(), record: proven.record }
+        Self { holds: proven.record.is_some(), record: proven.record, shares: None }
     }
 }
 
@@ -66,14 +69,15 @@ pub async fn verify_key(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Error
         return Err(Refusal::not_found().into());
     }
     here(key.key_environment)?;
+    let (sealed, shares) = rebuild(app, (&ctx.principal.tenant, &key.id), &key.held()).await?;
     let asked = Prove {
         tenant_id: ctx.principal.tenant.to_string(),
         user_identifier: user.user_identifier,
-        key: key.sealed,
+        key: sealed,
         public_key: key.public_key,
         item: None,
     };
-    Ok(Verdict::of(app.enclave.prove(asked).await?))
+    Ok(Verdict { shares, ..Verdict::of(app.enclave.prove(asked).await?) })
 }
 
 /// Whether the backup is what was stored: data opens to a plaintext of its checksum, a file has its digest.
@@ -93,7 +97,7 @@ pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Er
     }
     here(key.key_environment)?;
     if backup.kind == BackupKind::File {
-        return Ok(Verdict { holds: is_as_stored(app, ctx, &backup).await?, record: None });
+        return Ok(Verdict { holds: is_as_stored(app, ctx, &backup).await?, record: None, shares: None });
     }
     let item = CheckItem {
         backup_id: backup.id.to_string(),
@@ -104,7 +108,7 @@ pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Er
     let asked = Prove {
         tenant_id: ctx.principal.tenant.to_string(),
         user_identifier: user.user_identifier,
-        key: key.key_sealed,
+        key: open_sealed(app, (&ctx.principal.tenant, &backup.key_id), &key.held()).await?,
         public_key: key.key_public_key,
         item: Some(ProveItem { item, record: backup.record.unwrap_or_default() }),
     };

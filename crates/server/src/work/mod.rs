@@ -2,6 +2,7 @@
 
 mod deliver_webhook;
 mod fill_key_pool;
+mod look_after_key_shares;
 mod runner;
 mod send_mail;
 mod sweep_blobs;

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::deliver_webhook::deliver;
 use super::fill_key_pool::fill_one;
+use super::look_after_key_shares::Look;
 use super::send_mail;
 use super::sweep_blobs::Sweep;
 use crate::app::App;
@@ -49,6 +50,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     jobs.spawn(send_mail::send(Arc::clone(app), stop.clone()));
     run(&mut jobs, Job::EndDeletions);
     run(&mut jobs, Job::SweepBlobs(Sweep::default()));
+    run(&mut jobs, Job::LookAfterKeyShares(Look::default()));
     Workers(jobs)
 }
 
@@ -67,6 +69,7 @@ enum Job {
     SettleReviews,
     EndDeletions,
     SweepBlobs(Sweep),
+    LookAfterKeyShares(Look),
 }
 
 impl Job {
@@ -85,6 +88,7 @@ impl Job {
             Self::SettleReviews => "settle_reviews",
             Self::EndDeletions => "end_deletions",
             Self::SweepBlobs(_) => "sweep_blobs",
+            Self::LookAfterKeyShares(_) => "look_after_key_shares",
         }
     }
 
@@ -107,6 +111,7 @@ impl Job {
             Self::SettleReviews => flows::approvals::settle_reviews(app, now).await.map(|count| count > 0),
             Self::EndDeletions => flows::end_deletions(app, now).await.map(|count| count > 0),
             Self::SweepBlobs(sweep) => sweep.round(app, now).await.map(|()| false),
+            Self::LookAfterKeyShares(look) => look.round(app, now).await.map(|()| false),
         }
     }
 }

@@ -13,6 +13,7 @@ mod examples;
 mod files;
 mod floods;
 mod identity;
+mod key_shares;
 mod metrics;
 mod odd_inputs;
 mod openapi;

@@ -12,6 +12,7 @@ use domain::time::Timestamp;
 use domain::verification::InquiryState;
 use store::audit::AuditEntry;
 use store::backups::Backup;
+use store::held_keys::Kept;
 use store::keys::CustomerKey;
 use store::pool::PoolKey;
 use store::recoveries::Recovery;
@@ -71,7 +72,8 @@ pub fn key(number: u64, slot: Option<&str>) -> CustomerKey {
         state: KeyState::Active,
         public_key: vec![1; 550],
         public_key_sha256,
-        sealed: vec![2; 2400],
+        sealed: Kept::new(vec![2; 2400]),
+        split_id: None,
         binding: Some(vec![3]),
         signature: "MEUC".to_owned(),
         signed_payload: Some("{\"a\":\"é\"}".to_owned()),

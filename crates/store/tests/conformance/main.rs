@@ -9,6 +9,7 @@ mod backups;
 mod checkpoints;
 mod engine;
 mod fixture;
+mod held_keys;
 mod idempotency;
 mod issuers;
 mod keys;

@@ -12,6 +12,7 @@ use store::acls::{self, Acl};
 use store::audit::AuditEntry;
 use store::keys::{self, CustomerKey};
 
+use super::super::key_shares::open_each;
 use super::super::{Ctx, Error};
 use super::found_roster::in_force;
 use super::read_acls::find_acl;
@@ -69,10 +70,12 @@ async fn attach(app: &App, ctx: &Ctx, acl: &Acl, document: &str, credential: &st
     let (roster, owner_keys, _) = in_force(app, ctx, &person).await?;
     let hash = hash_of(app, &attachment);
     let ballot = ballot_of(app, &person, &owner_keys, (&hash, true), credential).await?;
+    let held = found.iter().map(|key| (key.id.clone(), key.held()));
+    let opened = open_each(app, &ctx.principal.tenant, held).await?;
     let request = Attach {
         acl: acl.document.clone().into_bytes(),
         roster: roster.to_canonical().into_bytes(),
-        keys: found.iter().map(|key| key.sealed.clone()).collect(),
+        keys: found.iter().map(|key| opened[&key.id].clone()).collect(),
         ballot,
     };
     app.enclave.attach(request).await.map_err(not_believed)?;

@@ -19,6 +19,7 @@ use store::control_recoveries;
 use store::signed_records::{self, SignedRecord};
 use store::{StoreError, keys};
 
+use super::super::key_shares::open_each;
 use super::super::release_proof::open_checksum;
 use super::super::{Error, entry, event, tell};
 use super::advance_recovery::seconds;
@@ -151,7 +152,7 @@ async fn gather(
         let items = backups::of(&owner).list_by_ids(rx, &ids)?;
         let mut sealed = Vec::new();
         for id in &private {
-            sealed.extend(keys::of(&owner).find(rx, id)?.map(|key| key.sealed));
+            sealed.extend(keys::of(&owner).find(rx, id)?.map(|key| (key.id.clone(), key.held())));
         }
         Ok::<_, StoreError>((items, sealed))
     });
@@ -162,8 +163,11 @@ async fn gather(
     if !is_whole {
         return Ok(None);
     }
+    let of_items = found.iter().map(|found| (found.backup.key_id.clone(), found.key.held()));
+    let opened = open_each(app, tenant, of_items.chain(sealed.iter().cloned())).await?;
+    let sealed = sealed.iter().map(|(id, _)| opened[id].clone()).collect();
     let mut items = Vec::new();
-    for BackupWithKey { backup, key } in found {
+    for BackupWithKey { backup, .. } in found {
         let is_file = backup.kind == BackupKind::File;
         let (ciphertext, checksum) = if is_file {
             (read_file(app, tenant, &backup.id).await?, NO_CHECKSUM)
@@ -172,7 +176,7 @@ async fn gather(
         };
         items.push(ReleaseItem {
             item_key: backup.item_key.clone().unwrap_or_default(),
-            key: key.key_sealed,
+            key: opened[&backup.key_id].clone(),
             ciphertext,
             checksum,
             record: backup.record.clone().filter(|_| !is_file).unwrap_or_default(),

@@ -120,6 +120,7 @@ pub fn found(verdict: &Verdict) -> Markup {
     }
     let content = html! {
         p { "Checked just now: it is whole." }
+        @if let Some(shares) = &verdict.shares { p { "It was " (shares) "." } }
         @if verdict.record.is_none() {
             p { "The service compared the file's digest. The enclave does not look into files, so there is no record of its own." }
         }

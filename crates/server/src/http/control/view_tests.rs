@@ -152,7 +152,7 @@ fn a_backup_offers_what_its_state_and_its_reader_allow() {
     let render = |name: &str, state, place, may| {
         let backup = backup("seed", state, place);
         let history = [entry("x", 1).entry, entry("y", 2).entry];
-        let verdict = Verdict { holds: true, record: None };
+        let verdict = Verdict { holds: true, record: None, shares: None };
         let (check, record) = (Some(&verdict), Some(record()));
         let shown = backups::view::Shown { backup: &backup, history: &history, check, record, may };
         let elements = keep(name, backups::view::show(&shell, &shown));
@@ -172,7 +172,7 @@ fn a_backup_offers_what_its_state_and_its_reader_allow() {
     assert_eq!(offers(&render("backup-read", Confirmed, Hot, none)), [false, false, false, true]);
     both("backup-texts", |text| {
         let (backup, history) = (backup(text, Confirmed, Hot), [entry(text, 1).entry]);
-        let verdict = Verdict { holds: false, record: None };
+        let verdict = Verdict { holds: false, record: None, shares: None };
         let check = Some(&verdict);
         let shown =
             backups::view::Shown { backup: &backup, history: &history, check, record: None, may: all };
@@ -192,7 +192,7 @@ fn a_key_is_replaced_only_by_who_may_and_only_while_it_is_active() {
             actor_type: "service".into(),
             actor: "service".into(),
         }];
-        let verdict = Verdict { holds: true, record: Some("a.b.c".to_owned()) };
+        let verdict = Verdict { holds: true, record: Some("a.b.c".to_owned()), shares: None };
         let (check, record) = (Some(&verdict), Some(record()));
         let may = keys::view::May { check: rotate, rotate };
         let shown = keys::view::Shown { key: &key, acts: &acts, backups: &backups, check, record, may };

@@ -119,9 +119,10 @@ pub async fn verify_key(
     Caller(ctx): Caller,
     PathId(id): PathId,
 ) -> Result<Json<KeyVerdict>, Failure> {
-    let is_key_valid = flows::verify_key(&app, &ctx, &id).await?.holds;
-    let message = if is_key_valid { "Key is valid" } else { "Key is not valid" };
-    Ok(Json(KeyVerdict { message: message.to_owned(), is_key_valid }))
+    let verdict = flows::verify_key(&app, &ctx, &id).await?;
+    let message = if verdict.holds { "Key is valid" } else { "Key is not valid" };
+    let shares = verdict.shares.map_or(String::new(), |shares| format!("; {shares}"));
+    Ok(Json(KeyVerdict { message: format!("{message}{shares}"), is_key_valid: verdict.holds }))
 }
 
 /// Has the enclave open a backup and compare its checksum.
