@@ -14,6 +14,7 @@
 //! - [`acl`]: the rule by which a list of people decides.
 //! - [`approval`]: the documents that people sign, and what their signatures are made over.
 //! - [`checkpoint`]: what the enclave signs of an audit log.
+//! - [`freeze`]: how a tenant's releases are stopped for a time, and let go on.
 //! - [`ceremony`]: how the root key comes to the holders of its shares, and back.
 //! - [`batch`]: keys made offline, and what ties one to its user.
 
@@ -22,6 +23,7 @@ pub mod approval;
 pub mod batch;
 pub mod ceremony;
 pub mod checkpoint;
+pub mod freeze;
 pub mod intent;
 pub mod json;
 pub mod message;

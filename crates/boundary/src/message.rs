@@ -7,6 +7,7 @@
 use crate::Env;
 use crate::ceremony::{Begun, Dealt, Give, Given, Plan, Purpose, Standing};
 use crate::checkpoint::{Cosign, Cosigned};
+use crate::freeze::{Freeze, Frozen, Thaw};
 use crate::wire::{wire_enum, wire_struct};
 
 /// The most items one check may carry.
@@ -103,6 +104,10 @@ wire_enum! {
         30 = Mark(Mark),
         /// Sign a checkpoint of an audit log, if it goes on from the last one.
         40 = Cosign(Cosign),
+        /// Let nothing leave of a tenant for a time.
+        38 = Freeze(Freeze),
+        /// Let it leave again before that time is over.
+        39 = Thaw(Thaw),
     }
 }
 
@@ -160,6 +165,8 @@ wire_enum! {
         30 = Marked(Marked),
         /// To `Cosign`.
         40 = Cosigned(Cosigned),
+        /// To `Freeze` and `Thaw`.
+        38 = Frozen(Frozen),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -220,6 +227,8 @@ wire_enum! {
         30 = RolledBack,
         /// The checkpoint does not go on from the last one that was signed of its log, which has this size.
         37 = Forked(u64),
+        /// The tenant is frozen: nothing leaves of it for so many seconds more.
+        35 = Frozen(u32),
     }
 }
 

@@ -9,14 +9,9 @@ use boundary::message::{Amend, Amended, Ballot, Refusal};
 
 use crate::ballot::{Voter, votes};
 use crate::digest::{hex, sha256};
-use crate::service::{Enclave, note};
+use crate::release::{failed, must};
+use crate::service::Enclave;
 use crate::state::{Head, Record};
-
-/// Logs why a document or a ballot is not believed; the answer does not say.
-pub fn unproven(step: &str) -> Refusal {
-    note("approval", step);
-    Refusal::ProofFailed
-}
 
 /// Where a policy's versions stand among those of lists: no list has a name like that. The roster's has none.
 pub const POLICY: &str = "\0policy";
@@ -76,12 +71,12 @@ versioned!(TenantPolicy, self, next, POLICY, if self.is_weakened_by(next) { self
 
 /// Reads the version that is in force, and nothing else.
 pub fn in_force<D: Versioned>(enclave: &Enclave, bytes: &[u8]) -> Result<(D, Head), Refusal> {
-    let document = D::from_canonical(bytes).ok_or_else(|| unproven("3 document is not canonical"))?;
+    let document = D::from_canonical(bytes).ok_or_else(|| failed("3 document is not canonical"))?;
     let (env, tenant_id, acl_id) = document.place();
     let head =
         enclave.ledger.decide(|turn| Ok(turn.state().in_force(tenant_id, acl_id, turn.now_ms).cloned()))?;
     let head = head.filter(|head| env == enclave.keyring.env && head.hash == sha256(&document.preimage()));
-    let head = head.ok_or_else(|| unproven("3 document is not in force"))?;
+    let head = head.ok_or_else(|| failed("3 document is not in force"))?;
     Ok((document, head))
 }
 
@@ -93,10 +88,9 @@ pub fn approve(
     hash: &[u8; 32],
 ) -> Result<(), Refusal> {
     let now_ms = enclave.ledger.now_ms();
-    let votes = votes(enclave.keyring.env, now_ms, &by.voters(), ballots, hash).map_err(unproven)?;
+    let votes = votes(enclave.keyring.env, now_ms, &by.voters(), ballots, hash).map_err(failed)?;
     let (seats, rule) = by.rule();
-    let approved = outcome(rule, &seats, &votes, None, false) == Outcome::Approved;
-    if approved { Ok(()) } else { Err(unproven("6 not approved")) }
+    must(outcome(rule, &seats, &votes, None, false) == Outcome::Approved, "6 not approved")
 }
 
 /// Takes a new version.
@@ -133,8 +127,8 @@ fn take<D: Versioned>(
     let hash = sha256(&document.preimage());
     let _held = enclave.ledger.hold([b"amend ", tenant_id.as_bytes()].concat(), |_, others| others == 0);
     let known = enclave.ledger.decide(|turn| {
-        let known = turn.state().heads(tenant_id, acl_id).iter().find(|head| head.hash == hash);
-        Ok(known.map(|head| head.effective_at_ms))
+        let known = turn.state().heads(tenant_id, acl_id).iter().find(|(head, _)| head.hash == hash);
+        Ok(known.map(|(head, _)| head.effective_at_ms))
     })?;
     if let Some(effective_at_ms) = known {
         return Ok(Amended { hash, version, effective_at_ms });
@@ -144,16 +138,14 @@ fn take<D: Versioned>(
     approved(current.as_ref(), &hash)?;
     let delay_s = current.map_or(0, |current| current.delay_s(document));
     enclave.ledger.decide(|turn| {
-        let latest = turn.state().heads(tenant_id, acl_id).last();
-        let in_force = turn.state().in_force(tenant_id, acl_id, turn.now_ms);
-        let waits = latest.is_some_and(|latest| latest.effective_at_ms > turn.now_ms);
-        let follows = in_force.map(|head| head.hash) == before.as_ref().map(|head| head.hash)
+        let latest = turn.state().heads(tenant_id, acl_id).last().map(|(head, _)| head);
+        let in_force = turn.state().in_force(tenant_id, acl_id, turn.now_ms).map(|head| head.hash);
+        let waits = latest.map(|head| head.hash) != in_force;
+        let follows = in_force == before.as_ref().map(|head| head.hash)
             && version == latest.map_or(1, |head| head.version + 1)
             && prev_hash == latest.map(|head| hex(&head.hash)).as_deref()
             && (!waits || delay_s == 0);
-        if !follows || env != enclave.keyring.env {
-            return Err(unproven("3 version does not follow the latest one"));
-        }
+        must(follows && env == enclave.keyring.env, "3 version does not follow the latest one")?;
         let effective_at_ms = turn.now_ms + delay_s * 1_000;
         let genesis = before.map_or(hash, |head| head.genesis);
         let (tenant_id, acl_id) = (tenant_id.to_owned(), acl_id.to_owned());

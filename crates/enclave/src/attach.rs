@@ -3,27 +3,22 @@
 use boundary::approval::{AclDocument, Attachment, Document as _, Roster};
 use boundary::message::{Attach, Attached, RELEASE_ITEMS_MAX, Refusal};
 
-use crate::amend::{approve, in_force, unproven};
+use crate::amend::{approve, in_force};
 use crate::digest::{hex, sha256};
+use crate::release::must;
 use crate::seal::{KeyFacts, open};
-use crate::service::Enclave;
+use crate::service::{Enclave, ensure};
 use crate::state::{Guarded, Record};
 
 /// Puts keys under a list. The same again answers the same.
 pub fn attach(enclave: &Enclave, request: &Attach) -> Result<Attached, Refusal> {
     let (list, head) = in_force::<AclDocument>(enclave, &request.acl)?;
     let (roster, _) = in_force::<Roster>(enclave, &request.roster)?;
-    if roster.tenant_id != list.tenant_id {
-        return Err(unproven("3 roster is another tenant's"));
-    }
-    if !(1..=RELEASE_ITEMS_MAX).contains(&request.keys.len()) {
-        return Err(Refusal::Malformed);
-    }
+    must(roster.tenant_id == list.tenant_id, "3 roster is another tenant's")?;
+    ensure((1..=RELEASE_ITEMS_MAX).contains(&request.keys.len()), Refusal::Malformed)?;
     let facts = |key: &Vec<u8>| open(&enclave.keyring, key).map(|(facts, _)| facts);
     let mut keys: Vec<KeyFacts> = request.keys.iter().map(facts).collect::<Result<_, _>>()?;
-    if keys.iter().any(|key| key.tenant_id != list.tenant_id) {
-        return Err(unproven("8 key is another tenant's"));
-    }
+    must(keys.iter().all(|key| key.tenant_id == list.tenant_id), "8 key is another tenant's")?;
     keys.sort_by(|a, b| a.key_id.cmp(&b.key_id));
     let key_ids: Vec<String> = keys.iter().map(|key| key.key_id.clone()).collect();
     let attachment = Attachment {
@@ -37,9 +32,10 @@ pub fn attach(enclave: &Enclave, request: &Attach) -> Result<Attached, Refusal> 
     approve(enclave, &roster, std::slice::from_ref(&request.ballot), &signed)?;
     enclave.ledger.decide(|turn| {
         let under = |key: &KeyFacts| turn.state().guarded.get(&key.serial).map(|key| &key.acl_id);
-        if keys.iter().any(|key| under(key).is_some_and(|acl_id| *acl_id != list.acl_id)) {
-            return Err(Refusal::AlreadyBound);
-        }
+        ensure(
+            keys.iter().all(|key| under(key).is_none_or(|acl_id| *acl_id == list.acl_id)),
+            Refusal::AlreadyBound,
+        )?;
         keys.retain(|key| under(key).is_none());
         for KeyFacts { serial, .. } in &keys {
             let (tenant_id, acl_id) = (list.tenant_id.clone(), list.acl_id.clone());

@@ -9,7 +9,7 @@ use boundary::message::{Assertion, Ballot, Refusal, Signature, Verified, Weigh};
 use crate::amend::Electorate as _;
 use crate::digest::{base64url, equal, sha256, unhex};
 use crate::openpgp;
-use crate::service::Enclave;
+use crate::service::{Enclave, ensure};
 
 /// The largest `clientDataJSON` that is looked at, in bytes.
 const CLIENT_DATA_BYTES_MAX: usize = 4_096;
@@ -48,14 +48,13 @@ pub fn votes(
     for ballot in ballots {
         let place = people.iter().position(|person| person.0 == ballot.person_id);
         let place = place.ok_or("6 ballot of somebody who has no vote")?;
-        if votes[place].is_some() {
-            return Err("6 second ballot of a person");
-        }
+        ensure(votes[place].is_none(), "6 second ballot of a person")?;
         let signed = if ballot.approve { hash } else { &rejected };
         let keys = people[place].1;
-        if !keys.iter().any(|key| holds(env, now_ms, key, &ballot.signature, signed)) {
-            return Err("6 ballot is not signed by its person");
-        }
+        ensure(
+            keys.iter().any(|key| holds(env, now_ms, key, &ballot.signature, signed)),
+            "6 ballot is not signed by its person",
+        )?;
         votes[place] = Some(ballot.approve);
     }
     Ok(votes)

@@ -7,7 +7,7 @@ use crate::clock::seconds_until;
 use crate::digest::sha256;
 use crate::generate::RsaKey;
 use crate::seal::{Home, KeyFacts, open};
-use crate::service::Enclave;
+use crate::service::{Enclave, ensure};
 use crate::session::{self, Token, check_names, user_tag};
 use crate::state::{CheckFailed, DAY_MS, MINUTE_MS, Record, State, spent};
 
@@ -20,9 +20,10 @@ const CREDENTIAL_FAILURES_A_MINUTE: usize = 60;
 
 /// `Try`: opens items whose checksum nobody gave, says yes or no.
 pub fn try_items(enclave: &Enclave, request: &Check) -> Result<Checked, Refusal> {
-    if request.ticket.is_some() || request.items.iter().any(|item| item.checksum != NO_CHECKSUM) {
-        return Err(Refusal::Malformed);
-    }
+    ensure(
+        request.ticket.is_none() && request.items.iter().all(|item| item.checksum == NO_CHECKSUM),
+        Refusal::Malformed,
+    )?;
     look(enclave, request, true)
 }
 
@@ -33,27 +34,19 @@ pub fn check(enclave: &Enclave, request: &Check) -> Result<Checked, Refusal> {
 
 fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checked, Refusal> {
     check_names(&[&request.credential_id, &request.tenant_id, &request.user_identifier])?;
-    if request.items.is_empty() || request.items.len() > CHECK_ITEMS_MAX {
-        return Err(Refusal::Malformed);
-    }
+    ensure((1..=CHECK_ITEMS_MAX).contains(&request.items.len()), Refusal::Malformed)?;
     for item in &request.items {
         check_names(&[&item.backup_id])?;
     }
     let tag = user_tag(&request.tenant_id, &request.user_identifier);
     let (facts, private_half) = open(&enclave.keyring, &request.key)?;
-    if facts.tenant_id != request.tenant_id || facts.user_tag != Some(tag) {
-        return Err(Refusal::SealBroken);
-    }
-    if (facts.key_type, facts.home) != (KeyType::Rsa4096, Home::Hot) {
-        return Err(Refusal::WrongKeyType);
-    }
+    ensure(facts.tenant_id == request.tenant_id && facts.user_tag == Some(tag), Refusal::SealBroken)?;
+    ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), Refusal::WrongKeyType)?;
     let session_id = match &request.ticket {
         None => None,
         Some(bytes) => {
             let ticket = session::ticket(enclave, bytes)?;
-            if ticket.tenant_id != request.tenant_id || ticket.user_tag != tag {
-                return Err(Refusal::SealBroken);
-            }
+            ensure(ticket.tenant_id == request.tenant_id && ticket.user_tag == tag, Refusal::SealBroken)?;
             Some(ticket.session_id)
         }
     };
@@ -122,9 +115,7 @@ fn within_budget(
 /// Whether one more check may fail.
 fn budget(state: &State, key_id: &str, credential: &[u8; 32], now_ms: i64) -> Result<(), Refusal> {
     let key = state.failures.get(key_id);
-    if key.is_some_and(|key| key.life >= KEY_FAILURES_IN_LIFE) {
-        return Err(Refusal::KeyLocked);
-    }
+    ensure(key.is_none_or(|key| key.life < KEY_FAILURES_IN_LIFE), Refusal::KeyLocked)?;
     let by_key = spent(key.map(|key| &key.recent), now_ms, DAY_MS, KEY_FAILURES_A_DAY);
     let by_credential =
         spent(state.credentials.get(credential), now_ms, MINUTE_MS, CREDENTIAL_FAILURES_A_MINUTE);

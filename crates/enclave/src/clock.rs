@@ -1,6 +1,15 @@
-//! The wall clock, read in one place, and RFC 3339 instants.
+//! The wall clock, read in one place, how exactly the other one is written down, and RFC 3339 instants.
+//!
+//! The other one counts the time that the process has seen to pass, by the monotonic clock: a delay is over only when
+//! both say so. It stands still while nobody runs, and nothing sets it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Time that has passed is written down with the next decision once it is so much more than what the log says.
+pub const ELAPSED_STEP_MS: i64 = 10_000;
+/// How often it is written down while nothing is decided: a crash costs at most so much, and delays last so much
+/// longer. More often would fill the log with nothing else.
+pub const TICK: Duration = Duration::from_mins(1);
 
 /// Milliseconds since the epoch by the machine's clock. Whoever decides by it takes the larger of this and the
 /// highest instant in the log, so that a clock set back revives nothing.

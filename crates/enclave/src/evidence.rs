@@ -12,7 +12,7 @@ use boundary::token::{Admission, Outcome, Ticket};
 use crate::clock::parse_rfc3339;
 use crate::digest::{hex, sha256, unhex};
 use crate::root::Keyring;
-use crate::service::{Enclave, note};
+use crate::service::{Enclave, ensure, note};
 use crate::session::{self, Token, since_reset};
 use crate::state::{Event, Identity, Record, SESSION_LIFE_MS, WEEK_MS, spent};
 
@@ -53,44 +53,36 @@ impl Provider {
                 _ => return Err("a line has an unknown key"),
             }
         }
-        if provider.name.is_empty() || format != Some("persona") {
-            return Err("name=... and format=persona are needed");
-        }
-        if !matches!(provider.secrets.len(), 1 | 2) {
-            return Err("one secret is needed, two while it is rotated");
-        }
-        if its_env != Some(env) {
-            return Err("env is not this enclave's environment");
-        }
+        let is_named = !provider.name.is_empty() && format == Some("persona");
+        ensure(is_named, "name=... and format=persona are needed")?;
+        ensure(matches!(provider.secrets.len(), 1 | 2), "one secret is needed, two while it is rotated")?;
+        ensure(its_env == Some(env), "env is not this enclave's environment")?;
         Ok(provider)
     }
 }
 
 /// Verifies an event and says what it proves.
 pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
-    let refuse = |step: &str| {
-        note("admit", step);
-        Refusal::EventNotAuthentic
+    let must = |holds: bool, step: &str| {
+        ensure(holds, Refusal::EventNotAuthentic).inspect_err(|_| note("admit", step))
     };
     let ticket = session::ticket(enclave, &request.ticket)?;
     let now_ms = enclave.ledger.now_ms();
     let provider = author(enclave, &request.provider, &request.signature, &request.body, now_ms)?;
-    let event = ProviderEvent::read(&request.body).ok_or_else(|| refuse("body is not an event"))?;
+    let event = ProviderEvent::read(&request.body).ok_or_else(|| {
+        note("admit", "body is not an event");
+        Refusal::EventNotAuthentic
+    })?;
     if event.about_inquiry {
-        if event.reference.as_deref() != Some(hex(&ticket.session_id).as_str()) {
-            return Err(refuse("reference is not this session"));
-        }
+        let own = event.reference.as_deref() == Some(hex(&ticket.session_id).as_str());
+        must(own, "reference is not this session")?;
         let allowed = |template: &String| provider.templates.contains(template);
-        if !provider.templates.is_empty() && !event.template.as_ref().is_some_and(allowed) {
-            return Err(refuse("template is not allowed"));
-        }
+        let template = provider.templates.is_empty() || event.template.as_ref().is_some_and(allowed);
+        must(template, "template is not allowed")?;
     }
-    if !(ticket.opened_at_ms - SKEW_MS..=now_ms + SKEW_MS).contains(&event.at_ms) {
-        return Err(refuse("event happened outside the session"));
-    }
-    if now_ms > ticket.opened_at_ms + SESSION_LIFE_MS {
-        return Err(refuse("session is forgotten"));
-    }
+    let within = (ticket.opened_at_ms - SKEW_MS..=now_ms + SKEW_MS).contains(&event.at_ms);
+    must(within, "event happened outside the session")?;
+    must(now_ms <= ticket.opened_at_ms + SESSION_LIFE_MS, "session is forgotten")?;
     keep(enclave, &ticket, request, event)
 }
 
@@ -109,9 +101,7 @@ fn author<'a>(
     body: &[u8],
     now_ms: i64,
 ) -> Result<&'a Provider, Refusal> {
-    if body.len() > EVENT_BYTES_MAX || signature.len() > HEADER_BYTES_MAX {
-        return Err(Refusal::Malformed);
-    }
+    ensure(body.len() <= EVENT_BYTES_MAX && signature.len() <= HEADER_BYTES_MAX, Refusal::Malformed)?;
     let provider = enclave.providers.iter().find(|provider| provider.name == name);
     provider.filter(|provider| signed(provider, signature, body, now_ms / 1_000)).ok_or_else(|| {
         note("event", "provider is unknown, or its signature does not hold");

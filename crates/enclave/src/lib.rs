@@ -38,6 +38,7 @@ mod clock;
 mod cosign;
 mod digest;
 mod evidence;
+mod freeze;
 mod generate;
 mod guard;
 mod judge;

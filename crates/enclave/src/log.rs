@@ -12,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use boundary::message::Refusal;
 use boundary::wire::Wire;
@@ -19,7 +20,7 @@ use boundary::wire_struct;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::clock::wall_ms;
+use crate::clock::{ELAPSED_STEP_MS, TICK, wall_ms};
 use crate::digest::{equal, random};
 use crate::root::{decrypt, encrypt, replace};
 use crate::secret::SymmetricKey;
@@ -114,6 +115,8 @@ struct Core {
     reserved_bytes: u64,
     synced: u64,
     busy: HashMap<Vec<u8>, usize>,
+    /// When this process began to look at the time, and how much had been seen to pass before.
+    begun: (Instant, i64),
 }
 
 /// The state and its log.
@@ -140,7 +143,24 @@ impl Turn<'_> {
 
     /// Adds a record; it holds for later decisions at once, and for the world when it is synced.
     pub fn record(&mut self, record: Record) -> Result<(), Refusal> {
-        let entry = Entry { at_ms: self.now_ms, record };
+        // A delay that begins with it would end early if it were counted from less than has passed.
+        if matches!(record, Record::Event(_) | Record::Head(_) | Record::Approved(_) | Record::Freeze(_)) {
+            self.look(1)?;
+        }
+        self.append(self.now_ms, record)
+    }
+
+    /// Writes down how much time has passed, where that is so much more than the log says; that it does proves
+    /// nothing about what time it is.
+    fn look(&mut self, least_ms: i64) -> Result<(), Refusal> {
+        let (begun, before_ms) = self.core.begun;
+        let elapsed_ms = before_ms + i64::try_from(begun.elapsed().as_millis()).unwrap_or(0);
+        let is_due = elapsed_ms - self.core.state.elapsed_ms >= least_ms;
+        if is_due { self.append(self.core.state.highest_ms, Record::Elapsed(elapsed_ms)) } else { Ok(()) }
+    }
+
+    fn append(&mut self, at_ms: i64, record: Record) -> Result<(), Refusal> {
+        let entry = Entry { at_ms, record };
         let bytes = self.core.file_bytes + entry.to_bytes().len() as u64 + 64;
         if bytes > self.core.reserved_bytes {
             let target = bytes + RESERVE_BYTES;
@@ -204,6 +224,7 @@ impl Ledger {
         file.set_len(file_bytes)?;
         file.sync_all()?;
         let core = Core {
+            begun: (Instant::now(), state.elapsed_ms),
             next_serial: state.serials_reserved,
             synced: chain.sequence,
             state,
@@ -237,7 +258,10 @@ impl Ledger {
     pub fn decide<T>(&self, decide: impl FnOnce(&mut Turn<'_>) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let mut core = self.lock();
         let now_ms = wall_ms().max(core.state.highest_ms);
-        let answer = decide(&mut Turn { core: &mut core, file: &self.file, now_ms });
+        let mut turn = Turn { core: &mut core, file: &self.file, now_ms };
+        // Without room that time is lost, and delays last longer.
+        let _ = turn.look(ELAPSED_STEP_MS);
+        let answer = decide(&mut turn);
         let sequence = core.chain.sequence;
         if !core.pending.is_empty() {
             self.idle.notify_all();
@@ -287,7 +311,8 @@ impl Ledger {
         loop {
             let mut core = self.lock();
             while core.pending.is_empty() {
-                core = self.idle.wait(core).unwrap_or_else(PoisonError::into_inner);
+                core = self.idle.wait_timeout(core, TICK).unwrap_or_else(PoisonError::into_inner).0;
+                let _ = Turn { core: &mut core, file: &self.file, now_ms: 0 }.look(ELAPSED_STEP_MS);
             }
             let batch = std::mem::take(&mut core.pending);
             let sequence = core.chain.sequence;
@@ -434,6 +459,30 @@ mod tests {
         let (state, _, _) = read(&dir.join(FILE), key()).unwrap();
         assert!((0..3).all(|serial| state.is_bound(serial)));
         assert_eq!(state.failures["k"].life, 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn what_has_passed_goes_on_where_the_log_left_it() {
+        let (dir, ..) = folder("elapsed", 0);
+        let ledger = Ledger::open(&dir, key()).unwrap();
+        let waits =
+            |ledger: &Ledger| ledger.decide(|turn| Ok((turn.state().elapsed_ms, turn.core.begun.1))).unwrap();
+        // A day has passed since it began to look, and the next decision writes that down.
+        ledger.lock().begun.1 += 86_400_000;
+        let (seen_ms, _) = waits(&ledger);
+        assert!((86_400_000..86_460_000).contains(&seen_ms), "{seen_ms}");
+        let sequence = ledger.sequence();
+        assert_eq!(waits(&ledger).0, seen_ms, "nothing is written anew for less than the step");
+        assert_eq!(ledger.sequence(), sequence);
+        // What a delay is counted from is exact.
+        ledger.lock().begun.1 += 5;
+        ledger.decide(|turn| turn.record(Record::Approved([1; 32]))).unwrap();
+        assert!(waits(&ledger).0 >= seen_ms + 5);
+        let (seen_ms, _) = waits(&ledger);
+        let again = Ledger::open(&dir, key()).unwrap();
+        assert_eq!(waits(&again), (seen_ms, seen_ms), "what passed meanwhile is not counted");
+        assert_eq!(again.lock().state.approvals[&[1; 32]].elapsed_ms, seen_ms);
         fs::remove_dir_all(dir).unwrap();
     }
 

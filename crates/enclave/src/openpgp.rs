@@ -28,6 +28,7 @@ use rand_core::{CryptoRng, RngCore};
 
 use crate::digest::sha256;
 use crate::secret::Plaintext;
+use crate::service::ensure;
 
 /// How long one certificate may be looked at.
 const INSPECTION_MAX: Duration = Duration::from_secs(2);
@@ -56,9 +57,7 @@ pub struct Certificate {
 
 /// Reads a certificate, and judges it as of that instant.
 pub fn inspect(certificate: &[u8], now_ms: i64) -> Result<Certificate, RecipientFault> {
-    if certificate.len() > CERTIFICATE_BYTES_MAX {
-        return Err(RecipientFault::TooLarge);
-    }
+    ensure(certificate.len() <= CERTIFICATE_BYTES_MAX, RecipientFault::TooLarge)?;
     let bytes = certificate.to_vec();
     apart(move || read(&bytes, seconds(now_ms))).unwrap_or(Err(RecipientFault::Unreadable))
 }
@@ -112,9 +111,7 @@ fn read(certificate: &[u8], now_s: u64) -> Result<Certificate, RecipientFault> {
 /// Takes one armoured certificate out of a text that may surround it.
 fn parse(certificate: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
     let text = str::from_utf8(certificate).map_err(|_| RecipientFault::Unreadable)?;
-    if text.contains("PRIVATE KEY BLOCK-----") {
-        return Err(RecipientFault::SecretKey);
-    }
+    ensure(!text.contains("PRIVATE KEY BLOCK-----"), RecipientFault::SecretKey)?;
     let block = match text.match_indices(PUBLIC_BEGIN).collect::<Vec<_>>().as_slice() {
         [(at, _)] => &text[*at..],
         [] => return Err(RecipientFault::Unreadable),
@@ -125,9 +122,7 @@ fn parse(certificate: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
     let mut armour = Dearmor::with_options(block.as_bytes(), options);
     let mut binary = Vec::new();
     let whole = armour.read_to_end(&mut binary).is_ok() && armour.typ == Some(BlockType::PublicKey);
-    if !whole || binary.is_empty() {
-        return Err(RecipientFault::Unreadable);
-    }
+    ensure(whole && !binary.is_empty(), RecipientFault::Unreadable)?;
     only_one(&binary)
 }
 
@@ -135,9 +130,7 @@ fn parse(certificate: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
 fn only_one(binary: &[u8]) -> Result<SignedPublicKey, RecipientFault> {
     let mut found = PublicOrSecret::from_bytes_many(binary).map_err(|_| RecipientFault::Unreadable)?;
     let first = found.next().ok_or(RecipientFault::Unreadable)?.map_err(|_| RecipientFault::Unreadable)?;
-    if found.next().is_some() {
-        return Err(RecipientFault::SeveralKeys);
-    }
+    ensure(found.next().is_none(), RecipientFault::SeveralKeys)?;
     match first {
         PublicOrSecret::Public(key) => Ok(key),
         PublicOrSecret::Secret(_) => Err(RecipientFault::SecretKey),
@@ -171,9 +164,7 @@ impl<'a> Primary<'a> {
             (newest.typ() != Some(SignatureType::CertRevocation)).then_some(newest)
         });
         let newest = newest(direct.chain(users), now_s).ok_or(RecipientFault::Unreadable)?;
-        if expired(primary, newest, now_s) {
-            return Err(RecipientFault::Expired);
-        }
+        ensure(!expired(primary, newest, now_s), RecipientFault::Expired)?;
         Ok(Self { key, newest })
     }
 
@@ -239,16 +230,10 @@ fn judge_subkey(
         .collect();
     let of = |typ| good.iter().copied().filter(move |signature: &&Signature| signature.typ() == Some(typ));
     let binding = newest(of(SignatureType::SubkeyBinding), now_s).ok_or(RecipientFault::NoEncryptionKey)?;
-    if !serves(binding) {
-        return Err(RecipientFault::NoEncryptionKey);
-    }
-    if of(SignatureType::SubkeyRevocation).next().is_some() {
-        return Err(RecipientFault::Revoked);
-    }
-    if expired(&subkey.key, binding, now_s) {
-        return Err(RecipientFault::Expired);
-    }
-    if strong(subkey.public_params()) { Ok(()) } else { Err(RecipientFault::Weak) }
+    ensure(serves(binding), RecipientFault::NoEncryptionKey)?;
+    ensure(of(SignatureType::SubkeyRevocation).next().is_none(), RecipientFault::Revoked)?;
+    ensure(!expired(&subkey.key, binding, now_s), RecipientFault::Expired)?;
+    ensure(strong(subkey.public_params()), RecipientFault::Weak)
 }
 
 /// The newest of these that is made already, has not expired, and says nothing critical that we do not know.

@@ -115,7 +115,9 @@ fn approved(enclave: &Enclave, request: &Package, proof: &Proof) -> Result<(AclD
         if since.is_none() {
             turn.record(Record::Approved(proof.intent_hash))?;
         }
-        Ok(since.unwrap_or(turn.now_ms) + list.delay_hot_s * 1_000 - turn.now_ms)
+        let since = turn.state().approvals.get(&proof.intent_hash).copied();
+        let since = since.ok_or_else(|| failed("7 approval is forgotten"))?;
+        Ok(turn.state().wait_ms(since, list.delay_hot_s * 1_000, turn.now_ms))
     })?;
     Ok((list, wait_ms))
 }

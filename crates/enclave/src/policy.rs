@@ -12,6 +12,7 @@ use crate::amend::POLICY;
 use crate::digest::{base64url, hex, sha256, unbase64url, unhex};
 use crate::release::{failed, must};
 use crate::service::{Enclave, note};
+use crate::state::Moment;
 
 /// The largest signature that is looked at, in bytes.
 const SIGNATURE_BYTES_MAX: usize = 16 * 1024;
@@ -54,23 +55,23 @@ pub fn judging(
     Ok(opened_under.judged_with(&of_hash(in_force(enclave, tenant_id)?)?))
 }
 
-/// How many milliseconds an approval still waits, by the provider's clock and by our own since we believed it: whoever
-/// keeps an approval to himself until the first is over has still to wait in our sight.
+/// How many milliseconds an approval still waits, by the provider's clock and by both of our own since we believed it:
+/// whoever keeps an approval to himself until the first is over has still to wait in our sight.
 pub fn wait_ms(
     enclave: &Enclave,
     policy: &TenantPolicy,
     ticket: &Ticket,
     approval: &Admission,
-    now_ms: i64,
 ) -> Result<i64, Refusal> {
     if policy.retail_delay_s == 0 {
         return Ok(0);
     }
-    let since = enclave.ledger.decide(|turn| {
-        Ok(turn.state().sessions.get(&ticket.session_id).map(|session| session.admitted_at_ms))
-    })?;
-    let since = since.ok_or_else(|| failed("7 approval is forgotten"))?.max(approval.event_at_ms);
-    Ok(since + policy.retail_delay_s * 1_000 - now_ms)
+    enclave.ledger.decide(|turn| {
+        let session = turn.state().sessions.get(&ticket.session_id);
+        let admitted = session.ok_or_else(|| failed("7 approval is forgotten"))?.admitted;
+        let since = Moment { at_ms: admitted.at_ms.max(approval.event_at_ms), ..admitted };
+        Ok(turn.state().wait_ms(since, policy.retail_delay_s * 1_000, turn.now_ms))
+    })
 }
 
 /// The tenant's signature, where its policy demands one, or where there is one and a key to verify it.

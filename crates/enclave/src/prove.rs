@@ -10,7 +10,7 @@ use crate::generate::{RsaKey, try_pair};
 use crate::record::of_check;
 use crate::root::Keyring;
 use crate::seal::{Home, KeyFacts, open};
-use crate::service::Enclave;
+use crate::service::{Enclave, ensure};
 use crate::session::{Token, check_names, user_tag};
 
 /// Says yes, in a signed record, or no. A seal that does not hold is a no.
@@ -19,9 +19,7 @@ pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
     let Ok((facts, private_half)) = open(&enclave.keyring, &request.key) else {
         return Ok(Proven { record: None });
     };
-    if facts.home != Home::Hot {
-        return Err(Refusal::WrongKeyType);
-    }
+    ensure(facts.home == Home::Hot, Refusal::WrongKeyType)?;
     let tag = user_tag(&request.tenant_id, &request.user_identifier);
     let is_theirs = facts.tenant_id == request.tenant_id
         && facts.user_tag == Some(tag)

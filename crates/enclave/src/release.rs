@@ -15,7 +15,7 @@ use crate::openpgp::{Certificate, inspect};
 use crate::policy;
 use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
-use crate::service::{Enclave, note};
+use crate::service::{Enclave, ensure, note};
 use crate::session::{self, Tag, Token, user_tag};
 use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, Session, State, spent};
 
@@ -122,7 +122,7 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     let policy = policy::judging(enclave, request, intent, ticket)?;
     let own = proof.own_admission()?;
     policy::signed(&policy, request, intent)?;
-    let wait_ms = policy::wait_ms(enclave, &policy, ticket, own, *now_ms)?;
+    let wait_ms = policy::wait_ms(enclave, &policy, ticket, own)?;
     if !window_open(own.event_at_ms, *now_ms, policy.retail_delay_s + i64::from(enclave.retail_window_s)) {
         note("release", "7 window is closed");
         return Err(Refusal::WindowClosed);
@@ -248,10 +248,6 @@ impl Proof {
     }
 }
 
-fn ensure(holds: bool, step: &'static str) -> Result<(), &'static str> {
-    if holds { Ok(()) } else { Err(step) }
-}
-
 /// Whether the intent means this item, and our record is of it: of this key, and of this user of its tenant.
 pub fn is_item(
     facts: &KeyFacts,
@@ -284,9 +280,13 @@ fn outcome(certificate: &Certificate, item: &ReleaseItem, key: Option<RsaKey>) -
     key.and_then(|key| plaintext(item, &key)).and_then(encrypt).unwrap_or(ItemOutcome::Failed)
 }
 
-/// RELEASE-INTENT: what is about to be decrypted is on the disk before it is.
+/// RELEASE-INTENT: what is about to be decrypted is on the disk before it is, and not after a freeze of its tenant.
 pub fn log_intent(enclave: &Enclave, proof: &Proof) -> Result<(), Refusal> {
     enclave.ledger.decide(|turn| {
+        let frozen = turn.state().frozen(&proof.ticket.tenant_id, turn.now_ms);
+        if frozen.left_ms > 0 {
+            return Err(Refusal::Frozen(seconds_until(frozen.left_ms, 0)));
+        }
         turn.record(Record::Intended(Intended {
             session_id: proof.ticket.session_id,
             opened_at_ms: proof.ticket.opened_at_ms,

@@ -11,14 +11,12 @@ use crate::generate::RsaKey;
 use crate::prove::vouched_for;
 use crate::root::Keyring;
 use crate::seal::{Home, KeyFacts, open, open_heir};
-use crate::service::{Enclave, note};
+use crate::service::{Enclave, ensure, note};
 use crate::session::Token;
 
 /// Encrypts each item to the new key; none for one that may not be opened, or does not open.
 pub fn rewrap(enclave: &Enclave, request: &Rewrap) -> Result<Rewrapped, Refusal> {
-    if !(1..=REWRAP_ITEMS_MAX).contains(&request.items.len()) {
-        return Err(Refusal::Malformed);
-    }
+    ensure((1..=REWRAP_ITEMS_MAX).contains(&request.items.len()), Refusal::Malformed)?;
     let ring = &enclave.keyring;
     let (from, from_half) = open(ring, &request.from)?;
     let (to, predecessor, to_half) = open_heir(ring, &request.to)?;
@@ -37,9 +35,7 @@ fn is_heir(from: &KeyFacts, to: &KeyFacts, predecessor: Option<&Predecessor>) ->
     let named = predecessor == Some(&from.as_predecessor());
     let one_user =
         from.user_tag.is_some() && (&from.tenant_id, from.user_tag) == (&to.tenant_id, to.user_tag);
-    if !named || !one_user {
-        return Err(Refusal::SealBroken);
-    }
+    ensure(named && one_user, Refusal::SealBroken)?;
     let hot_rsa = |facts: &KeyFacts| (facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot);
     if hot_rsa(from) && hot_rsa(to) { Ok(()) } else { Err(Refusal::WrongKeyType) }
 }

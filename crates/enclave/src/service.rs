@@ -19,8 +19,8 @@ use crate::root::{Keyring, SigningPair};
 use crate::secret::SymmetricKey;
 use crate::vault::Vault;
 use crate::{
-    amend, assign, attach, ballot, check, cosign, evidence, guard, judge, mark, openpgp, package, prove,
-    release, reset, rewrap, session,
+    amend, assign, attach, ballot, check, cosign, evidence, freeze, guard, judge, mark, openpgp, package,
+    prove, release, reset, rewrap, session,
 };
 
 /// Connections at once; one more is closed at once.
@@ -110,6 +110,11 @@ impl Gate {
 /// Writes to the enclave's own log which step of a request failed. No value of a request is ever part of it.
 pub fn note(request: &str, step: &str) {
     eprintln!("enclave: {request}: {step}");
+}
+
+/// Goes on only if that holds.
+pub fn ensure<E>(holds: bool, or: E) -> Result<(), E> {
+    if holds { Ok(()) } else { Err(or) }
 }
 
 /// Answers connections until the process ends.
@@ -226,6 +231,8 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Package(request) => package::package(enclave, request)?,
         Request::Weigh(request) => Reply::Verified(ballot::weigh(enclave, request)?),
         Request::Judge(request) => Reply::Judged(judge::judge(enclave, request)?),
+        Request::Freeze(request) => Reply::Frozen(freeze::freeze(enclave, request)?),
+        Request::Thaw(request) => Reply::Frozen(freeze::thaw(enclave, request)?),
         // Answered at the gate.
         Request::Found(_)
         | Request::Begin(_)

@@ -9,7 +9,7 @@ use boundary::wire::Wire;
 use crate::digest::{hex, random, sha256};
 use crate::policy;
 use crate::root::{FIRST_GENERATION, Keyring};
-use crate::service::Enclave;
+use crate::service::{Enclave, ensure};
 
 const MAC_BYTES: usize = 32;
 /// The longest name of a tenant, user, credential or backup.
@@ -103,9 +103,7 @@ pub fn open(enclave: &Enclave, request: &Open, tag: Tag) -> Result<Opened, Refus
     check_names(&[&request.tenant_id, &request.user_identifier])?;
     if let Some(fingerprint) = &request.openpgp_fingerprint {
         let upper_hex = fingerprint.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
-        if !upper_hex || !matches!(fingerprint.len(), 40 | 64) {
-            return Err(Refusal::Malformed);
-        }
+        ensure(upper_hex && matches!(fingerprint.len(), 40 | 64), Refusal::Malformed)?;
     }
     let ticket = Ticket {
         env: enclave.keyring.env,

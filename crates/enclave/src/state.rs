@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use boundary::checkpoint::TreeHead;
+use boundary::freeze::Frozen;
 use boundary::token::{Admission, Outcome};
 use boundary::wire::Wire;
 use boundary::{wire_enum, wire_struct};
@@ -54,6 +55,10 @@ wire_enum! {
         16 = Generation(Generation),
         /// A checkpoint of a log was signed.
         19 = Cosigned(TreeHead),
+        /// So much time, in milliseconds, has been seen to pass.
+        17 = Elapsed(i64),
+        /// A tenant was frozen, or thawed.
+        18 = Freeze(Freeze),
         /// A process began to write.
         30 = Life(Life),
         /// The operator gave up what came after an older copy of the log, up to this record of a life.
@@ -148,6 +153,16 @@ wire_struct! {
         pub acl_id: String,
     }
 
+    /// How long nothing leaves of a tenant.
+    pub struct Freeze {
+        /// The tenant.
+        pub tenant_id: String,
+        /// Counted from one; one that is made longer, or ended, is another.
+        pub number: i64,
+        /// How long, from the record on, in milliseconds.
+        pub span_ms: i64,
+    }
+
     /// Who a user is.
     pub struct Identity {
         /// SHA-256 of the user's tag and of his tenant's generation.
@@ -187,6 +202,18 @@ wire_struct! {
     }
 }
 
+/// An instant by both clocks: what a delay is counted from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// How much time had been seen to pass by then.
+    pub elapsed_ms: i64,
+}
+
+/// A version of a document, and when it was taken.
+pub type Taken = (Head, Moment);
+
 /// One identity session, as far as the enclave has seen it.
 #[derive(Default)]
 pub struct Session {
@@ -197,7 +224,7 @@ pub struct Session {
     /// The verdict. The first is final, save that a review ends in another.
     pub admission: Option<Vec<u8>>,
     /// When that was believed.
-    pub admitted_at_ms: i64,
+    pub admitted: Moment,
     /// Each intended delivery and its end.
     pub deliveries: Vec<(i64, Intended, Option<Delivered>)>,
 }
@@ -224,6 +251,10 @@ pub struct KeyFailures {
 pub struct State {
     /// The highest instant any record carries.
     pub highest_ms: i64,
+    /// How much time has been seen to pass, as far as it is written down: no change of the wall clock adds to it, and
+    /// what passes while nobody runs is not counted.
+    pub elapsed_ms: i64,
+    freezes: HashMap<String, (Freeze, Moment)>,
     /// Serials below this are never given again.
     pub serials_reserved: u64,
     bound: Vec<u8>,
@@ -249,12 +280,12 @@ pub struct State {
     pub releases: HashMap<String, VecDeque<i64>>,
     /// The same of what lists approved.
     pub packages: HashMap<String, VecDeque<i64>>,
-    /// Of each roster and list, the latest version and the one before, in order.
-    heads: HashMap<(String, String), Vec<Head>>,
+    /// Of each roster and list, the latest version and the one before, in order, and when each was taken.
+    heads: HashMap<(String, String), Vec<Taken>>,
     /// The list that each key is under, by the key's serial.
     pub guarded: HashMap<u64, Guarded>,
     /// Since when a recovery is approved, by its intent's hash.
-    pub approvals: HashMap<[u8; 32], i64>,
+    pub approvals: HashMap<[u8; 32], Moment>,
     /// The last checkpoint of each log that was signed, by the log's origin.
     pub cosigned: HashMap<String, TreeHead>,
     /// The lives of the process, in order.
@@ -283,13 +314,30 @@ impl State {
     }
 
     /// The latest versions of a list, or of the roster.
-    pub fn heads(&self, tenant_id: &str, acl_id: &str) -> &[Head] {
+    pub fn heads(&self, tenant_id: &str, acl_id: &str) -> &[Taken] {
         self.heads.get(&(tenant_id.to_owned(), acl_id.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many milliseconds of a delay are left, by whichever clock has come less far; once it is over, 0 or less.
+    pub fn wait_ms(&self, since: Moment, delay_ms: i64, now_ms: i64) -> i64 {
+        (since.at_ms - now_ms).max(since.elapsed_ms - self.elapsed_ms) + delay_ms
+    }
+
+    /// How the tenant's latest freeze stands.
+    pub fn frozen(&self, tenant_id: &str, now_ms: i64) -> Frozen {
+        let none = Frozen { number: 0, left_ms: 0 };
+        self.freezes.get(tenant_id).map_or(none, |(freeze, since)| Frozen {
+            number: freeze.number,
+            left_ms: self.wait_ms(*since, freeze.span_ms, now_ms).max(0),
+        })
     }
 
     /// The version that is in force: a later one may wait.
     pub fn in_force(&self, tenant_id: &str, acl_id: &str, now_ms: i64) -> Option<&Head> {
-        self.heads(tenant_id, acl_id).iter().rfind(|head| head.effective_at_ms <= now_ms)
+        let waits_ms =
+            |(head, taken): &Taken| self.wait_ms(*taken, head.effective_at_ms - taken.at_ms, now_ms);
+        let heads = self.heads(tenant_id, acl_id).iter();
+        heads.rev().find(|taken| waits_ms(taken) <= 0).map(|(head, _)| head)
     }
 
     /// Whether this log has that record: it was written in one of its lives, before the next one began.
@@ -303,6 +351,7 @@ impl State {
     /// Adds one record.
     pub fn apply(&mut self, at_ms: i64, record: Record) {
         self.highest_ms = self.highest_ms.max(at_ms);
+        let now = Moment { at_ms, elapsed_ms: self.elapsed_ms };
         match record {
             Record::SerialsReserved(below) => self.serials_reserved = self.serials_reserved.max(below),
             Record::Bound(serial) => self.set_bound(serial),
@@ -327,7 +376,7 @@ impl State {
                 session.events.push(event.digest);
                 if event.admission.is_some() && event.admission != session.admission {
                     session.admission = event.admission;
-                    session.admitted_at_ms = at_ms;
+                    session.admitted = now;
                     let verdict = Admission::take(&mut session.admission.as_deref().unwrap_or_default());
                     if let Some(no) = verdict.ok().filter(|verdict| verdict.outcome == Outcome::Declined) {
                         push_within(
@@ -350,7 +399,7 @@ impl State {
             Record::Head(head) => {
                 let heads = self.heads.entry((head.tenant_id.clone(), head.acl_id.clone())).or_default();
                 heads.drain(..heads.len().saturating_sub(1));
-                heads.push(head);
+                heads.push((head, now));
             }
             Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
             Record::Cosigned(head) => drop(self.cosigned.insert(head.origin.clone(), head)),
@@ -359,7 +408,9 @@ impl State {
                 self.given_up.push(life);
                 self.sessions_ended_ms = self.sessions_ended_ms.max(at_ms);
             }
-            Record::Approved(intent_hash) => drop(self.approvals.entry(intent_hash).or_insert(at_ms)),
+            Record::Approved(intent_hash) => drop(self.approvals.entry(intent_hash).or_insert(now)),
+            Record::Elapsed(elapsed_ms) => self.elapsed_ms = elapsed_ms,
+            Record::Freeze(freeze) => drop(self.freezes.insert(freeze.tenant_id.clone(), (freeze, now))),
             Record::Generation(reset) => {
                 self.heads.retain(|(tenant_id, _), _| *tenant_id != reset.tenant_id);
                 self.guarded.retain(|_, key| key.tenant_id != reset.tenant_id);
@@ -398,15 +449,20 @@ impl State {
             let reset = Generation { tenant_id: tenant_id.clone(), generation };
             out.push((self.highest_ms, Record::Generation(reset)));
         }
-        out.extend(self.heads.values().flatten().map(|head| (self.highest_ms, Record::Head(head.clone()))));
+        let at = |now: &Moment, record| [(now.at_ms, Record::Elapsed(now.elapsed_ms)), (now.at_ms, record)];
+        let heads = self.heads.values().flatten();
+        out.extend(heads.flat_map(|(head, taken)| at(taken, Record::Head(head.clone()))));
+        out.extend(
+            self.freezes.values().flat_map(|(freeze, since)| at(since, Record::Freeze(freeze.clone()))),
+        );
         out.extend(self.guarded.values().map(|key| (self.highest_ms, Record::Guarded(key.clone()))));
         out.extend(self.cosigned.values().map(|head| (self.highest_ms, Record::Cosigned(head.clone()))));
         out.extend(self.lives.iter().map(|life| (self.highest_ms, Record::Life(life.clone()))));
         let given_up = self.given_up.iter().map(|life| Record::GivenUp(life.clone()));
         out.extend(given_up.map(|record| (self.sessions_ended_ms, record)));
         let lasts = |at_ms: i64| at_ms + SESSION_LIFE_MS + DAY_MS >= now_ms;
-        let approvals = self.approvals.iter().filter(|&(_, &at_ms)| lasts(at_ms));
-        out.extend(approvals.map(|(&intent_hash, &at_ms)| (at_ms, Record::Approved(intent_hash))));
+        let approvals = self.approvals.iter().filter(|(_, since)| lasts(since.at_ms));
+        out.extend(approvals.flat_map(|(&intent_hash, since)| at(since, Record::Approved(intent_hash))));
         for (key_id, failures) in &self.failures {
             let recent = failures.recent.iter().copied().collect();
             let all = Failures { key_id: key_id.clone(), life: failures.life, recent };
@@ -421,13 +477,14 @@ impl State {
             for &digest in &session.events {
                 let admission = admission.take();
                 let event = Event { digest, session_id, opened_at_ms, admission };
-                out.push((session.admitted_at_ms, Record::Event(event)));
+                out.extend(at(&session.admitted, Record::Event(event)));
             }
             for (at_ms, intended, end) in &session.deliveries {
                 out.push((*at_ms, Record::Intended(intended.clone())));
                 out.extend(end.iter().map(|end| (*at_ms, Record::Delivered(end.clone()))));
             }
         }
+        out.push((self.highest_ms, Record::Elapsed(self.elapsed_ms)));
         out
     }
 }
@@ -541,7 +598,7 @@ mod tests {
         }
         for state in [&state, &again] {
             assert_eq!(
-                state.sessions[&session_id].admitted_at_ms, 6,
+                state.sessions[&session_id].admitted.at_ms, 6,
                 "at the second event, which had the verdict"
             );
             assert_eq!((state.highest_ms, state.serials_reserved, state.batches.len()), (17, 266, 1));
@@ -592,6 +649,52 @@ mod tests {
     }
 
     #[test]
+    fn delays_are_rewritten_with_what_they_have_waited() {
+        let (tenant_id, acl_id, hash) = ("t".to_owned(), "l".to_owned(), [7; 32]);
+        let head = |version, effective_at_ms| {
+            let (tenant_id, acl_id) = (tenant_id.clone(), acl_id.clone());
+            Record::Head(Head { tenant_id, acl_id, version, hash, genesis: hash, effective_at_ms })
+        };
+        let freeze = Freeze { tenant_id: tenant_id.clone(), number: 3, span_ms: 400 };
+        let mut state = State::default();
+        for (at_ms, record) in [
+            (1_000, Record::Elapsed(10)),
+            (1_000, head(1, 1_000)),
+            (1_000, Record::Elapsed(20)),
+            (2_000, head(2, 2_500)),
+            (2_000, Record::Elapsed(30)),
+            (2_000, Record::Approved([8; 32])),
+            (2_000, Record::Elapsed(40)),
+            (2_100, Record::Freeze(freeze)),
+            (2_100, Record::Elapsed(50)),
+            (2_100, Record::Event(declined(4))),
+            (2_100, Record::Elapsed(300)),
+        ] {
+            state.apply(at_ms, record);
+        }
+        let mut again = State::default();
+        for (at_ms, record) in state.to_records(2_100) {
+            again.apply(at_ms, record);
+        }
+        for state in [&mut state, &mut again] {
+            assert_eq!((state.highest_ms, state.elapsed_ms), (2_100, 300));
+            assert_eq!(state.sessions[&[4; 16]].admitted, Moment { at_ms: 2_100, elapsed_ms: 50 });
+            assert_eq!(state.approvals[&[8; 32]], Moment { at_ms: 2_000, elapsed_ms: 30 });
+            // 140 of its 400 have been seen to pass, whatever the wall clock says; then the other one counts.
+            for (now_ms, left_ms) in [(2_100, 400), (2_300, 200), (2_400, 140), (9_000, 140)] {
+                assert_eq!(state.frozen("t", now_ms), Frozen { number: 3, left_ms }, "{now_ms}");
+            }
+            assert_eq!(state.frozen("u", 2_100), Frozen { number: 0, left_ms: 0 });
+            let in_force = |state: &State, now_ms| state.in_force("t", "l", now_ms).map(|head| head.version);
+            assert_eq!(in_force(state, 9_000), Some(1), "500 were to pass, and 280 have");
+            state.elapsed_ms = 520;
+            assert_eq!([in_force(state, 2_499), in_force(state, 2_500)], [Some(1), Some(2)]);
+            state.elapsed_ms = 440;
+            assert_eq!([2_499, 2_500].map(|now_ms| state.frozen("t", now_ms).left_ms), [1, 0]);
+        }
+    }
+
+    #[test]
     fn what_lists_decided_is_rewritten_too() {
         let head = |version: u8, effective_at_ms| {
             let (tenant_id, acl_id) = ("t".to_owned(), "l".to_owned());
@@ -618,6 +721,7 @@ mod tests {
                 recipient: recipient.clone(),
             }),
             Record::Delivered(Delivered { session_id, output_sha256: [6; 32], recipient, items: 1 }),
+            Record::Elapsed(100),
         ]
         .into_iter()
         .enumerate()
@@ -630,12 +734,15 @@ mod tests {
         }
         for state in [&state, &again] {
             assert_eq!((state.packages["t"].len(), state.releases.len()), (1, 0), "counted by itself");
-            assert_eq!(state.heads("t", "l").iter().map(|head| head.version).collect::<Vec<_>>(), [2, 3]);
+            assert_eq!(
+                state.heads("t", "l").iter().map(|(head, _)| head.version).collect::<Vec<_>>(),
+                [2, 3]
+            );
             let in_force = |now_ms| state.in_force("t", "l", now_ms).map(|head| (head.version, head.genesis));
             assert_eq!([1, 2, 89].map(in_force), [None, Some((2, [1; 32])), Some((2, [1; 32]))]);
             assert_eq!(in_force(90), Some((3, [1; 32])));
             assert_eq!(state.guarded[&5].acl_id, "l");
-            assert_eq!(state.approvals[&[44; 32]], 4, "the first counts");
+            assert_eq!(state.approvals[&[44; 32]].at_ms, 4, "the first counts");
         }
         let forgotten = again.to_records(SESSION_LIFE_MS + DAY_MS + 5);
         assert!(!forgotten.iter().any(|(_, record)| matches!(record, Record::Approved(_))));

@@ -7,6 +7,8 @@
 
 #[path = "attacks/evidence.rs"]
 mod evidence;
+#[path = "attacks/freezes.rs"]
+mod freezes;
 #[path = "attacks/items.rs"]
 mod items;
 #[path = "attacks/policies.rs"]
@@ -515,7 +517,9 @@ impl World {
 #[test]
 fn no_script_gets_plaintext() {
     let mut world = World::new();
-    let scripts = [SCRIPTS, evidence::SCRIPTS, items::SCRIPTS, policies::SCRIPTS, reviews::SCRIPTS].concat();
+    let scripts =
+        [SCRIPTS, evidence::SCRIPTS, freezes::SCRIPTS, items::SCRIPTS, policies::SCRIPTS, reviews::SCRIPTS]
+            .concat();
     for (name, script) in &scripts {
         println!("attack: {name}");
         script(&mut world);

@@ -1,43 +1,15 @@
-//! Windows and budgets of the real process, whose wall clock is moved.
+//! Windows and budgets of the real process, whose clocks are moved.
 
 mod rig;
-
-use std::process::Command;
 
 use boundary::Env;
 use boundary::approval::{AclDocument, Decision, Review, Roster, TenantPolicy};
 use boundary::message::{CheckItem, Generate, Hello, Judge, KeyType, Refusal, Reply, Request};
 use boundary::policy;
 use rig::control::*;
+use rig::machine::*;
 use rig::policy_of::*;
 use rig::*;
-
-/// Starts enclaves on one state directory at different times.
-struct Machine {
-    folder: Folder,
-    shim: String,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let folder = Folder::new();
-        let shim = folder.path("clock.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock.c");
-        run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]));
-        Self { shim: shim.display().to_string(), folder }
-    }
-
-    fn start(&self, ahead_s: i64) -> Enclave {
-        self.start_with(ahead_s, &[])
-    }
-
-    fn start_with(&self, ahead_s: i64, extra: &[&str]) -> Enclave {
-        let preload = format!("LD_PRELOAD={}", self.shim);
-        let wrapper = vec!["env".into(), preload, format!("CLOCK_AHEAD_S={ahead_s}")];
-        let extra = extra.iter().map(|&word| word.to_owned()).collect();
-        Enclave::start(&self.folder, &Settings { extra, wrapper, ..Settings::default() })
-    }
-}
 
 #[test]
 fn the_window_closes_and_stays_closed() {

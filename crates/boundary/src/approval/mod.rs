@@ -122,7 +122,8 @@ pub fn short_code(hash: &[u8; 32]) -> String {
     format!("{head}-{tail}")
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether this may name something.
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.contains('\0')
 }
 

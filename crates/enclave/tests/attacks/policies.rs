@@ -10,13 +10,13 @@ use rig::policy_of::*;
 use super::*;
 
 impl World {
-    fn house(&mut self, alter: impl FnOnce(&mut TenantPolicy)) -> (House, UserKey) {
+    pub fn house(&mut self, alter: impl FnOnce(&mut TenantPolicy)) -> (House, UserKey) {
         let tenant = fresh("house");
         (House::new(&mut self.client, &tenant, alter), new_key(&mut self.client, &tenant, USER))
     }
 
     /// A release as an honest server would bring it.
-    fn case_under(&mut self, house: &House, key: &UserKey) -> Case {
+    pub fn case_under(&mut self, house: &House, key: &UserKey) -> Case {
         let mut case = self.case_of(&house.tenant, USER, key);
         house.bring(&mut case.bundle);
         case
