@@ -15,6 +15,9 @@ pub const THRESHOLD_MIN: u32 = 2;
 /// How long shares are waited for, milliseconds: what was given by then is forgotten, and all begin anew.
 pub const ATTEMPT_MS: i64 = 15 * 60 * 1_000;
 
+/// The most items that are sealed anew at once.
+pub const RESEAL_ITEMS_MAX: usize = 256;
+
 /// What stands in front of a share that was an OpenPGP message, in its plaintext; hexadecimal follows.
 pub const SHARE_PREFIX: &str = "holdfast-share:";
 
@@ -39,6 +42,10 @@ wire_enum! {
         2 = Rekey(Plan),
         /// To show that they are there: those of a rekey, which so takes effect, else those in force.
         3 = Verify,
+        /// To make another root key, of the next epoch, and its shares.
+        4 = Renew(Plan),
+        /// To forget the root key of the epoch before the one in force, whose number this is.
+        5 = Retire(u32),
     }
 }
 
@@ -127,10 +134,32 @@ wire_struct! {
         pub expires_at_ms: i64,
     }
 
+    /// Whose seals open. Each root key begins an epoch, numbered from 1.
+    pub struct Epochs {
+        /// The one that seals.
+        pub current: u32,
+        /// The one before, as long as it is not retired.
+        pub former: Option<u32>,
+    }
+
+    /// Seal anew: keys, tickets, admissions, records, as the enclave gave them.
+    pub struct Reseal {
+        /// Up to [`RESEAL_ITEMS_MAX`]; none only asks for the epochs.
+        pub items: Vec<Vec<u8>>,
+    }
+
+    /// They are sealed in the epoch in force.
+    pub struct Resealed {
+        /// Which that is.
+        pub epochs: Epochs,
+        /// One for each item, in order; the same where it was sealed so already, none where no seal of it holds.
+        pub items: Vec<Option<Vec<u8>>>,
+    }
+
     /// How things stand with the root key.
     pub struct Standing {
-        /// Whether the enclave is open.
-        pub is_open: bool,
+        /// The enclave is open, in these epochs; none: it is sealed.
+        pub open: Option<Epochs>,
         /// The shares in force; none: there is no root key yet, or it lies on the disk.
         pub current: Option<Ceremony>,
         /// Shares that were made and not yet shown.

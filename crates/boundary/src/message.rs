@@ -5,7 +5,7 @@
 //! believes it only if its own seal holds.
 
 use crate::Env;
-use crate::ceremony::{Begun, Dealt, Give, Given, Plan, Purpose, Standing};
+use crate::ceremony::{Begun, Dealt, Give, Given, Plan, Purpose, Reseal, Resealed, Standing};
 use crate::checkpoint::{Cosign, Cosigned};
 use crate::freeze::{Freeze, Frozen, Thaw};
 use crate::wire::{wire_enum, wire_struct};
@@ -108,6 +108,8 @@ wire_enum! {
         38 = Freeze(Freeze),
         /// Let it leave again before that time is over.
         39 = Thaw(Thaw),
+        /// Seal anew, in the epoch that is in force, what was sealed in the one before; else nothing of it changes.
+        35 = Reseal(Reseal),
     }
 }
 
@@ -167,6 +169,8 @@ wire_enum! {
         40 = Cosigned(Cosigned),
         /// To `Freeze` and `Thaw`.
         38 = Frozen(Frozen),
+        /// To `Reseal`.
+        35 = Resealed(Resealed),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }
@@ -229,6 +233,8 @@ wire_enum! {
         37 = Forked(u64),
         /// The tenant is frozen: nothing leaves of it for so many seconds more.
         35 = Frozen(u32),
+        /// Sealed in an epoch whose root key was retired: nothing here opens it any more.
+        34 = EpochRetired,
     }
 }
 

@@ -90,6 +90,13 @@ pub const BUCKET_SILENCE_MAX: Duration = Duration::from_secs(15);
 /// a database came back older than its files.
 pub const ORPHAN_AGE: Duration = Duration::from_hours(7 * 24);
 
+/// How long after a new root key was first seen seals of the one before may still be on their way into the database:
+/// more than any call and any job takes.
+pub const RESEAL_SETTLE: Duration = Duration::from_mins(10);
+
+/// How often all seals are gone through again, as long as the former root key is not retired.
+pub const RESEAL_AGAIN: Duration = Duration::from_mins(1);
+
 /// How often is looked for such files.
 pub const ORPHAN_SWEEP_EVERY: Duration = Duration::from_hours(6);
 

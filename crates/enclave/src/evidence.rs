@@ -27,6 +27,7 @@ const SIGNATURES_MAX: usize = 8;
 const SECRET_BYTES_MIN: usize = 16;
 
 /// A provider, as configured.
+#[derive(Clone)]
 pub struct Provider {
     /// What requests call it.
     pub name: String,
@@ -162,7 +163,7 @@ fn keep(
         }
         let earlier = turn.state().sessions.get(&session_id).and_then(|session| session.admission.clone());
         let reviewed = match &earlier {
-            Some(bytes) if known.is_none() => match Admission::believe(&enclave.keyring, bytes)?.outcome {
+            Some(bytes) if known.is_none() => match Admission::logged(&enclave.keyring, bytes)?.outcome {
                 Outcome::ToReview => true,
                 Outcome::IdentityDiffers => reported == Some(Outcome::Declined),
                 Outcome::Approved | Outcome::Declined => false,
@@ -196,7 +197,7 @@ fn keep(
         Ok(admission)
     })?;
     let kept = kept.filter(|_| reported == Some(Outcome::Approved));
-    let first = kept.as_deref().map(|bytes| Admission::believe(&enclave.keyring, bytes)).transpose()?;
+    let first = kept.as_deref().map(|bytes| Admission::logged(&enclave.keyring, bytes)).transpose()?;
     let outcome = first.as_ref().map(|first| first.outcome);
     Ok(Admitted {
         event_id: event.id,
@@ -205,7 +206,9 @@ fn keep(
         verification_id: first.as_ref().map_or(event.inquiry, |first| first.verification_id.clone()),
         identity_differs: outcome == Some(Outcome::IdentityDiffers),
         declined_often: outcome == Some(Outcome::ToReview),
-        admission: kept.filter(|_| matches!(outcome, Some(Outcome::Approved | Outcome::IdentityDiffers))),
+        admission: first
+            .filter(|first| matches!(first.outcome, Outcome::Approved | Outcome::IdentityDiffers))
+            .map(|first| first.issue(&enclave.keyring)),
     })
 }
 

@@ -33,10 +33,11 @@ pub fn judge(enclave: &Enclave, request: &Judge) -> Result<Judged, Refusal> {
         let session = state.sessions.get(&ticket.session_id);
         let sealed = session.and_then(|session| session.admission.clone());
         let sealed = sealed.ok_or_else(|| failed("4 session has no verdict"))?;
-        let held = Admission::believe(&enclave.keyring, &sealed)?;
+        let held = Admission::logged(&enclave.keyring, &sealed)?;
         if state.events.get(&hash) == Some(&ticket.session_id) {
             // It was decided so, and the answer was lost.
-            return Ok(Judged { identity_mismatch: review.identity_mismatch, admission: Some(sealed) });
+            let admission = Some(held.issue(&enclave.keyring));
+            return Ok(Judged { identity_mismatch: review.identity_mismatch, admission });
         }
         let in_review = matches!(held.outcome, Outcome::ToReview | Outcome::IdentityDiffers);
         must(in_review && now_ms <= ticket.opened_at_ms + SESSION_LIFE_MS, "4 session is not in review")?;

@@ -6,7 +6,7 @@
 //! The server on the other side of the socket is not believed. A request is answered on what the enclave sealed
 //! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
 //! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
-//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`cosign`], [`record`], and below them [`state`] and [`log`], [`seal`], [`root`],
+//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`cosign`], [`record`], [`reseal`], and below them [`state`] and [`log`], [`seal`], [`root`],
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`vault`] and [`shamir`] bring the
 //! root key in when it lies with holders of shares. [`ceremony`] is the same program on a
 //! machine without a network.
@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use boundary::Env;
 use boundary::message::KeyType;
@@ -50,6 +49,7 @@ mod policy;
 mod prove;
 mod record;
 mod release;
+mod reseal;
 mod reset;
 mod rewrap;
 mod root;
@@ -178,7 +178,7 @@ fn root_on_disk(options: &Options, env: Env) -> io::Result<bool> {
 
 /// A sandbox makes its own keys at its first start; production's are made on purpose, once.
 fn prepare(dir: &Path, env: Env) -> io::Result<()> {
-    match (root::exists(dir), env) {
+    match (dir.join(root::SIGNING_FILE).exists(), env) {
         (true, _) => Ok(()),
         (false, Env::Sandbox) => root::init(dir, env),
         (false, Env::Production) => {
@@ -215,7 +215,7 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     if !RETAIL_WINDOW_RANGE_S.contains(&retail_window_s) {
         return Err(io::Error::other(format!("--retail-window-s is not within {RETAIL_WINDOW_RANGE_S:?}")));
     }
-    let mut providers = providers(options, env)?;
+    let providers = providers(options, env)?;
     let mut offline_keys = Vec::new();
     for path in options.all("--offline-key") {
         let key = digest::unhex(std::fs::read_to_string(path)?.trim()).filter(|key| key.len() == 32);
@@ -226,27 +226,25 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let on_disk = root_on_disk(options, env)?;
     match on_disk {
         true => prepare(dir, env)?,
-        false if root::is_on_disk(dir) => return Err(io::Error::other(NO_ROOT)),
+        false if dir.join(root::ROOT_FILE).exists() => return Err(io::Error::other(NO_ROOT)),
         false => root::make_directory(dir)?,
     }
     let _directory = guard::lock_directory(dir)?;
     let state = dir.to_owned();
-    let opener = move |root| {
+    let is_old = Arc::default();
+    let opener = move |root: &_| {
         let root::Opened { keyring, assignment, receipt } = root::open_with(&state, env, root)?;
-        let ledger = log::Ledger::open(&state, keyring.log_key())?;
-        for (tenant_id, generation) in ledger.generations() {
-            keyring.set_generation(&tenant_id, generation);
-        }
+        let ledger = log::Ledger::open(&state, &keyring)?;
         let generator = generate::Generator::start()?;
         Ok(service::Enclave {
-            keyring,
+            keyring: keyring.in_generations(ledger.generations()),
             assignment,
             receipt,
-            providers: std::mem::take(&mut providers),
-            offline_keys: std::mem::take(&mut offline_keys),
+            providers: providers.clone(),
+            offline_keys: offline_keys.clone(),
             recovery_limits,
             retail_window_s,
-            is_old: AtomicBool::new(false),
+            is_old: Arc::clone(&is_old),
             give_up_to,
             ledger,
             generator,
@@ -255,7 +253,7 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     };
     let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env), Box::new(opener)));
     if on_disk {
-        gate.unlock(root::read_root(dir)?)?;
+        gate.unlock(&root::read_root(dir)?)?;
     }
     let listener = guard::listen(Path::new(options.one("--socket")?), peer)?;
     if options.end_with_stdin {

@@ -22,7 +22,7 @@ use rustix::io::Errno;
 
 use crate::clock::{ELAPSED_STEP_MS, TICK, wall_ms};
 use crate::digest::{equal, random};
-use crate::root::{decrypt, encrypt, replace};
+use crate::root::{Keyring, decrypt, encrypt, replace};
 use crate::secret::SymmetricKey;
 use crate::state::{Life, Record, State};
 
@@ -117,6 +117,7 @@ struct Core {
     busy: HashMap<Vec<u8>, usize>,
     /// When this process began to look at the time, and how much had been seen to pass before.
     begun: (Instant, i64),
+    is_closed: bool,
 }
 
 /// The state and its log.
@@ -210,13 +211,19 @@ impl Drop for Busy<'_> {
 }
 
 impl Ledger {
-    /// Reads the log, or begins one, and starts the thread that writes it.
-    pub fn open(dir: &Path, key: SymmetricKey) -> io::Result<Arc<Self>> {
+    /// Reads the log, or begins one, and starts the thread that writes it. One of the epoch before is sealed anew.
+    pub fn open(dir: &Path, keyring: &Keyring) -> io::Result<Arc<Self>> {
         let path = dir.join(FILE);
         if !path.exists() {
             replace(dir, FILE, &header(1))?;
         }
-        let (mut state, mut chain, mut file_bytes) = read(&path, key)?;
+        let found = read(&path, keyring.log_key()).or_else(|error| {
+            let former = keyring.former.as_ref().ok_or(error)?;
+            let (state, chain, _) = read(&path, former.log_key())?;
+            // Rewritten, whatever its size.
+            Ok::<_, io::Error>((state, Chain { key: keyring.log_key(), ..chain }, u64::MAX))
+        });
+        let (mut state, mut chain, mut file_bytes) = found?;
         if file_bytes > REWRITE_BYTES {
             file_bytes = rewrite(dir, &mut state, &mut chain)?;
         }
@@ -233,6 +240,7 @@ impl Ledger {
             file_bytes,
             reserved_bytes: file_bytes,
             busy: HashMap::new(),
+            is_closed: false,
         };
         let ledger =
             Arc::new(Self { core: Mutex::new(core), file, written: Condvar::new(), idle: Condvar::new() });
@@ -305,14 +313,25 @@ impl Ledger {
         Busy { ledger: self, name }
     }
 
+    /// Ends the thread that writes, when nobody decides anything any more.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.idle.notify_all();
+    }
+
     /// Writes and syncs what is pending, one batch after another. Any failure ends the process before anyone
     /// is answered.
-    fn write(&self) -> ! {
+    fn write(&self) {
         loop {
             let mut core = self.lock();
             while core.pending.is_empty() {
+                if core.is_closed {
+                    return;
+                }
                 core = self.idle.wait_timeout(core, TICK).unwrap_or_else(PoisonError::into_inner).0;
-                let _ = Turn { core: &mut core, file: &self.file, now_ms: 0 }.look(ELAPSED_STEP_MS);
+                if !core.is_closed {
+                    let _ = Turn { core: &mut core, file: &self.file, now_ms: 0 }.look(ELAPSED_STEP_MS);
+                }
             }
             let batch = std::mem::take(&mut core.pending);
             let sequence = core.chain.sequence;
@@ -372,12 +391,12 @@ mod tests {
     use super::*;
     use crate::state::CheckFailed;
 
+    fn ring() -> Keyring {
+        Keyring::for_test(boundary::Env::Production)
+    }
+
     fn key() -> SymmetricKey {
-        SymmetricKey::filled(|out| {
-            *out = [9; 32];
-            Ok::<(), ()>(())
-        })
-        .unwrap()
+        ring().log_key()
     }
 
     /// A folder with a log of these records, each synced on its own; also where each record ends.
@@ -385,7 +404,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("hf-log-{}-{name}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let _ = fs::remove_file(dir.join(FILE));
-        let ledger = Ledger::open(&dir, key()).unwrap();
+        let ledger = Ledger::open(&dir, &ring()).unwrap();
         let mut ends = Vec::new();
         for serial in 0..records {
             ledger.decide(|turn| turn.record(Record::Bound(serial))).unwrap();
@@ -413,7 +432,7 @@ mod tests {
             }
         }
         fs::write(dir.join(FILE), &bytes[..ends[2] - 1]).unwrap();
-        let ledger = Ledger::open(&dir, key()).unwrap();
+        let ledger = Ledger::open(&dir, &ring()).unwrap();
         assert_eq!(ledger.end().1, 1 + 2 + 1, "and a life's beginning before and after");
         ledger.decide(|turn| turn.record(Record::Bound(2))).unwrap();
         assert_eq!(bound_after(&dir, &fs::read(dir.join(FILE)).unwrap()).unwrap(), 3);
@@ -452,7 +471,7 @@ mod tests {
         fs::write(dir.join(FILE), &bytes).unwrap();
         let (mut state, mut chain, _) = read(&dir.join(FILE), key()).unwrap();
         rewrite(&dir, &mut state, &mut chain).unwrap();
-        let ledger = Ledger::open(&dir, key()).unwrap();
+        let ledger = Ledger::open(&dir, &ring()).unwrap();
         assert!(ledger.end().1 > 3);
         let failed = CheckFailed { key_id: "k".into(), credential: [0; 32] };
         ledger.decide(|turn| turn.record(Record::CheckFailed(failed))).unwrap();
@@ -489,7 +508,7 @@ mod tests {
     #[test]
     fn without_space_nothing_is_decided() {
         let (dir, ..) = folder("space", 0);
-        let ledger = Ledger::open(&dir, key()).unwrap();
+        let ledger = Ledger::open(&dir, &ring()).unwrap();
         let mut core = ledger.lock();
         // Space cannot be taken through a descriptor that may only read.
         let file = File::open(dir.join(FILE)).unwrap();
@@ -507,7 +526,7 @@ mod tests {
         let (dir, ..) = folder("serials", 0);
         let mut last = None;
         for _ in 0..3 {
-            let ledger = Ledger::open(&dir, key()).unwrap();
+            let ledger = Ledger::open(&dir, &ring()).unwrap();
             for count in [1, 1, 300, 1] {
                 let first = ledger.decide(|turn| turn.serials(count)).unwrap();
                 assert!(last.is_none_or(|last| first > last));

@@ -14,6 +14,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
 };
+use boundary::ceremony::Epochs;
+use boundary::message::Refusal;
 use boundary::wire::Wire;
 use boundary::{Env, wire_struct};
 use zeroize::Zeroizing;
@@ -22,8 +24,12 @@ use crate::clock::wall_ms;
 use crate::digest::{base64url, random, sha256};
 use crate::secret::SymmetricKey;
 
-const ROOT_FILE: &str = "root.key";
-const SIGNING_FILE: &str = "signing.keys";
+/// The root key, where it lies on the disk.
+pub const ROOT_FILE: &str = "root.key";
+/// What lies under the root key: there is none without it.
+pub const SIGNING_FILE: &str = "signing.keys";
+/// The same under the root key of the next epoch, until the shares of that key are in force.
+const NEXT_FILE: &str = "signing.keys.next";
 const OFFLINE_FILE: &str = "offline.key";
 
 /// SP 800-108 counter mode with HMAC-SHA256; the fixed input is label, zero, the length-prefixed context, and
@@ -73,6 +79,8 @@ fn cipher(key: &SymmetricKey) -> LessSafeKey {
 pub struct Keyring {
     /// The one environment this enclave serves.
     pub env: Env,
+    /// How many root keys there have been.
+    pub epoch: u32,
     root: SymmetricKey,
     /// Makes session tickets.
     pub ticket: hmac::Key,
@@ -82,36 +90,56 @@ pub struct Keyring {
     pub record: hmac::Key,
     /// Makes marks of the log.
     pub mark: hmac::Key,
-    /// Hides identities.
+    /// Hides identities; of the first root key, since those that the log knows are compared with in any epoch.
     pub identity: hmac::Key,
     /// Of tenants that were reset.
     generations: RwLock<HashMap<String, u32>>,
+    /// What is derived from the root key of the epoch before, until that is retired.
+    pub former: Option<Box<Self>>,
 }
+
+/// The epoch of the first root key.
+pub const FIRST_EPOCH: u32 = 1;
 
 /// The generation of a tenant that was never reset.
 pub const FIRST_GENERATION: u32 = 1;
 
 impl Keyring {
-    fn new(env: Env, root: SymmetricKey) -> Self {
-        let key = |label: &str| derive(&root, label, &[env.as_str().as_bytes()]);
+    fn new(env: Env, root: &SymmetricKey) -> Self {
+        let key = |label: &str| derive(root, label, &[env.as_str().as_bytes()]);
         let mac = |label: &str| hmac::Key::new(hmac::HMAC_SHA256, key(label).expose());
         Self {
             env,
+            epoch: FIRST_EPOCH,
             ticket: mac("ticket"),
             admission: mac("admission"),
             record: mac("record"),
             mark: mac("mark"),
             identity: mac("identity"),
             generations: RwLock::default(),
-            root,
+            former: None,
+            root: SymmetricKey::copied(root.expose()),
         }
     }
 
-    /// The key that encrypts data keys of a tenant in its generation; the pool's own has an empty name.
-    pub fn sealing(&self, tenant_id: &str) -> SymmetricKey {
+    /// Those of every epoch whose seals open, the one in force first.
+    pub fn epochs(&self) -> impl Iterator<Item = &Self> {
+        [Some(self), self.former.as_deref()].into_iter().flatten()
+    }
+
+    /// The numbers of these epochs.
+    pub fn numbers(&self) -> Epochs {
+        Epochs { current: self.epoch, former: self.former.as_ref().map(|former| former.epoch) }
+    }
+
+    /// The key that encrypts data keys of a tenant in its generation, in an epoch; the pool's own has an empty name.
+    pub fn sealing(&self, epoch: u32, tenant_id: &str) -> Result<SymmetricKey, Refusal> {
+        let missing = if epoch < self.epoch { Refusal::EpochRetired } else { Refusal::SealBroken };
+        let ring = self.epochs().find(|ring| ring.epoch == epoch).ok_or(missing)?;
         let generation = self.generation(tenant_id).to_be_bytes();
+        // Each epoch has a root key of its own: its number adds nothing here, and stays what it was.
         let context = [b"epoch 1", self.env.as_str().as_bytes(), tenant_id.as_bytes(), &generation];
-        derive(&self.root, "seal", &context)
+        Ok(derive(&ring.root, "seal", &context))
     }
 
     /// How often the tenant began, counted from one: what was made in another generation is not believed.
@@ -120,7 +148,12 @@ impl Keyring {
         generations.get(tenant_id).copied().unwrap_or(FIRST_GENERATION)
     }
 
-    /// Takes note of a reset that the log knows.
+    /// With the resets that the log knows.
+    pub fn in_generations(self, generations: HashMap<String, u32>) -> Self {
+        Self { generations: RwLock::new(generations), ..self }
+    }
+
+    /// Takes note of a reset.
     pub fn set_generation(&self, tenant_id: &str, generation: u32) {
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         generations.insert(tenant_id.to_owned(), generation);
@@ -146,6 +179,18 @@ wire_struct! {
         pub valid_from_ms: i64,
         /// The pair.
         pub pkcs8: Vec<u8>,
+    }
+
+    /// What lies under a root key; under the first one once lay the signing keys alone.
+    pub struct Kept {
+        /// For statements, and for records.
+        pub keys: Vec<StoredKey>,
+        /// The root key's epoch.
+        pub epoch: u32,
+        /// The secret behind [`Keyring::identity`].
+        pub identity: [u8; 32],
+        /// The root key of the epoch before, until that is retired.
+        pub former: Option<[u8; 32]>,
     }
 }
 
@@ -209,14 +254,14 @@ pub struct Opened {
 /// that was cut short goes on with the root key it left, which has sealed nothing yet.
 pub fn init(dir: &Path, env: Env) -> io::Result<()> {
     make_directory(dir)?;
-    if exists(dir) {
+    if dir.join(SIGNING_FILE).exists() {
         return Err(io::Error::other("the state directory is initialised already"));
     }
     if !dir.join(ROOT_FILE).exists() {
         let root: Zeroizing<[u8; 32]> = Zeroizing::new(random());
         write_new(dir, ROOT_FILE, root.as_slice())?;
     }
-    found(dir, env, read_root(dir)?)
+    found(dir, env, &read_root(dir)?)
 }
 
 /// Makes a state directory where there is none.
@@ -225,7 +270,7 @@ pub fn make_directory(dir: &Path) -> io::Result<()> {
 }
 
 /// Makes signing keys and seals them under a root key, in the place of those of a root key that was never used.
-pub fn found(dir: &Path, env: Env, root: SymmetricKey) -> io::Result<()> {
+pub fn found(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<()> {
     let keyring = Keyring::new(env, root);
     let mut keys = Vec::new();
     for purpose in ["assignment-sig", "receipt-sig"] {
@@ -233,23 +278,13 @@ pub fn found(dir: &Path, env: Env, root: SymmetricKey) -> io::Result<()> {
         let pkcs8 = pair.to_pkcs8v1().map_err(io::Error::other)?.as_ref().to_vec();
         keys.push(StoredKey { purpose: purpose.into(), valid_from_ms: wall_ms(), pkcs8 });
     }
-    let plain = Zeroizing::new(keys.to_bytes());
-    replace(dir, SIGNING_FILE, &encrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &plain))
+    let identity = *keyring.own("identity").expose();
+    keep(dir, SIGNING_FILE, &keyring, &Kept { keys, epoch: FIRST_EPOCH, identity, former: None })
 }
 
-/// Whether something may have been sealed under the root key.
-pub fn was_opened(dir: &Path) -> bool {
-    dir.join(crate::log::FILE).exists()
-}
-
-/// Whether the root key lies on the disk.
-pub fn is_on_disk(dir: &Path) -> bool {
-    dir.join(ROOT_FILE).exists()
-}
-
-/// Whether [`init`] has run to its end here.
-pub fn exists(dir: &Path) -> bool {
-    dir.join(SIGNING_FILE).exists()
+fn keep(dir: &Path, name: &str, keyring: &Keyring, kept: &Kept) -> io::Result<()> {
+    let plain = Zeroizing::new(kept.to_bytes());
+    replace(dir, name, &encrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &plain))
 }
 
 /// Reads the root key from the disk.
@@ -264,18 +299,43 @@ pub fn read_root(dir: &Path) -> io::Result<SymmetricKey> {
 
 /// Reads the root key and opens the signing keys.
 pub fn open(dir: &Path, env: Env) -> io::Result<Opened> {
-    open_with(dir, env, read_root(dir)?)
+    open_with(dir, env, &read_root(dir)?)
 }
 
-/// Opens the signing keys with a root key; it is the right one if this succeeds.
-pub fn open_with(dir: &Path, env: Env, root: SymmetricKey) -> io::Result<Opened> {
-    let keyring = Keyring::new(env, root);
-    let sealed = std::fs::read(dir.join(SIGNING_FILE))?;
-    let plain = decrypt(&keyring.own("signing-keys"), b"signing-keys/v1", &sealed).ok_or_else(|| {
+/// What lies under a root key, which is the right one if this succeeds, and what is derived of both; also whether it is
+/// that of the next epoch.
+pub fn read_kept(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<(Keyring, Kept, bool)> {
+    let mut keyring = Keyring::new(env, root);
+    let key = keyring.own("signing-keys");
+    let opened = |name| decrypt(&key, b"signing-keys/v1", &std::fs::read(dir.join(name)).ok()?);
+    let (current, next) = (opened(SIGNING_FILE), opened(NEXT_FILE));
+    let is_next = current.is_none();
+    let plain = current.or(next).ok_or_else(|| {
         io::Error::other("signing.keys was not sealed by this root key for this environment")
     })?;
-    let keys = Vec::<StoredKey>::from_bytes(&plain).map_err(io::Error::other)?;
-    match keys.as_slice() {
+    let first =
+        |keys| Kept { keys, epoch: FIRST_EPOCH, identity: *keyring.own("identity").expose(), former: None };
+    let kept = Kept::from_bytes(&plain)
+        .or_else(|_| Wire::from_bytes(&plain).map(first))
+        .map_err(io::Error::other)?;
+    keyring.epoch = kept.epoch;
+    keyring.identity = hmac::Key::new(hmac::HMAC_SHA256, &kept.identity);
+    keyring.former = kept.former.as_ref().map(|root| {
+        let former = Keyring::new(env, &SymmetricKey::copied(root));
+        Box::new(Keyring { epoch: kept.epoch - 1, ..former })
+    });
+    Ok((keyring, kept, is_next))
+}
+
+/// Opens what lies under a root key whose shares are in force: that of the next epoch takes the place of the one before,
+/// which alone opens nothing from then on.
+pub fn open_with(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<Opened> {
+    let (keyring, kept, is_next) = read_kept(dir, env, root)?;
+    if is_next {
+        std::fs::rename(dir.join(NEXT_FILE), dir.join(SIGNING_FILE))?;
+        File::open(dir)?.sync_all()?;
+    }
+    match kept.keys.as_slice() {
         [assignment, receipt] => Ok(Opened {
             assignment: SigningPair::read(assignment)?,
             receipt: SigningPair::read(receipt)?,
@@ -283,6 +343,20 @@ pub fn open_with(dir: &Path, env: Env, root: SymmetricKey) -> io::Result<Opened>
         }),
         _ => Err(io::Error::other("signing.keys does not hold two keys")),
     }
+}
+
+/// Seals under the next root key what lies under this one, and this one itself: nothing is lost when the next takes its
+/// place, nor when it never does.
+pub fn renew(dir: &Path, env: Env, root: &SymmetricKey, next: &SymmetricKey) -> io::Result<()> {
+    let (_, kept, _) = read_kept(dir, env, root)?;
+    let kept = Kept { epoch: kept.epoch + 1, former: Some(*root.expose()), ..kept };
+    keep(dir, NEXT_FILE, &Keyring::new(env, next), &kept)
+}
+
+/// Forgets the root key of the epoch before.
+pub fn retire(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<()> {
+    let (keyring, kept, _) = read_kept(dir, env, root)?;
+    keep(dir, SIGNING_FILE, &keyring, &Kept { former: None, ..kept })
 }
 
 /// The offline enclave's Ed25519 key, made at its first use.
@@ -323,10 +397,28 @@ pub fn replace(dir: &Path, name: &str, content: &[u8]) -> io::Result<()> {
 impl Keyring {
     /// A keyring for tests.
     pub fn for_test(env: Env) -> Self {
-        let root = SymmetricKey::filled(|out| {
-            *out = [7; 32];
-            Ok::<(), ()>(())
-        });
-        Self::new(env, root.unwrap())
+        Self::new(env, &SymmetricKey::copied(&[7; 32]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lay_under_the_first_root_key_alone_opens_as_the_first_epoch() {
+        let dir = std::env::temp_dir().join(format!("hf-root-{}", std::process::id()));
+        make_directory(&dir).unwrap();
+        let root = SymmetricKey::copied(&[5; 32]);
+        found(&dir, Env::Production, &root).unwrap();
+        let (ring, kept, _) = read_kept(&dir, Env::Production, &root).unwrap();
+        let alone = encrypt(&ring.own("signing-keys"), b"signing-keys/v1", &kept.keys.to_bytes());
+        replace(&dir, SIGNING_FILE, &alone).unwrap();
+        let (again, as_read, is_next) = read_kept(&dir, Env::Production, &root).unwrap();
+        assert!(as_read.to_bytes() == kept.to_bytes() && !is_next);
+        assert_eq!(again.numbers(), Epochs { current: 1, former: None });
+        let identity = |ring: &Keyring| hmac::sign(&ring.identity, b"same").as_ref().to_vec();
+        assert_eq!(identity(&again), identity(&Keyring::new(Env::Production, &root)));
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -11,7 +11,8 @@ use boundary::{Env, wire_enum, wire_struct};
 use zeroize::Zeroizing;
 
 use crate::digest::sha256;
-use crate::root::{Keyring, decrypt, derive, encrypt};
+use crate::root::{FIRST_EPOCH, Keyring, decrypt, derive, encrypt};
+use crate::secret::SymmetricKey;
 
 /// A key that replaced none, and any key in the pool.
 const FORMAT: [u8; 4] = *b"HFK1";
@@ -19,6 +20,8 @@ const FORMAT: [u8; 4] = *b"HFK1";
 const HEIR_FORMAT: [u8; 4] = *b"HFK2";
 /// AES-256-GCM under SP 800-108 counter mode HMAC-SHA256.
 const SUITE: u32 = 1;
+/// Above so many bits of the suite stands how many epochs were before the one of this seal.
+const EPOCH_SHIFT: u32 = 16;
 
 wire_enum! {
     /// Where the private half lives.
@@ -57,7 +60,7 @@ wire_struct! {
     pub struct SealedKey {
         /// See [`FORMAT`] and [`HEIR_FORMAT`].
         pub format: [u8; 4],
-        /// See [`SUITE`].
+        /// See [`SUITE`] and [`EPOCH_SHIFT`].
         pub suite: u32,
         /// The environment.
         pub env: Env,
@@ -114,9 +117,13 @@ impl SealedKey {
         out
     }
 
-    fn data_key(&self, keyring: &Keyring) -> crate::secret::SymmetricKey {
-        let sealing = keyring.sealing(&self.facts.tenant_id);
-        derive(&sealing, "data", &[self.facts.key_id.as_bytes(), &self.shard_index.to_be_bytes()])
+    fn epoch(&self) -> u32 {
+        (self.suite >> EPOCH_SHIFT) + FIRST_EPOCH
+    }
+
+    fn data_key(&self, keyring: &Keyring) -> Result<SymmetricKey, Refusal> {
+        let sealing = keyring.sealing(self.epoch(), &self.facts.tenant_id)?;
+        Ok(derive(&sealing, "data", &[self.facts.key_id.as_bytes(), &self.shard_index.to_be_bytes()]))
     }
 }
 
@@ -134,14 +141,15 @@ pub fn seal_heir(
 ) -> Vec<u8> {
     let mut sealed = SealedKey {
         format: if predecessor.is_some() { HEIR_FORMAT } else { FORMAT },
-        suite: SUITE,
+        suite: (keyring.epoch - FIRST_EPOCH) << EPOCH_SHIFT | SUITE,
         env: keyring.env,
         shard_index: 0,
         threshold: 1,
         facts,
         body: Vec::new(),
     };
-    sealed.body = encrypt(&sealed.data_key(keyring), &sealed.aad(predecessor), private_half);
+    let data_key = sealed.data_key(keyring).expect("it is sealed in the epoch of the keyring");
+    sealed.body = encrypt(&data_key, &sealed.aad(predecessor), private_half);
     let mut out = sealed.to_bytes();
     if let Some(predecessor) = predecessor {
         predecessor.put(&mut out);
@@ -167,7 +175,7 @@ pub fn open_heir(keyring: &Keyring, bytes: &[u8]) -> Result<Opened, Refusal> {
         _ => return Err(Refusal::SealBroken),
     };
     let ours = rest.is_empty()
-        && sealed.suite == SUITE
+        && sealed.suite % (1 << EPOCH_SHIFT) == SUITE
         && sealed.env == keyring.env
         && sealed.shard_index == 0
         && sealed.threshold == 1;
@@ -175,8 +183,16 @@ pub fn open_heir(keyring: &Keyring, bytes: &[u8]) -> Result<Opened, Refusal> {
         return Err(Refusal::SealBroken);
     }
     let aad = sealed.aad(predecessor.as_ref());
-    let private_half = decrypt(&sealed.data_key(keyring), &aad, &sealed.body).ok_or(Refusal::SealBroken)?;
+    let private_half = decrypt(&sealed.data_key(keyring)?, &aad, &sealed.body).ok_or(Refusal::SealBroken)?;
     Ok((sealed.facts, predecessor, private_half))
+}
+
+/// The same key, sealed in the epoch in force; as it is, where it is so already.
+pub fn reseal(keyring: &Keyring, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let (facts, predecessor, private_half) = open_heir(keyring, bytes)?;
+    let is_current = SealedKey::take(&mut &*bytes).is_ok_and(|sealed| sealed.epoch() == keyring.epoch);
+    let anew = seal_heir(keyring, facts, predecessor.as_ref(), &private_half);
+    Ok(if is_current { bytes.to_vec() } else { anew })
 }
 
 #[cfg(test)]

@@ -17,6 +17,11 @@ impl SymmetricKey {
         Ok(key)
     }
 
+    /// A copy.
+    pub fn copied(bytes: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*bytes))
+    }
+
     /// The key's bytes, for a primitive.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::secret::SymmetricKey;
 use crate::vault::Vault;
 use crate::{
     amend, assign, attach, ballot, check, cosign, evidence, freeze, guard, judge, mark, openpgp, package,
-    prove, release, reset, rewrap, session,
+    prove, release, reseal, reset, rewrap, session,
 };
 
 /// Connections at once; one more is closed at once.
@@ -52,7 +52,7 @@ pub struct Enclave {
     /// The record up to which the operator gives up what an older copy of the log lacks.
     pub give_up_to: Option<u64>,
     /// Somebody remembers more than the log has: nothing is answered any more.
-    pub is_old: AtomicBool,
+    pub is_old: Arc<AtomicBool>,
     /// What is remembered.
     pub ledger: Arc<Ledger>,
     /// Makes pool keys.
@@ -62,34 +62,37 @@ pub struct Enclave {
 }
 
 /// What makes an enclave of a root key.
-pub type Opener = Box<dyn FnMut(SymmetricKey) -> io::Result<Enclave> + Send>;
+pub type Opener = Box<dyn Fn(&SymmetricKey) -> io::Result<Enclave> + Send + Sync>;
 
 /// The way in: before the root key is here, nobody is answered but the holders of its shares.
 pub struct Gate {
     env: Env,
     vault: Vault,
-    open: OnceLock<Enclave>,
-    opener: Mutex<Opener>,
+    open: RwLock<Option<Enclave>>,
+    opener: Opener,
 }
 
 impl Gate {
     /// A closed gate.
     pub fn new(env: Env, vault: Vault, opener: Opener) -> Self {
-        Self { env, vault, open: OnceLock::new(), opener: Mutex::new(opener) }
+        Self { env, vault, open: RwLock::default(), opener }
     }
 
-    /// Opens it, for as long as the process lives.
-    pub fn unlock(&self, root: SymmetricKey) -> io::Result<()> {
-        let mut opener = self.opener.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.open.get().is_none() {
-            // Nobody else sets it: that takes the opener.
-            let _ = self.open.set(opener(root)?);
-        }
+    /// Opens it, for as long as the process lives; an open one goes over to this root key between two answers, and is
+    /// sealed where it cannot.
+    pub fn unlock(&self, root: &SymmetricKey) -> io::Result<()> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.take().iter().for_each(|enclave| enclave.ledger.close());
+        *open = Some((self.opener)(root)?);
         Ok(())
     }
 
+    fn enclave(&self) -> RwLockReadGuard<'_, Option<Enclave>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn answer(&self, request: &Request) -> Result<Reply, Refusal> {
-        let is_open = self.open.get().is_some();
+        let open = || self.enclave().as_ref().map(|enclave| enclave.keyring.numbers());
         Ok(match request {
             Request::Hello(hello) | Request::Collect(hello) | Request::Stand(hello)
                 if hello.env != self.env =>
@@ -97,12 +100,12 @@ impl Gate {
                 note("hello", "caller is configured for another environment");
                 return Err(Refusal::Malformed);
             }
-            Request::Found(plan) => Reply::Dealt(self.vault.found(plan, is_open)?),
-            Request::Begin(purpose) => Reply::Begun(self.vault.begin(purpose, is_open)?),
+            Request::Found(plan) => Reply::Dealt(self.vault.found(plan, open().is_some())?),
+            Request::Begin(purpose) => Reply::Begun(self.vault.begin(purpose, open)?),
             Request::Give(share) => Reply::Given(self.vault.give(share, |root| self.unlock(root))?),
             Request::Collect(_) => Reply::Dealt(self.vault.collect()?),
-            Request::Stand(_) => Reply::Stands(self.vault.stand(is_open)?),
-            _ => dispatch(self.open.get().ok_or(Refusal::Sealed)?, request)?,
+            Request::Stand(_) => Reply::Stands(self.vault.stand(open())?),
+            _ => dispatch(self.enclave().as_ref().ok_or(Refusal::Sealed)?, request)?,
         })
     }
 }
@@ -233,6 +236,7 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Judge(request) => Reply::Judged(judge::judge(enclave, request)?),
         Request::Freeze(request) => Reply::Frozen(freeze::freeze(enclave, request)?),
         Request::Thaw(request) => Reply::Frozen(freeze::thaw(enclave, request)?),
+        Request::Reseal(request) => Reply::Resealed(reseal::reseal(enclave, request)?),
         // Answered at the gate.
         Request::Found(_)
         | Request::Begin(_)

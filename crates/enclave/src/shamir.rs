@@ -27,12 +27,7 @@ pub fn combine(shares: &[(u8, &Value)]) -> Option<SymmetricKey> {
     };
     let read: Vec<Share> = shares.iter().map(read).collect::<Option<_>>()?;
     let key = Zeroizing::new(Sharks(u8::try_from(read.len()).ok()?).recover(&read).ok()?);
-    SymmetricKey::filled(|out| {
-        let fits = key.len() == out.len();
-        out.iter_mut().zip(key.iter()).for_each(|(to, from)| *to = *from);
-        fits.then_some(()).ok_or(())
-    })
-    .ok()
+    Some(SymmetricKey::copied(key.as_slice().try_into().ok()?))
 }
 
 #[cfg(test)]

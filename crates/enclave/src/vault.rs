@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use boundary::Env;
 use boundary::ceremony::{
-    ATTEMPT_MS, Attempt, Begun, Ceremony, Dealt, Give, Given, HOLDERS_MAX, Holder, Plan, Purpose, Running,
-    SHARE_PREFIX, Share, Standing, THRESHOLD_MIN, attempt_preimage, share_preimage,
+    ATTEMPT_MS, Attempt, Begun, Ceremony, Dealt, Epochs, Give, Given, HOLDERS_MAX, Holder, Plan, Purpose,
+    Running, SHARE_PREFIX, Share, Standing, THRESHOLD_MIN, attempt_preimage, share_preimage,
 };
 use boundary::message::{KeyType, Refusal};
 use boundary::wire::Wire;
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::clock::wall_ms;
 use crate::digest::{equal, hex, random, sha256};
 use crate::generate::{self, RsaKey};
+use crate::log;
 use crate::root::{self, replace};
 use crate::secret::{Plaintext, SymmetricKey};
 use crate::service::note;
@@ -106,14 +107,14 @@ impl Vault {
     /// could read are no loss yet.
     pub fn found(&self, plan: &Plan, is_open: bool) -> Result<Dealt, Refusal> {
         let mut desk = self.desk();
-        if is_open || root::was_opened(&self.dir) {
+        if is_open || self.dir.join(log::FILE).exists() {
             return Err(Refusal::NotNow);
         }
         *desk = None;
         let root = fresh()?;
         let (ceremony, dealt) = self.deal(plan, &root)?;
         self.keep(&[&ceremony])?;
-        root::found(&self.dir, self.env, root).map_err(unavailable)?;
+        root::found(&self.dir, self.env, &root).map_err(unavailable)?;
         Ok(dealt)
     }
 
@@ -159,17 +160,32 @@ impl Vault {
         Ok((ceremony, dealt))
     }
 
+    /// Makes shares that are in force when they have been shown, beside those that are.
+    fn deal_next(&self, current: &Ceremony, plan: &Plan, root: &SymmetricKey) -> Result<Dealt, Refusal> {
+        let (next, dealt) = self.deal(plan, root)?;
+        self.keep(&[current, &next])?;
+        Ok(dealt)
+    }
+
     /// Begins to take shares, or says how those are taken that are taken already.
-    pub fn begin(&self, purpose: &Purpose, is_open: bool) -> Result<Begun, Refusal> {
+    pub fn begin(&self, purpose: &Purpose, open: impl Fn() -> Option<Epochs>) -> Result<Begun, Refusal> {
         let mut desk = self.desk();
-        if is_open == (*purpose == Purpose::Unseal) {
+        // Asked while nobody gives: what is begun now, no other attempt makes untrue.
+        let fits = match (purpose, open()) {
+            (Purpose::Unseal, open) => open.is_none(),
+            // Of two epochs the former is retired first, or what it sealed would be lost.
+            (Purpose::Renew(_), Some(epochs)) => epochs.former.is_none(),
+            (Purpose::Retire(epoch), Some(epochs)) => epochs.former == Some(*epoch),
+            (_, open) => open.is_some(),
+        };
+        if !fits {
             return Err(Refusal::NotNow);
         }
         if let Some(desk) = desk.as_ref().filter(|desk| desk.purpose == *purpose && desk.dealt.is_none()) {
             return Ok(desk.begun.clone());
         }
         let ceremony_id = asked(&self.ceremonies()?, purpose).ok_or(Refusal::NotNow)?.ceremony_id;
-        if let Purpose::Rekey(plan) = purpose {
+        if let Purpose::Rekey(plan) | Purpose::Renew(plan) = purpose {
             // Tried with nothing at stake: who cannot receive is told of before anybody gives a share.
             self.deal(plan, &fresh()?)?;
         }
@@ -192,7 +208,7 @@ impl Vault {
     pub fn give(
         &self,
         request: &Give,
-        unlock: impl FnOnce(SymmetricKey) -> io::Result<()>,
+        unlock: impl FnOnce(&SymmetricKey) -> io::Result<()>,
     ) -> Result<Given, Refusal> {
         let mut slot = self.desk();
         let desk = slot.as_mut().filter(|desk| desk.dealt.is_none()).ok_or(Refusal::NoAttempt)?;
@@ -205,23 +221,31 @@ impl Vault {
         if done {
             let shares: Vec<(u8, &Value)> = desk.shares.iter().map(|(at, value)| (*at, value)).collect();
             let root = combine(&shares).ok_or(Refusal::WrongShare)?;
-            match &desk.purpose {
-                Purpose::Unseal => {
-                    unlock(root).map_err(unavailable)?;
-                    *slot = None;
-                }
-                Purpose::Rekey(plan) => {
-                    let (next, dealt) = self.deal(plan, &root)?;
-                    self.keep(&[ceremony, &next])?;
-                    desk.dealt = Some(dealt);
-                    desk.shares.clear();
+            let (dir, env) = (&self.dir, self.env);
+            let (dealt, goes_over) = match &desk.purpose {
+                Purpose::Unseal => (None, true),
+                Purpose::Rekey(plan) => (Some(self.deal_next(ceremony, plan, &root)?), false),
+                Purpose::Renew(plan) => {
+                    let next = fresh()?;
+                    root::renew(dir, env, &root, &next).map_err(unavailable)?;
+                    (Some(self.deal_next(ceremony, plan, &next)?), false)
                 }
                 Purpose::Verify => {
-                    root::open_with(&self.dir, self.env, root).map_err(unavailable)?;
+                    let (.., is_next) = root::read_kept(dir, env, &root).map_err(unavailable)?;
                     self.keep(&[ceremony])?;
-                    *slot = None;
+                    (None, is_next)
                 }
+                Purpose::Retire(_) => {
+                    root::retire(dir, env, &root).map_err(unavailable)?;
+                    (None, true)
+                }
+            };
+            if goes_over {
+                unlock(&root).map_err(unavailable)?;
             }
+            desk.shares.clear();
+            desk.dealt = dealt;
+            slot.take_if(|desk| desk.dealt.is_none());
         }
         Ok(Given { given, threshold: ceremony.threshold, done })
     }
@@ -235,14 +259,14 @@ impl Vault {
     }
 
     /// How things stand.
-    pub fn stand(&self, is_open: bool) -> Result<Standing, Refusal> {
+    pub fn stand(&self, open: Option<Epochs>) -> Result<Standing, Refusal> {
         let attempt = self.desk().as_ref().map(|desk| Running {
             purpose: desk.purpose.clone(),
             given: u32::try_from(desk.shares.len()).unwrap_or(u32::MAX),
             expires_at_ms: desk.expires_at_ms,
         });
         let mut ceremonies = self.ceremonies()?.into_iter();
-        Ok(Standing { is_open, current: ceremonies.next(), pending: ceremonies.next(), attempt })
+        Ok(Standing { open, current: ceremonies.next(), pending: ceremonies.next(), attempt })
     }
 }
 
@@ -271,9 +295,7 @@ pub fn public_half(identity: &Ed25519KeyPair) -> [u8; 32] {
 
 /// What a share has of an identity.
 fn short(identity: &[u8; 32]) -> [u8; 16] {
-    let mut out = [0; 16];
-    out.copy_from_slice(&sha256(identity)[..16]);
-    out
+    sha256(identity)[..16].try_into().expect("a digest has 32 bytes")
 }
 
 #[cfg(test)]
@@ -288,19 +310,19 @@ mod tests {
         let key = generate::make(KeyType::Rsa4096).unwrap().public_key;
         let plan = Plan { threshold: 2, holders: vec![Holder::Rsa(key); 2] };
         vault.found(&plan, false).unwrap();
-        let first = vault.begin(&Purpose::Unseal, false).unwrap();
-        assert_eq!(vault.begin(&Purpose::Unseal, false), Ok(first.clone()));
+        let first = vault.begin(&Purpose::Unseal, || None).unwrap();
+        assert_eq!(vault.begin(&Purpose::Unseal, || None), Ok(first.clone()));
         // A minute from each end it still runs.
         for (left_ms, runs) in
             [(60_000, true), (ATTEMPT_MS - 60_000, true), (0, false), (2 * ATTEMPT_MS, false)]
         {
-            vault.begin(&Purpose::Unseal, false).unwrap();
+            vault.begin(&Purpose::Unseal, || None).unwrap();
             vault.desk.lock().unwrap().as_mut().unwrap().expires_at_ms = wall_ms() + left_ms;
-            assert_eq!(vault.stand(false).unwrap().attempt.is_some(), runs, "{left_ms}");
+            assert_eq!(vault.stand(None).unwrap().attempt.is_some(), runs, "{left_ms}");
             let given = vault.give(&Give { ciphertext: vec![1; 512] }, |_| Ok(())).unwrap_err();
             assert_eq!(given, if runs { Refusal::WrongShare } else { Refusal::NoAttempt }, "{left_ms}");
         }
-        assert_ne!(vault.begin(&Purpose::Unseal, false), Ok(first), "another key");
+        assert_ne!(vault.begin(&Purpose::Unseal, || None), Ok(first), "another key");
         fs::remove_dir_all(dir).unwrap();
     }
 }

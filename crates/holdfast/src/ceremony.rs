@@ -1,5 +1,6 @@
 //! `holdfast ceremony`: the root key of a production enclave, split among people, and how they bring it back.
 
+mod retire;
 mod tell;
 
 use std::fs;
@@ -94,15 +95,29 @@ pub enum What {
         /// How many shares are known to be lost.
         #[arg(long, value_name = "N", default_value_t = 0)]
         lost: u32,
+        /// The new shares are of a new root key, of the next epoch, and not of the same one.
+        #[arg(long)]
+        new_root: bool,
     },
-    /// Gives a share, to agree to the rekey that is asked for.
+    /// Asks the holders to have the root key of the epoch before forgotten, when nothing is sealed under it any more, and
+    /// waits until enough of them have agreed.
+    Retire {
+        #[command(flatten)]
+        at: At,
+        /// The number of that epoch.
+        #[arg(long, value_name = "N")]
+        epoch: u32,
+        #[command(flatten)]
+        service: retire::Service,
+    },
+    /// Gives a share, to agree to what is asked for by its code.
     Approve {
         #[command(flatten)]
         at: At,
         /// The decrypted share; `-` reads it from standard input.
         #[arg(long, value_name = "FILE")]
         share: PathBuf,
-        /// The code of the plan that you were told; another plan is not agreed to.
+        /// The code that you were told; nothing else is agreed to.
         #[arg(long, value_name = "ABCD-EFGH")]
         code: String,
     },
@@ -129,7 +144,7 @@ pub enum What {
         /// The decrypted share; `-` reads it from standard input.
         #[arg(long, value_name = "FILE")]
         share: PathBuf,
-        /// Where a rekey is asked for: the code of its plan.
+        /// Where a rekey or a retirement is asked for: its code.
         #[arg(long, value_name = "ABCD-EFGH")]
         code: Option<String>,
         /// Where the answer goes; what is there already stays.
@@ -147,6 +162,9 @@ pub enum What {
     Status {
         #[command(flatten)]
         at: At,
+        /// The service's settings: says also how far it has come with what is to be sealed anew.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -178,7 +196,10 @@ fn act(page: Page, what: What) -> Result<(), Failure> {
     match what {
         What::Init { at, among } => init(page, &at.into(), &among),
         What::Unseal { at, share } => give_for(page, &at.into(), &Purpose::Unseal, &share),
-        What::Rekey { at, among, lost } => rekey(page, &at.into(), &among, lost),
+        What::Rekey { at, among, lost, new_root } => {
+            rekey(page, &at.into(), &among, lost, if new_root { Purpose::Renew } else { Purpose::Rekey })
+        }
+        What::Retire { at, epoch, service } => retire::retire(page, &at.into(), epoch, &service),
         What::Approve { at, share, code } => {
             let door = Door::from(at);
             let purpose = running(&door)?;
@@ -206,9 +227,9 @@ fn act(page: Page, what: What) -> Result<(), Failure> {
             tell::given(page, &given.doing(|| "the share was not taken")?);
             Ok(())
         }
-        What::Status { at } => {
+        What::Status { at, config } => {
             tell::standing(page, &Door::from(at).stand().doing(|| "cannot tell how things stand")?);
-            Ok(())
+            config.map_or(Ok(()), |config| retire::progress(page, &config))
         }
     }
 }
@@ -218,23 +239,28 @@ fn running(door: &Door) -> Result<Purpose, Failure> {
     let standing = door.stand().doing(|| "cannot tell how things stand")?;
     match standing.attempt {
         Some(attempt) => Ok(attempt.purpose),
-        None if !standing.is_open => Ok(Purpose::Unseal),
+        None if standing.open.is_none() => Ok(Purpose::Unseal),
         None => Err(Failure::new("the enclave is open, and nobody asks for shares")),
     }
 }
 
 fn check_code(purpose: &Purpose, code: Option<&str>) -> Result<(), Failure> {
-    match purpose {
-        Purpose::Rekey(_) if code.is_some_and(|code| code.eq_ignore_ascii_case(&code_of(purpose))) => Ok(()),
-        Purpose::Rekey(_) => {
-            let code = code_of(purpose);
-            Err(Failure::new(format!(
-                "a rekey with the code {code} is asked for; compare it with whoever asks, and say --code {code} if it is the same"
-            )))
+    let deed = match purpose {
+        Purpose::Rekey(_) => "a rekey",
+        Purpose::Renew(_) => "a new root key",
+        Purpose::Retire(_) => "that the root key of the epoch before is forgotten",
+        Purpose::Unseal | Purpose::Verify if code.is_some() => {
+            return Err(Failure::new("no rekey is asked for: your share was not given"));
         }
-        _ if code.is_some() => Err(Failure::new("no rekey is asked for: your share was not given")),
-        _ => Ok(()),
+        Purpose::Unseal | Purpose::Verify => return Ok(()),
+    };
+    let right = code_of(purpose);
+    if code.is_some_and(|code| code.eq_ignore_ascii_case(&right)) {
+        return Ok(());
     }
+    Err(Failure::new(format!(
+        "{deed} with the code {right} is asked for; compare it with whoever asks, and say --code {right} if it is the same"
+    )))
 }
 
 fn give_for(page: Page, door: &Door, purpose: &Purpose, share: &Path) -> Result<(), Failure> {
@@ -294,14 +320,20 @@ fn init(page: Page, door: &Door, among: &Among) -> Result<(), Failure> {
     Ok(())
 }
 
-fn rekey(page: Page, door: &Door, among: &Among, lost: u32) -> Result<(), Failure> {
+fn rekey(
+    page: Page,
+    door: &Door,
+    among: &Among,
+    lost: u32,
+    deed: fn(Plan) -> Purpose,
+) -> Result<(), Failure> {
     const NOT_MADE: &str = "no new shares were made";
     let current = door.stand().doing(|| NOT_MADE)?.current;
     let current =
         current.ok_or_else(|| Failure::new("the enclave's root key is not with holders of shares"))?;
     check_lost(&current, lost)?;
     let printer = PrinterKey::generate().doing(|| NOT_MADE)?;
-    let purpose = Purpose::Rekey(plan_of(among, &printer)?);
+    let purpose = deed(plan_of(among, &printer)?);
     door.begin(purpose.clone()).doing(|| NOT_MADE)?;
     tell::purpose(page, &purpose);
     page.prose("", "Each holder of an old share now runs `holdfast ceremony approve` with this code.");

@@ -8,10 +8,12 @@ mod rig {
     pub mod hex;
     pub mod holders;
     pub mod house;
+    pub mod rows;
     pub mod search;
     pub mod stock;
 }
 mod shares {
+    pub mod epochs;
     pub mod rekey;
 }
 

@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use serde::Serialize;
 use store::audit::AuditEntry;
 use store::seal::ServerKeys;
-use store::{Db, StoreError, credentials, meta, tenants};
+use store::{Db, StoreError, credentials, meta, reseals, tenants};
 
 use crate::app::{App, Parts};
 use crate::config::Settings;
@@ -41,6 +41,19 @@ pub struct Tenant {
     pub kind: String,
     /// When it was made, RFC 3339.
     pub created_at: String,
+}
+
+/// How far it has come that what the enclave sealed is sealed anew.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reseal {
+    /// The epoch of the root key that is sealed into.
+    pub epoch: i64,
+    /// What was sealed anew so far.
+    pub moved: i64,
+    /// Seals that did not hold, and were left.
+    pub broken: i64,
+    /// When a whole pass had found nothing left to move, RFC 3339; none: there may be something.
+    pub finished_at: Option<String>,
 }
 
 /// An invitation, as it is shown once.
@@ -244,6 +257,17 @@ impl Admin {
             })?),
         };
         Ok(remake_key_shares(&self.0, wish, self.0.clock.now(), tell).await?)
+    }
+
+    /// How far the service has come in the latest epoch; none: there was one root key only.
+    pub async fn find_reseal(&self) -> Result<Option<Reseal>, AdminError> {
+        let found = self.0.db.read("find_reseal", reseals::find_latest).await?;
+        Ok(found.map(|found| Reseal {
+            epoch: found.epoch,
+            moved: found.moved,
+            broken: found.broken,
+            finished_at: found.finished_at.map(Timestamp::rfc3339),
+        }))
     }
 
     /// Closes the database.

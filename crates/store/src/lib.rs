@@ -57,6 +57,7 @@ pub mod pool;
 pub mod provider_events;
 pub mod recoveries;
 pub mod recovery_links;
+pub mod reseals;
 pub mod reset;
 pub mod reviews;
 pub mod rosters;

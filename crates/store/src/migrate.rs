@@ -36,6 +36,7 @@ migrations! {
     13 "signed_records" "0013_signed_records.sql",
     14 "reviews" "0014_reviews.sql",
     16 "key_shares" "0016_key_shares.sql",
+    19 "reseals" "0019_reseals.sql",
 }
 
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";

@@ -131,7 +131,7 @@ fn wrap(token: &Token, share: &Path, out: &Path) -> Result<(), Failure> {
 /// Gives the shares, if the enclave is sealed and asks for them.
 fn give(door: &Door, place: &Place, wrapped: &[PathBuf]) -> Result<(), Failure> {
     let standing = door.stand()?;
-    if standing.is_open || standing.current.is_none() {
+    if standing.open.is_some() || standing.current.is_none() {
         return Ok(());
     }
     let token = Token::open(place)?;

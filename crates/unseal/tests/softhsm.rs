@@ -73,7 +73,7 @@ impl Place {
     }
 
     fn is_open(&self) -> bool {
-        self.door().stand().expect("a standing").is_open
+        self.door().stand().expect("a standing").open.is_some()
     }
 
     fn wait(&self, what: &str, is_there: impl Fn() -> bool) {

@@ -21,6 +21,7 @@ use boundary::token::{Ticket, digest_preimage, user_tag_preimage};
 use boundary::wire::{Wire, frame, unframe};
 
 pub mod control;
+pub mod keeper;
 pub mod machine;
 pub mod policy_of;
 

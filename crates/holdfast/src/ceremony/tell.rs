@@ -1,6 +1,6 @@
 //! How a ceremony is told to people and to programs.
 
-use holder::{Ceremony, Given, Purpose, Standing, Wire as _, paper};
+use holder::{Ceremony, Epochs, Given, Purpose, Standing, Wire as _, paper};
 use serde_json::{Value, json};
 
 use crate::page::Page;
@@ -17,14 +17,24 @@ pub fn purpose(page: Page, purpose: &Purpose) {
     match purpose {
         Purpose::Unseal => page.line("Shares are asked for, to open the enclave."),
         Purpose::Verify => page.line("Shares are asked for, to see that they are there."),
-        Purpose::Rekey(plan) => {
+        Purpose::Rekey(plan) | Purpose::Renew(plan) => {
+            let is_new = matches!(purpose, Purpose::Renew(_));
             let (count, code) = (plan.holders.len(), code_of(purpose));
+            let root = if is_new { "a new root key and " } else { "" };
             page.line(&format!(
-                "Shares are asked for, to make {count} new ones of which {} open.",
+                "Shares are asked for, to make {root}{count} new ones of which {} open.",
                 plan.threshold
             ));
             page.line(&format!("Code: {}", page.bold(&code)));
-            page.event("rekey-asked", json!({ "code": code, "threshold": plan.threshold, "shares": count }));
+            let asked =
+                json!({ "code": code, "threshold": plan.threshold, "shares": count, "new_root": is_new });
+            page.event("rekey-asked", asked);
+        }
+        Purpose::Retire(epoch) => {
+            let code = code_of(purpose);
+            page.line(&format!("Shares are asked for, to forget the root key of epoch {epoch} for good."));
+            page.line(&format!("Code: {}", page.bold(&code)));
+            page.event("retirement-asked", json!({ "code": code, "epoch": epoch }));
         }
     }
 }
@@ -43,12 +53,18 @@ pub fn given(page: Page, given: &Given) {
 /// Says how things stand.
 pub fn standing(page: Page, standing: &Standing) {
     let state = match standing {
-        Standing { is_open: true, current: None, .. } => "open; the root key lies on the disk",
-        Standing { is_open: true, .. } => "open",
+        Standing { open: Some(_), current: None, .. } => "open; the root key lies on the disk",
+        Standing { open: Some(_), .. } => "open",
         Standing { current: None, .. } => "there is no root key yet: holdfast ceremony init",
         _ => "sealed",
     };
     page.line(&format!("The enclave: {state}"));
+    if let Some(Epochs { current, former }) = &standing.open {
+        let former = former.as_ref().map_or_else(String::new, |former| {
+            format!("; what epoch {former} sealed is read still, and its root key kept")
+        });
+        page.line(&format!("Epoch {current} of the root key{former}"));
+    }
     for (name, ceremony) in [("In force", &standing.current), ("To be shown", &standing.pending)] {
         let Some(ceremony) = ceremony else { continue };
         let (count, made) = (ceremony.holders.len(), client::vote::utc(ceremony.made_at_ms));
@@ -80,12 +96,16 @@ fn standing_as_json(standing: &Standing) -> Value {
             Purpose::Unseal => "unseal",
             Purpose::Rekey(_) => "rekey",
             Purpose::Verify => "verify",
+            Purpose::Renew(_) => "new-root",
+            Purpose::Retire(_) => "retire",
         };
         let expires_at = client::vote::utc(attempt.expires_at_ms);
         json!({ "purpose": purpose, "given": attempt.given, "expires_at": expires_at })
     });
     json!({
-        "open": standing.is_open,
+        "open": standing.open.is_some(),
+        "epoch": standing.open.as_ref().map(|epochs| epochs.current),
+        "former_epoch": standing.open.as_ref().and_then(|epochs| epochs.former),
         "current": standing.current.as_ref().map(ceremony),
         "pending": standing.pending.as_ref().map(ceremony),
         "attempt": attempt,

@@ -105,11 +105,20 @@ impl House {
     }
 
     pub fn client(&self) -> Client {
+        self.client_of(&self.api_key())
+    }
+
+    /// Of a tenant that is made for it.
+    pub fn api_key(&self) -> String {
         let tenant = self.admin(&["tenant", "create", "--name", "a", "--kind", "retail"]);
         let id = tenant["id"].as_str().expect("an id");
         let made = ["credential", "create", "--tenant", id, "--name", "k", "--scopes", "retail"];
-        let key = self.admin(&made)["api_key"].as_str().expect("a key").to_owned();
-        Client::new(&format!("http://{}", self.address), &key).expect("a client")
+        self.admin(&made)["api_key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Where the server listens now.
+    pub fn client_of(&self, api_key: &str) -> Client {
+        Client::new(&format!("http://{}", self.address), api_key).expect("a client")
     }
 
     fn admin(&self, words: &[&str]) -> Value {

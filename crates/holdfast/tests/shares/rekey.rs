@@ -9,12 +9,21 @@ use crate::rig::group::{PROGRAM, wait_for};
 use crate::rig::holders::{Person, ceremony, told};
 use crate::rig::house::{House, PATIENCE, five, read_shares, words};
 
-/// Begins a rekey among these people in a terminal of its own, where it waits for the holders, and returns its code:
-/// another one than that of what was asked before.
+/// Begins a rekey among these people.
 fn begin(house: &House, people: &[Person], out: &Path, before: Option<&str>) -> (Child, String) {
+    let more = ["--threshold", "2", "--out", out.to_str().expect("text")];
+    ask(house, &words("rekey", people, &more), before)
+}
+
+/// Asks for something in a terminal of its own, where it waits for the holders, and returns its code: another one than
+/// that of what was asked before.
+pub fn ask(house: &House, words: &[&str], before: Option<&str>) -> (Child, String) {
     let mut command = Command::new(PROGRAM);
-    let more = ["--threshold", "2", "--out", out.to_str().expect("text"), "--env", "sandbox", "--socket"];
-    command.args(["ceremony", "--json"]).args(words("rekey", people, &more)).arg(house.socket());
+    command
+        .args(["ceremony", "--json"])
+        .args(words)
+        .args(["--env", "sandbox", "--socket"])
+        .arg(house.socket());
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.expect("the program starts");
     let code = wait_for("a plan", PATIENCE, || {
@@ -25,15 +34,15 @@ fn begin(house: &House, people: &[Person], out: &Path, before: Option<&str>) -> 
     (child, code)
 }
 
-fn approve(house: &House, share: &[u8], code: &str) -> Result<Value, String> {
+pub fn approve(house: &House, share: &[u8], code: &str) -> Result<Value, String> {
     ceremony(&["approve", "--share", "-", "--code", code], &house.socket(), share)
 }
 
-fn verify(house: &House, share: &[u8]) -> Result<Value, String> {
+pub fn verify(house: &House, share: &[u8]) -> Result<Value, String> {
     ceremony(&["verify", "--share", "-"], &house.socket(), share)
 }
 
-fn open(house: &mut House, shares: &[Vec<u8>]) {
+pub fn open(house: &mut House, shares: &[Vec<u8>]) {
     house.start_enclave();
     for share in shares {
         house.unseal(share).expect("taken");

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use boundary::ceremony::{Reseal, Resealed};
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
     HasReset, Hello, Inspect, Judge, Judged, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove,
@@ -115,6 +116,8 @@ impl Enclave {
         succeed: Succeed => Bound(Bound);
         /// Items, encrypted anew to the key that replaces theirs.
         rewrap: Rewrap => Rewrapped(Rewrapped);
+        /// Seals of the epoch before, in the one in force.
+        reseal: Reseal => Resealed(Resealed);
         /// The enclave's own log of a session.
         recall: Recall => Recalled(Recalled);
         /// Whether a provider signed an event.

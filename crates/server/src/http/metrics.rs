@@ -17,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use store::backlog::{self, Backlog};
+use store::reseals::{self, Reseal};
 use store::{Stats, StoreError};
 
 use crate::app::App;
@@ -41,9 +42,10 @@ pub fn router(app: &Arc<App>) -> Router {
 
 /// Everything that is known. What cannot be found out is left out, and `database_up` or `enclave_up` says why.
 async fn scrape(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let look = app.db.read("scrape", backlog::find);
+    let look = app.db.read("scrape", |rx| Ok((backlog::find(rx)?, reseals::find_latest(rx)?)));
     let look = async {
-        let looked: Result<Backlog, StoreError> = tokio::time::timeout(PROBE_DEADLINE, look).await.ok()?;
+        let looked: Result<(Backlog, Option<Reseal>), StoreError> =
+            tokio::time::timeout(PROBE_DEADLINE, look).await.ok()?;
         looked.ok()
     };
     let ask = tokio::time::timeout(PROBE_DEADLINE, app.enclave.hello(Hello { env: app.env }));
@@ -59,8 +61,9 @@ async fn scrape(State(app): State<Arc<App>>) -> impl IntoResponse {
     );
     add_stats(&mut found, app.db.stats());
     add_targets(&mut found, &app.pool_targets);
-    if let Some(backlog) = backlog {
+    if let Some((backlog, reseal)) = backlog {
         add_backlog(&mut found, &backlog, &app);
+        add_reseal(&mut found, reseal);
     }
     let mut text = String::new();
     // Writing to a String cannot fail, and what is registered here always has a text form.
@@ -84,6 +87,23 @@ fn add_targets(found: &mut Registry, targets: &[(KeyType, u64)]) {
         family.get_or_create(&kind).set(i64::try_from(*target).unwrap_or(i64::MAX));
     }
     found.register("pool_keys_target", "What the stock of unassigned keys is filled up to", family);
+}
+
+/// Nothing as long as there was one root key only.
+fn add_reseal(found: &mut Registry, reseal: Option<Reseal>) {
+    let Some(reseal) = reseal else { return };
+    for (name, help, count) in [
+        ("reseal_epoch", "The epoch of the root key that seals are moved to, or were", reseal.epoch),
+        ("reseal_moved", "Seals that were moved there", reseal.moved),
+        ("reseal_broken", "Seals that did not hold, in the last whole pass", reseal.broken),
+        (
+            "reseal_finished",
+            "Whether a whole pass found nothing left to move",
+            i64::from(reseal.finished_at.is_some()),
+        ),
+    ] {
+        found.register(name, help, ConstGauge::new(count));
+    }
 }
 
 fn add_backlog(found: &mut Registry, backlog: &Backlog, app: &App) {

@@ -42,6 +42,7 @@ pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Re
     run(&mut jobs, Job::CloseRecoveries);
     run(&mut jobs, Job::ForgetOld);
     run(&mut jobs, Job::KeepMark);
+    run(&mut jobs, Job::ResealKeys);
     run(&mut jobs, Job::PrepareRecoveries);
     run(&mut jobs, Job::ExpirePackages);
     run(&mut jobs, Job::ExpireChanges);
@@ -63,6 +64,7 @@ enum Job {
     CloseRecoveries,
     ForgetOld,
     KeepMark,
+    ResealKeys,
     PrepareRecoveries,
     ExpirePackages,
     ExpireChanges,
@@ -82,6 +84,7 @@ impl Job {
             Self::CloseRecoveries => "close_recoveries",
             Self::ForgetOld => "forget_old",
             Self::KeepMark => "keep_mark",
+            Self::ResealKeys => "reseal_keys",
             Self::PrepareRecoveries => "prepare_recoveries",
             Self::ExpirePackages => "expire_packages",
             Self::ExpireChanges => "expire_changes",
@@ -103,6 +106,7 @@ impl Job {
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),
             Self::ForgetOld => flows::forget_old(app, now).await,
             Self::KeepMark => flows::keep_mark(app, now).await.map(|()| false),
+            Self::ResealKeys => flows::reseal_keys(app, now).await,
             Self::PrepareRecoveries => {
                 flows::approvals::advance_recoveries(app, now).await.map(|count| count > 0)
             }

@@ -19,6 +19,7 @@ mod notices;
 mod people;
 mod postgres_alone;
 mod recoveries;
+mod reseals;
 mod reset;
 mod reviews;
 mod rotations;
