@@ -399,6 +399,12 @@ impl Keyring {
     pub fn for_test(env: Env) -> Self {
         Self::new(env, &SymmetricKey::copied(&[7; 32]))
     }
+
+    /// The keyring of the epoch after that one's.
+    pub fn for_test_next(env: Env) -> Self {
+        let former = Some(Box::new(Self::for_test(env)));
+        Self { epoch: FIRST_EPOCH + 1, former, ..Self::new(env, &SymmetricKey::copied(&[8; 32])) }
+    }
 }
 
 #[cfg(test)]

@@ -281,6 +281,24 @@ mod tests {
     }
 
     #[test]
+    fn sealed_anew_it_says_the_same_in_the_next_epoch() {
+        let (first, next) = (Keyring::for_test(Env::Production), Keyring::for_test_next(Env::Production));
+        let old = KeyFacts { key_id: "0190-old".into(), ..facts() }.as_predecessor();
+        let was = seal_heir(&first, facts(), Some(&old), b"private");
+        let is = reseal(&next, &was).unwrap();
+        let (found, named, private_half) = open_heir(&next, &is).unwrap();
+        assert_eq!((found, named, private_half.as_slice()), (facts(), Some(old), b"private".as_slice()));
+        assert_eq!(reseal(&next, &is), Ok(is.clone()), "as it is");
+        assert_eq!(open(&first, &is).err(), Some(Refusal::SealBroken), "of an epoch to come");
+        next.set_generation(&facts().tenant_id, 2);
+        assert!(reseal(&next, &was).is_err() && reseal(&next, &is).is_err(), "since the reset");
+        let mut alone = Keyring::for_test_next(Env::Production);
+        alone.former = None;
+        assert_eq!(open(&alone, &was).err(), Some(Refusal::EpochRetired));
+        assert!(open(&alone, &is).is_ok());
+    }
+
+    #[test]
     fn another_environment_opens_nothing() {
         let sealed = seal(&Keyring::for_test(Env::Sandbox), facts(), b"private");
         assert!(open(&Keyring::for_test(Env::Production), &sealed).is_err());

@@ -79,17 +79,21 @@ impl House {
             self.path("provider").display(),
         );
         fs::write(self.path("holdfast.toml"), settings).expect("the settings");
+        // The log goes on where a server before this one ended.
+        let log = self.path("server.log");
+        let listening = || {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            log.lines().filter(|line| line.contains("\"listening\"")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = listening().len();
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--config"]).arg(self.path("holdfast.toml")).stdin(Stdio::null());
         // As much as it can tell, so that what must not be told would be.
         command.env("RUST_LOG", "trace");
-        self.server = Some(self.group.start(&mut command, &self.path("server.log")));
+        self.server = Some(self.group.start(&mut command, &log));
         self.address = wait_for("the server", PATIENCE, || {
-            let log = fs::read_to_string(self.path("server.log")).ok()?;
-            let line: Value = log
-                .lines()
-                .filter(|line| line.contains("\"listening\""))
-                .find_map(|line| serde_json::from_str(line).ok())?;
+            let line: Value =
+                listening().iter().skip(before).find_map(|line| serde_json::from_str(line).ok())?;
             Some(line["fields"]["address"].as_str()?.to_owned())
         });
     }

@@ -106,7 +106,6 @@ async fn a_step_is_taken_once(bench: &Bench) {
         Reseal { last_id: "four".to_owned(), ..begun(3) },
         Reseal { place: 3, ..begun(3) },
         Reseal { pass_began_at: at(1), ..begun(3) },
-        Reseal { epoch: 4, ..begun(3) },
     ] {
         assert!(!set(other, next.clone()).await, "it stands elsewhere");
     }
