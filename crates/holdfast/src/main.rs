@@ -17,6 +17,7 @@ mod files;
 mod help;
 mod input;
 mod keys;
+mod migrate;
 mod page;
 mod receipt;
 mod recover;
@@ -28,6 +29,7 @@ mod traces;
 mod verify_record;
 mod vote;
 mod webhooks;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -48,6 +50,8 @@ struct Cli {
 enum Command {
     Sandbox(sandbox::Args),
     Serve(serve::Args),
+    Worker(worker::Args),
+    Migrate(migrate::Args),
     Enclave(enclave::Args),
     Admin(admin::Args),
     Audit(audit::Args),
@@ -68,6 +72,8 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Sandbox(args) => sandbox::run(&args, started),
         Command::Serve(args) => serve::run(&args),
+        Command::Worker(args) => worker::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Enclave(args) => enclave::run(args),
         Command::Admin(args) => admin::run(args),
         Command::Audit(args) => audit::run(&args),

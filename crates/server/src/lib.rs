@@ -22,5 +22,6 @@ mod rates;
 pub mod running;
 mod sandbox_people;
 mod sandbox_tenants;
+pub mod schema;
 mod turns;
 mod work;

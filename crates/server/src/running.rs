@@ -47,6 +47,18 @@ use crate::work::{self, Workers, pool_key};
 /// How often it is looked whether the database still takes writes.
 const BROKEN_LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// What a process does of the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duty {
+    /// It answers calls, and works beside them.
+    #[default]
+    Both,
+    /// It answers calls; others over the same database work.
+    Calls,
+    /// It works; others over the same database answer calls.
+    Work,
+}
+
 /// A started service. Dropping it leaves its tasks to the runtime; [`Service::stop`] ends them in order.
 pub struct Service {
     app: Arc<App>,
@@ -100,12 +112,27 @@ impl Service {
         Self::start_with(settings, Box::new(SystemClock), None).await
     }
 
+    /// The same, for a process that does a part of it.
+    pub async fn start_as(settings: Settings, duty: Duty) -> Result<Self, StartError> {
+        Box::pin(Self::start_in_full(settings, Box::new(SystemClock), None, duty)).await
+    }
+
     /// The same, by this clock (a test's, for what happens hours later), and, in a sandbox, with somebody who holds
     /// ceremonies when they are asked for at `ceremonies`.
     pub async fn start_with(
         settings: Settings,
         clock: Box<dyn Clock>,
         ceremonies: Option<CeremonyDesk>,
+    ) -> Result<Self, StartError> {
+        // On the heap: whatever starts a service would otherwise be as large as it.
+        Box::pin(Self::start_in_full(settings, clock, ceremonies, Duty::Both)).await
+    }
+
+    async fn start_in_full(
+        settings: Settings,
+        clock: Box<dyn Clock>,
+        ceremonies: Option<CeremonyDesk>,
+        duty: Duty,
     ) -> Result<Self, StartError> {
         fs::create_dir_all(&settings.data_dir).map_err(doing("making the data folder"))?;
         let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance)
@@ -124,8 +151,14 @@ impl Service {
             KeyShares::open(&settings.key_shares).map_err(doing("opening the stores of key shares"))?;
         let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
         claim_database(&db, &settings, &instance).await?;
-        let listener = TcpListener::bind(settings.listen).await.map_err(doing("listening"))?;
-        let address = listener.local_addr().map_err(doing("listening"))?;
+        let listener = match duty {
+            Duty::Both | Duty::Calls => {
+                Some(TcpListener::bind(settings.listen).await.map_err(doing("listening"))?)
+            }
+            Duty::Work => None,
+        };
+        let listens_at = listener.as_ref().map(TcpListener::local_addr).transpose();
+        let address = listens_at.map_err(doing("listening"))?.unwrap_or(settings.listen);
         let watched = listen_for_metrics(settings.metrics_listen).await?;
         let control = control_of(&settings, address)?;
         let parts = Parts {
@@ -147,9 +180,12 @@ impl Service {
             .await
             .map_err(|error| StartError::of("recalling the enclave's mark", error))?;
         let (stop, stopped) = watch::channel(false);
-        let workers = work::start(&app, settings.pool_targets, &stopped);
+        let workers = work::start(&app, settings.pool_targets, duty, &stopped);
         let doors = Doors { room: settings.limits.connections, open: app.metrics.http.connections.clone() };
-        let mut serving = vec![tokio::spawn(serve(listener, router(&app), doors, stopped.clone()))];
+        let mut serving = Vec::new();
+        if let Some(listener) = listener {
+            serving.push(tokio::spawn(serve(listener, router(&app), doors, stopped.clone())));
+        }
         let metrics_address = watched.as_ref().map(|(_, address)| *address);
         if let Some((listener, _)) = watched {
             let doors = Doors { room: SCRAPERS_MAX, open: Gauge::default() };
@@ -158,7 +194,7 @@ impl Service {
         Ok(Self { app, address, metrics_address, stop, serving, workers })
     }
 
-    /// The address it listens on, with the port that was chosen.
+    /// The address it listens on, with the port that was chosen; where it only works, the one of its settings.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

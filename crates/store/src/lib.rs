@@ -74,6 +74,7 @@ pub mod webhooks;
 
 pub use column::{Arg, Column, ToArg};
 pub use error::StoreError;
+pub use migrate::SchemaStep;
 pub use sql::{Sql, twin};
 pub use tx::{Cells, FromRow, OfTenant, Rx, Tx};
-pub use write::{Db, Engine, Settings, Stats};
+pub use write::{Db, Engine, OldSchema, Settings, Stats};

@@ -2,6 +2,15 @@
 
 use crate::StoreError;
 
+/// One step of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaStep {
+    /// Its number; later steps have greater ones.
+    pub version: i64,
+    /// What it is about.
+    pub name: &'static str,
+}
+
 struct Migration {
     version: i64,
     name: &'static str,
@@ -39,6 +48,9 @@ migrations! {
     19 "reseals" "0019_reseals.sql",
 }
 
+/// The table that says what was applied.
+const VERSIONS: &str = "schema_versions";
+
 const SQLITE_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL) STRICT";
 const POSTGRES_VERSIONS: &str =
     "CREATE TABLE IF NOT EXISTS schema_versions (version bigint NOT NULL PRIMARY KEY, name text NOT NULL)";
@@ -56,11 +68,7 @@ pub(crate) fn sqlite(connection: &mut rusqlite::Connection) -> Result<(), StoreE
     let tx =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
     tx.execute_batch(SQLITE_VERSIONS).map_err(failed)?;
-    let applied: Vec<(i64, String)> = {
-        let mut list = tx.prepare(LIST).map_err(failed)?;
-        let rows = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
-        rows.collect::<Result<_, _>>().map_err(failed)?
-    };
+    let applied = sqlite_applied(&tx).map_err(failed)?;
     for migration in missing(&applied)? {
         tx.execute_batch(migration.sqlite).map_err(failed)?;
         let args = rusqlite::params![migration.version, migration.name];
@@ -75,8 +83,7 @@ pub(crate) fn postgres(client: &mut postgres::Client) -> Result<(), StoreError> 
     let mut tx = client.transaction().map_err(failed)?;
     tx.batch_execute(POSTGRES_LOCK).map_err(failed)?;
     tx.batch_execute(POSTGRES_VERSIONS).map_err(failed)?;
-    let applied: Vec<(i64, String)> =
-        tx.query(LIST, &[]).map_err(failed)?.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let applied = postgres_applied(&mut tx).map_err(failed)?;
     for migration in missing(&applied)? {
         tx.batch_execute(migration.postgres).map_err(failed)?;
         tx.execute(
@@ -86,6 +93,49 @@ pub(crate) fn postgres(client: &mut postgres::Client) -> Result<(), StoreError> 
         .map_err(failed)?;
     }
     tx.commit().map_err(failed)
+}
+
+/// What a file lacks.
+pub(crate) fn sqlite_missing(connection: &rusqlite::Connection) -> Result<Vec<SchemaStep>, StoreError> {
+    let failed = |error: rusqlite::Error| StoreError::other("looking at the schema", error);
+    let has_any = connection.table_exists(None, VERSIONS).map_err(failed)?;
+    let applied = if has_any { sqlite_applied(connection).map_err(failed)? } else { Vec::new() };
+    Ok(steps(missing(&applied)?))
+}
+
+/// What a database lacks.
+pub(crate) fn postgres_missing(client: &mut postgres::Client) -> Result<Vec<SchemaStep>, StoreError> {
+    let failed = |error| StoreError::other("looking at the schema", error);
+    let mut tx = client.transaction().map_err(failed)?;
+    let found = tx.query_one("SELECT to_regclass($1) IS NOT NULL", &[&VERSIONS]).map_err(failed)?;
+    let applied = if found.get(0) { postgres_applied(&mut tx).map_err(failed)? } else { Vec::new() };
+    Ok(steps(missing(&applied)?))
+}
+
+/// The error of whoever may not bring a schema up to date that lacks these.
+pub(crate) fn require(missing: &[SchemaStep]) -> Result<(), StoreError> {
+    let Some(first) = missing.first() else { return Ok(()) };
+    let text = format!(
+        "its schema is older than this program: {} steps are missing, the first is {} ({}); holdfast migrate applies them",
+        missing.len(),
+        first.version,
+        first.name
+    );
+    Err(StoreError::Unfit(text))
+}
+
+fn steps(migrations: &[Migration]) -> Vec<SchemaStep> {
+    migrations.iter().map(|step| SchemaStep { version: step.version, name: step.name }).collect()
+}
+
+fn sqlite_applied(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<(i64, String)>> {
+    let mut list = connection.prepare(LIST)?;
+    let rows = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn postgres_applied(tx: &mut postgres::Transaction<'_>) -> Result<Vec<(i64, String)>, postgres::Error> {
+    Ok(tx.query(LIST, &[])?.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// What is still to be applied; an error if what was applied is not the beginning of what we know.

@@ -16,11 +16,12 @@ use postgres::{Client, NoTls, Statement};
 use crate::clock::now;
 use crate::column::Arg;
 use crate::error::{Source, StoreError};
+use crate::migrate::SchemaStep;
 use crate::queue::Queue;
 use crate::sql::Sql;
 use crate::tls::Address;
 use crate::tx::{Cells, Conn, Failed, FromRow, Row, Spoiled, Tx};
-use crate::write::{Counters, Job, Mode, Settings, spawn};
+use crate::write::{Counters, Job, Mode, OldSchema, Settings, spawn};
 
 /// The oldest server whose dialect was tried.
 const SERVER_MIN: i32 = 130_000;
@@ -43,7 +44,10 @@ pub(crate) fn start(
     let address = Arc::new(Address::read(address, settings.patience)?);
     let mut first = Connection::open(&address, settings.patience)?;
     first.check_server()?;
-    crate::migrate::postgres(&mut first.client)?;
+    match settings.old_schema {
+        OldSchema::Migrate => crate::migrate::postgres(&mut first.client)?,
+        OldSchema::Refuse => crate::migrate::require(&crate::migrate::postgres_missing(&mut first.client)?)?,
+    }
     let mut first = Some(first);
     let outage = Arc::<Mutex<Outage>>::default();
     (0..settings.threads.clamp(1, 16))
@@ -59,6 +63,13 @@ pub(crate) fn start(
             })
         })
         .collect()
+}
+
+/// What the database's schema lacks.
+pub(crate) fn list_missing(address: &str, patience: Duration) -> Result<Vec<SchemaStep>, StoreError> {
+    let mut connection = Connection::open(&Address::read(address, patience)?, patience)?;
+    connection.check_server()?;
+    crate::migrate::postgres_missing(&mut connection.client)
 }
 
 /// A thread's way to the server: a connection, or the knowledge when to try for one again.

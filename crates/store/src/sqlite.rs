@@ -15,10 +15,11 @@ use rusqlite::{Connection, ErrorCode, params_from_iter};
 use crate::clock::now;
 use crate::column::Arg;
 use crate::error::StoreError;
+use crate::migrate::SchemaStep;
 use crate::queue::Queue;
 use crate::sql::Sql;
 use crate::tx::{Cells, Conn, Failed, FromRow, Row, Spoiled, Tx};
-use crate::write::{Counters, Job, Settings, spawn};
+use crate::write::{Counters, Job, OldSchema, Settings, spawn};
 
 /// Libraries before 3.51.3 can corrupt a write-ahead log.
 const LIBRARY_MIN: i32 = 3_051_003;
@@ -40,7 +41,12 @@ pub(crate) fn start(
     if rusqlite::version_number() < LIBRARY_MIN {
         return Err(StoreError::Unfit(format!("the sqlite library {} is too old", rusqlite::version())));
     }
-    create_private(path).map_err(|error| StoreError::unavailable("opening the file", error))?;
+    match settings.old_schema {
+        OldSchema::Migrate => {
+            create_private(path).map_err(|error| StoreError::unavailable("opening the file", error))?;
+        }
+        OldSchema::Refuse => crate::migrate::require(&list_missing(path, settings.patience)?)?,
+    }
     let opening = |error| failed("opening the file", error).error;
     let mut connection = connect(path, settings.patience).map_err(opening)?;
     let mode: String =
@@ -48,7 +54,9 @@ pub(crate) fn start(
     if mode != "wal" {
         return Err(StoreError::Unfit(format!("its folder has no shared memory: journal_mode is {mode}")));
     }
-    crate::migrate::sqlite(&mut connection)?;
+    if settings.old_schema == OldSchema::Migrate {
+        crate::migrate::sqlite(&mut connection)?;
+    }
     let patience = settings.patience;
     let group = Writer { connection, queue: Arc::clone(writes), counters: Arc::clone(counters), patience };
     let mut threads = vec![spawn("store-write", move || group.serve())?];
@@ -59,6 +67,15 @@ pub(crate) fn start(
         threads.push(spawn("store-read", move || serve_reads(&connection, &queue, patience, &counters))?);
     }
     Ok(threads)
+}
+
+/// What the file's schema lacks; everything where there is no file.
+pub(crate) fn list_missing(path: &Path, patience: Duration) -> Result<Vec<SchemaStep>, StoreError> {
+    let failed = |error| failed("looking at the schema", error).error;
+    let connection = if path.exists() { Connection::open(path) } else { Connection::open_in_memory() };
+    let connection = connection.map_err(failed)?;
+    connection.busy_timeout(patience).map_err(failed)?;
+    crate::migrate::sqlite_missing(&connection)
 }
 
 /// Makes the file readable by its owner alone; the engine gives its log files the same mode.

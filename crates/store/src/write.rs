@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use crate::clock::now;
+use crate::migrate::SchemaStep;
 use crate::queue::{Queue, Refused};
 use crate::tx::{Rx, Tx};
 use crate::{StoreError, pg, sqlite};
@@ -28,6 +29,18 @@ pub struct Settings {
     /// How long to wait for a lock that another process holds, and for `PostgreSQL` to be reached. Whoever has
     /// waited in the queue for twice as long is told [`StoreError::Busy`].
     pub patience: Duration,
+    /// What is done about a schema that is older than this program.
+    pub old_schema: OldSchema,
+}
+
+/// What is done about a schema that is older than the program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OldSchema {
+    /// It is brought up to date.
+    #[default]
+    Migrate,
+    /// It is [`StoreError::Unfit`], and a file that is not there stays so.
+    Refuse,
 }
 
 /// The two engines.
@@ -55,7 +68,24 @@ impl Settings {
             threads: 8,
             queue_max: 4096,
             patience: Duration::from_secs(3),
+            old_schema: OldSchema::Migrate,
         }
+    }
+
+    /// The steps that the schema lacks, by number and name; nothing is changed by asking.
+    ///
+    /// [`StoreError::Unfit`] as in [`Db::open`].
+    pub async fn list_missing(&self) -> Result<Vec<SchemaStep>, StoreError> {
+        let (answer, listed) = oneshot::channel();
+        let settings = self.clone();
+        spawn("store-look", move || {
+            let listed = match &settings.engine {
+                Engine::Sqlite(path) => sqlite::list_missing(path, settings.patience),
+                Engine::Postgres(address) => pg::list_missing(address, settings.patience),
+            };
+            drop(answer.send(listed));
+        })?;
+        listed.await.map_err(|_| StoreError::Unavailable { doing: "looking at the schema", source: None })?
     }
 }
 
@@ -110,10 +140,10 @@ pub(crate) struct Counters {
 }
 
 impl Db {
-    /// Opens the database, brings its schema up to date and starts the threads.
+    /// Opens the database, brings its schema up to date if it may, and starts the threads.
     ///
-    /// [`StoreError::Unfit`] when the schema is one that this program does not know, the `SQLite` library or
-    /// the server is too old, or the address does not read.
+    /// [`StoreError::Unfit`] when the schema is one that this program does not know, or may not bring up to date, the
+    /// `SQLite` library or the server is too old, or the address does not read.
     pub async fn open(settings: Settings) -> Result<Self, StoreError> {
         let (answer, opened) = oneshot::channel();
         // Drivers block, and one of them must not even be made on a thread of the runtime.

@@ -14,6 +14,7 @@ use super::send_mail;
 use super::sweep_blobs::Sweep;
 use crate::app::App;
 use crate::flows::{self, Error};
+use crate::running::Duty;
 
 /// The pause of a job that found nothing to do.
 const IDLE: Duration = Duration::from_secs(1);
@@ -31,17 +32,26 @@ impl Workers {
     }
 }
 
-/// Starts every job.
-pub fn start(app: &Arc<App>, pool_targets: Vec<(KeyType, u64)>, stop: &watch::Receiver<bool>) -> Workers {
+/// Starts every job; where others work, the one that each process needs: it shows the enclave the mark that it
+/// remembers itself.
+pub fn start(
+    app: &Arc<App>,
+    pool_targets: Vec<(KeyType, u64)>,
+    duty: Duty,
+    stop: &watch::Receiver<bool>,
+) -> Workers {
     let mut jobs = JoinSet::new();
     let run = |jobs: &mut JoinSet<()>, job| jobs.spawn(repeat(Arc::clone(app), job, stop.clone()));
+    run(&mut jobs, Job::KeepMark);
+    if duty == Duty::Calls {
+        return Workers(jobs);
+    }
     run(&mut jobs, Job::FillKeyPool(pool_targets));
     run(&mut jobs, Job::SequenceAudit);
     run(&mut jobs, Job::ExpireInquiries);
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
     run(&mut jobs, Job::ForgetOld);
-    run(&mut jobs, Job::KeepMark);
     run(&mut jobs, Job::ResealKeys);
     run(&mut jobs, Job::PrepareRecoveries);
     run(&mut jobs, Job::ExpirePackages);
