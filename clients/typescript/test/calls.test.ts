@@ -108,6 +108,9 @@ describe("the document", () => {
       }
     }
     assert.deepEqual(Object.keys(METHODS).sort(), [...expected.keys()].sort());
+    const nameOf = (call: unknown) => /c\.(\w+\.\w+)\(/.exec(String(call))?.[1];
+    const names = Object.entries(METHODS).map(([id, call]) => [id, nameOf(call)]);
+    assert.deepEqual(Object.fromEntries(names), vectors("methods.json"), "the names of the Rust client");
     for (const [name, { method, path, operation }] of expected) {
       const { fetch, seen } = canned(answer(200, page));
       await METHODS[name]?.(client(fetch)).catch((error: unknown) => assert.equal(name, "export", String(error)));

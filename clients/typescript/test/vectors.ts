@@ -53,6 +53,7 @@ export interface Vectors {
     }>;
   };
   "checksums.json": { cases: Array<{ name: string; plaintext: string; checksum: string }> };
+  "methods.json": Record<string, string>;
   "webhooks.json": {
     now_s: number;
     tolerance_s: number;

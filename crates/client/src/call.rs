@@ -5,11 +5,10 @@ use std::time::Duration;
 use api::error::ErrorBody;
 use bytes::Bytes;
 use reqwest::header::{self, HeaderValue};
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::chance;
 use crate::client::Client;
 use crate::error::{Error, SetupFault};
 use crate::observe::Exchange;
@@ -20,8 +19,6 @@ use crate::upload::Upload;
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a slow uplink carries in a millisecond; a large body is given so much longer.
 const UPLOAD_BYTES_PER_MS: u64 = 50;
-/// Bytes of chance in an idempotency key.
-const REPEAT_KEY_BYTES: usize = 16;
 
 /// A call, before it is made.
 pub(crate) struct Call {
@@ -31,9 +28,11 @@ pub(crate) struct Call {
     headers: Vec<(&'static str, String)>,
     body: String,
     file: Option<(HeaderValue, Bytes)>,
-    /// Names the act, so that the service does it once however often the call comes.
-    repeat_key: Option<String>,
+    /// Whether the service reads an `Idempotency-Key` and does the act once however often the call comes.
+    is_named: bool,
     repeatable: Repeatable,
+    /// How long it may take, where that is not the client's usual time.
+    usual: Option<Duration>,
 }
 
 impl Call {
@@ -46,8 +45,9 @@ impl Call {
             headers: Vec::new(),
             body: String::new(),
             file: None,
-            repeat_key: None,
+            is_named: false,
             repeatable: Repeatable::Yes,
+            usual: None,
         }
     }
 
@@ -60,9 +60,7 @@ impl Call {
 
     /// An act without a body.
     pub(crate) fn act(path: impl Into<String>) -> Self {
-        let repeat_key = chance::bytes::<REPEAT_KEY_BYTES>().map(|bytes| crate::hex::encode(&bytes));
-        let repeatable = if repeat_key.is_some() { Repeatable::Yes } else { Repeatable::No };
-        Self { method: Method::POST, repeat_key, repeatable, ..Self::get(path) }
+        Self { method: Method::POST, is_named: true, ..Self::get(path) }
     }
 
     /// The sending of a form that is no JSON.
@@ -72,7 +70,12 @@ impl Call {
 
     /// A change to what is there already; the same change twice is the same.
     pub(crate) fn patch(path: impl Into<String>, body: &impl Serialize) -> Self {
-        Self { method: Method::PATCH, repeat_key: None, ..Self::post(path, body) }
+        Self { method: Method::PATCH, is_named: false, ..Self::post(path, body) }
+    }
+
+    /// Something put in the place of what may be there; the same once more is the same.
+    pub(crate) fn put(path: impl Into<String>, body: &impl Serialize) -> Self {
+        Self { method: Method::PUT, ..Self::patch(path, body) }
     }
 
     /// A removal; made once, since a second one does not find what the first one removed.
@@ -82,7 +85,17 @@ impl Call {
 
     /// The same call, made once.
     pub(crate) fn once(self) -> Self {
-        Self { repeatable: Repeatable::No, repeat_key: None, ..self }
+        Self { repeatable: Repeatable::No, ..self.unnamed() }
+    }
+
+    /// The same call without an idempotency key, where a second one does no harm.
+    pub(crate) fn unnamed(self) -> Self {
+        Self { is_named: false, ..self }
+    }
+
+    /// The same call, which may take so long where its caller says nothing.
+    pub(crate) fn within(self, usual: Duration) -> Self {
+        Self { usual: Some(usual), ..self }
     }
 
     /// With a query parameter, where there is a value.
@@ -113,19 +126,17 @@ pub(crate) fn part(id: &str) -> Result<String, SetupFault> {
 impl Client {
     /// Makes the call, again where it may be, and reads its answer.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
-        let text = self.inner.budget.run(call.repeatable, || self.exchange(&call)).await?;
-        serde_json::from_str(&text).map_err(|error| Error::Unreadable {
-            method: method_of(&call),
-            path: call.path.clone(),
-            status: 200,
-            what: format!("a body of another shape ({error})"),
-            retry_after: None,
-        })
+        let (method, path) = (method_of(&call), call.path.clone());
+        let text = self.call_for_text(call).await?;
+        serde_json::from_str(&text).map_err(|error| other_shape(method, path, &error.to_string()))
     }
 
     /// Makes the call and gives its answer as text.
     pub(crate) async fn call_for_text(&self, call: Call) -> Result<String, Error> {
-        self.inner.budget.run(call.repeatable, || self.exchange(&call)).await
+        let name = if call.is_named { self.options.name_of_act()? } else { None };
+        // An act that could not be named would be done twice.
+        let repeatable = if call.is_named && name.is_none() { Repeatable::No } else { call.repeatable };
+        self.inner.budget.run(repeatable, || self.exchange(&call, name.as_ref())).await
     }
 
     /// Makes the call and drops its answer.
@@ -133,30 +144,31 @@ impl Client {
         self.call_for_text(call).await.map(drop)
     }
 
-    fn request_of(&self, call: &Call, url: Url) -> reqwest::RequestBuilder {
-        let mut request = self.inner.http.request(call.method.clone(), url).timeout(self.inner.timeout);
+    fn request_of(&self, call: &Call, name: Option<&HeaderValue>, url: Url) -> Result<RequestBuilder, Error> {
+        let mut timeout = self.inner.timeout.max(call.usual.unwrap_or_default());
+        let mut request = self.inner.http.request(call.method.clone(), url);
         request = request.header(header::AUTHORIZATION, self.inner.credential.clone());
-        if let Some(key) = &call.repeat_key {
-            request = request.header("idempotency-key", key);
+        if let Some(name) = name {
+            request = request.header("idempotency-key", name);
+        }
+        if let Some(request_id) = self.options.request_id()? {
+            request = request.header("x-request-id", request_id);
         }
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
         if let Some((content_type, form)) = &call.file {
-            let longer = Duration::from_millis(form.len() as u64 / UPLOAD_BYTES_PER_MS);
+            timeout += Duration::from_millis(form.len() as u64 / UPLOAD_BYTES_PER_MS);
             let body = Upload::new(form.clone(), self.inner.upload_observer.clone());
-            request = request.timeout(self.inner.timeout + longer);
-            return request
-                .header(header::CONTENT_TYPE, content_type.clone())
-                .body(reqwest::Body::wrap(body));
+            request =
+                request.header(header::CONTENT_TYPE, content_type.clone()).body(reqwest::Body::wrap(body));
+        } else if !call.body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json").body(call.body.clone());
         }
-        if call.body.is_empty() {
-            return request;
-        }
-        request.header(header::CONTENT_TYPE, "application/json").body(call.body.clone())
+        Ok(request.timeout(self.options.timeout.unwrap_or(timeout)))
     }
 
-    async fn exchange(&self, call: &Call) -> Result<String, Error> {
+    async fn exchange(&self, call: &Call, name: Option<&HeaderValue>) -> Result<String, Error> {
         let url = self.url_of(call)?;
         let shown = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -167,7 +179,7 @@ impl Client {
             path: shown.clone(),
             source: source.without_url(),
         };
-        let response = self.request_of(call, url).send().await.map_err(broken)?;
+        let response = self.request_of(call, name, url)?.send().await.map_err(broken)?;
         let status = response.status().as_u16();
         let retry_after = retry_after_of(&response);
         let unreadable = |what: &str| Error::Unreadable {
@@ -212,11 +224,18 @@ impl Client {
     }
 }
 
+/// What the answer to a call that succeeded is, where it is not this API's.
+pub(crate) fn other_shape(method: &'static str, path: String, why: &str) -> Error {
+    let what = format!("a body of another shape ({why})");
+    Error::Unreadable { method, path, status: 200, what, retry_after: None }
+}
+
 fn method_of(call: &Call) -> &'static str {
     match call.method {
         Method::POST => "POST",
         Method::DELETE => "DELETE",
         Method::PATCH => "PATCH",
+        Method::PUT => "PUT",
         _ => "GET",
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, SetupFault};
 use crate::hints::environment_of;
 use crate::jwks::JwksCache;
 use crate::observe::{Exchange, Observer, UploadObserver};
+use crate::options::CallOptions;
 use crate::retry::Budget;
 
 /// How long a connection may take.
@@ -23,6 +24,7 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
+    pub(crate) options: CallOptions,
 }
 
 pub(crate) struct Inner {
@@ -168,7 +170,7 @@ impl ClientBuilder {
             jwks: JwksCache::default(),
             pins: self.pins,
         };
-        Ok(Client { inner: Arc::new(inner) })
+        Ok(Client { inner: Arc::new(inner), options: CallOptions::default() })
     }
 }
 

@@ -105,6 +105,9 @@ pub enum SetupFault {
     /// An id that would lead to another path.
     #[error("{0:?} is no id; give the id that the service answered")]
     Id(String),
+    /// Something said about a call that no header can hold.
+    #[error("{0} is empty, too long or holds characters that it may not; nothing was sent")]
+    Option(&'static str),
     /// The public key is not written as the service writes it.
     #[error("public_key is {0}, nothing was sent; {KEY_FORM}")]
     PublicKeyForm(&'static str),
@@ -155,6 +158,7 @@ impl SetupFault {
             Self::ChecksumOverCiphertext => "checksum-over-ciphertext",
             Self::FileSize { bytes: 0 } => "file-empty",
             Self::FileSize { .. } => "file-too-large",
+            Self::Option(_) => "call-option",
         }
     }
 }

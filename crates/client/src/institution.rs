@@ -83,7 +83,7 @@ impl Institution<'_> {
     /// Backs one secret of up to about 7.5 MiB up under a new key, in one call: has the key made, checks the
     /// enclave's word for it, encrypts on this device in the form that fits the size, stores.
     pub async fn backup(self, request: &InstitutionBackupRequest<'_>) -> Result<KeptBackup, Error> {
-        back_up_for_institution(self, request).await
+        back_up_for_institution(self.client.for_deed().institution(), request).await
     }
 
     /// Backs one secret up under a key that was attested before.

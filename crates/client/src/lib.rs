@@ -27,8 +27,9 @@
 //!
 //! - [`Client::backup`] and [`Client::recover`] do a wallet's whole deed; [`Partner::backup`] and
 //!   [`Institution::backup`] theirs, of 0 bytes to about 7.5 MiB.
-//! - [`Client::retail`], [`Client::partner`], [`Client::institution`] and [`Client::webhooks`] have one method for each
-//!   call of the API, with the bodies of the `api` crate.
+//! - [`Client::retail`], [`Client::partner`], [`Client::institution`], [`Client::audit`], [`Client::webhooks`],
+//!   [`Client::credentials`] and [`Client::sandbox`] have one method for each call of the API, with the bodies of the
+//!   `api` crate; [`Client::with`] says how long such a call may take, and under which idempotency key it goes.
 //! - [`verify_webhook`] tells whether what arrived is genuine; [`open_jwe`] opens a file that a recovery brought.
 //! - [`ClientBuilder::observer`] shows every exchange to whoever wants to watch.
 //!
@@ -43,6 +44,7 @@ mod canned;
 mod chance;
 mod client;
 mod clock;
+mod credentials;
 mod deposit;
 pub mod encrypt;
 mod error;
@@ -56,6 +58,9 @@ mod jwe;
 mod jwks;
 mod observe;
 pub mod openpgp;
+#[cfg(test)]
+mod operations;
+mod options;
 mod package;
 mod partner;
 pub mod passkey;
@@ -63,6 +68,7 @@ mod probe;
 pub mod record;
 mod retail;
 mod retry;
+mod sandbox;
 mod secret;
 mod stored;
 mod upload;
@@ -73,9 +79,10 @@ mod whole;
 
 pub use api;
 pub use attest::{Attestation, AttestationFault, AttestedKey, SigningKeyPin};
-pub use audit::AuditFilter;
+pub use audit::{Audit, AuditFilter};
 pub use boundary::statement::{Facts, Field};
 pub use client::{Client, ClientBuilder};
+pub use credentials::Credentials;
 pub use deposit::{InstitutionBackupRequest, KeptBackup, PartnerBackupRequest};
 pub use encrypt::{Ciphertext, EncryptFault, Form};
 pub use error::{Error, SetupFault};
@@ -83,12 +90,14 @@ pub use institution::Institution;
 pub use jwe::{JWE_PLAINTEXT_BYTES_MAX, JweFault, encrypt_file, is_jwe, open_jwe};
 pub use observe::Exchange;
 pub use openpgp::{OpenPgpFault, RecipientKey};
+pub use options::CallOptions;
 pub use package::{PackedFile, unpack};
 pub use partner::Partner;
 pub use retail::Retail;
+pub use sandbox::Sandbox;
 pub use secret::Secret;
 pub use webhook::{TOLERANCE_S, WebhookEvent, WebhookFault, WebhookInput, verify_webhook};
-pub use webhooks::Webhooks;
+pub use webhooks::{Paging, Webhooks};
 pub use whole::{
     BackedUp, BackupRequest, FailedItem, RecoverAllRequest, Recovered, RecoveredSecret, open_all,
     store_request,

@@ -10,7 +10,7 @@ use pgp::composed::{
     SignedSecretKey, SubkeyParamsBuilder,
 };
 use pgp::crypto::ecc_curve::ECCCurve;
-use pgp::types::{KeyDetails as _, Password};
+use pgp::types::{KeyDetails as _, Password, SecretParams};
 use rand_core::OsRng;
 use zeroize::Zeroizing;
 
@@ -33,8 +33,14 @@ pub enum OpenPgpFault {
     #[error("the OpenPGP key could not be made ({0}); try again")]
     Generate(String),
     /// The text is not an armoured secret key.
-    #[error("this is not an armoured OpenPGP secret key without a passphrase ({0}); give the whole block")]
+    #[error("this is not an armoured OpenPGP secret key ({0}); give the whole block")]
     SecretBlock(String),
+    /// The secret key has a passphrase.
+    #[error("the OpenPGP secret key is locked; give its passphrase")]
+    Locked,
+    /// The passphrase is another key's.
+    #[error("the passphrase does not unlock the OpenPGP secret key; give the one it was exported with")]
+    Passphrase,
     /// There is no package: the item failed at the service.
     #[error("the service could not recover {name:?}: {reason}; show its backup id to the service's operator")]
     Failed {
@@ -76,6 +82,8 @@ impl OpenPgpFault {
         match self {
             Self::Generate(_) => "openpgp-key",
             Self::SecretBlock(_) => "secret-block",
+            Self::Locked => "secret-locked",
+            Self::Passphrase => "passphrase",
             Self::Failed { .. } => "item-failed",
             Self::Package { .. } => "package",
             Self::Open { .. } => "package-open",
@@ -115,12 +123,31 @@ impl RecipientKey {
     }
 
     /// A pair kept from before with [`Self::secret_block`]: the same recovery may be asked for again only
-    /// with the same key.
+    /// with the same key. One that has a passphrase is [`OpenPgpFault::Locked`].
     pub fn from_secret_block(block: &str) -> Result<Self, OpenPgpFault> {
-        let fault = |error: pgp::errors::Error| OpenPgpFault::SecretBlock(error.to_string());
-        let (secret, _) = SignedSecretKey::from_string(block.trim()).map_err(fault)?;
-        secret.verify_bindings().map_err(fault)?;
-        Self::of(secret).map_err(fault)
+        let secret = secret_of(block)?;
+        let mut parts = secret.secret_subkeys.iter().map(|part| part.key.secret_params());
+        if secret.primary_key.secret_params().is_encrypted() || parts.any(SecretParams::is_encrypted) {
+            return Err(OpenPgpFault::Locked);
+        }
+        Self::of(secret).map_err(|error| block_fault(&error))
+    }
+
+    /// The same of a block that has a passphrase. A part without its secret, as GnuPG leaves one out where somebody
+    /// exports the subkeys alone, does no harm.
+    pub fn from_locked_block(block: &str, passphrase: &Secret) -> Result<Self, OpenPgpFault> {
+        let mut secret = secret_of(block)?;
+        let passphrase = Password::from(passphrase.expose());
+        let primary = &mut secret.primary_key;
+        let mut is_unlocked =
+            primary.secret_params().is_encrypted() && primary.remove_password(&passphrase).is_ok();
+        for part in secret.secret_subkeys.iter_mut().map(|part| &mut part.key) {
+            is_unlocked |= part.secret_params().is_encrypted() && part.remove_password(&passphrase).is_ok();
+        }
+        if !is_unlocked {
+            return Err(OpenPgpFault::Passphrase);
+        }
+        Self::of(secret).map_err(|error| block_fault(&error))
     }
 
     fn of(secret: SignedSecretKey) -> Result<Self, pgp::errors::Error> {
@@ -220,6 +247,16 @@ impl RecipientKey {
         }
         Ok(Secret::from(plaintext))
     }
+}
+
+fn secret_of(block: &str) -> Result<SignedSecretKey, OpenPgpFault> {
+    let (secret, _) = SignedSecretKey::from_string(block.trim()).map_err(|error| block_fault(&error))?;
+    secret.verify_bindings().map_err(|error| block_fault(&error))?;
+    Ok(secret)
+}
+
+fn block_fault(error: &pgp::errors::Error) -> OpenPgpFault {
+    OpenPgpFault::SecretBlock(error.to_string())
 }
 
 impl std::fmt::Debug for RecipientKey {

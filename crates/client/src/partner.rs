@@ -36,7 +36,7 @@ impl Partner<'_> {
     /// Backs one secret of up to about 7.5 MiB up, in one call: has a key assigned or finds the user's, checks the
     /// enclave's word for it, encrypts on this device in the form that fits the size, stores.
     pub async fn backup(self, request: &PartnerBackupRequest<'_>) -> Result<KeptBackup, Error> {
-        back_up_for_partner(self, request).await
+        back_up_for_partner(self.client.for_deed().partner(), request).await
     }
 
     /// Backs one secret up under a key that was attested before.

@@ -9,6 +9,21 @@ use crate::call::{Call, part};
 use crate::client::Client;
 use crate::error::Error;
 
+/// Where in a list, and how much of it.
+#[derive(Clone, Debug, Default)]
+pub struct Paging {
+    /// How many to a page, 1 to 200.
+    pub limit: Option<u32>,
+    /// The page before's `next_cursor`.
+    pub cursor: Option<String>,
+}
+
+impl Paging {
+    pub(crate) fn of(&self, call: Call) -> Call {
+        call.query("limit", self.limit).query("cursor", self.cursor.as_ref())
+    }
+}
+
 /// The calls of scope `webhooks`.
 #[derive(Clone, Copy, Debug)]
 pub struct Webhooks<'a> {
@@ -28,9 +43,9 @@ impl Webhooks<'_> {
         self.client.call(Call::post("v1/webhooks", request)).await
     }
 
-    /// One page of endpoints; `cursor` is the page before's `next_cursor`.
-    pub async fn list(self, cursor: Option<&str>) -> Result<WebhookPage, Error> {
-        self.client.call(Call::get("v1/webhooks").query("cursor", cursor)).await
+    /// One page of endpoints, newest first.
+    pub async fn list(self, paging: &Paging) -> Result<WebhookPage, Error> {
+        self.client.call(paging.of(Call::get("v1/webhooks"))).await
     }
 
     /// One endpoint.
@@ -58,10 +73,9 @@ impl Webhooks<'_> {
         self.client.call(Call::act(format!("v1/webhooks/{}/test", part(id)?))).await
     }
 
-    /// One page of what was sent to an endpoint, newest first; `cursor` is the page before's `next_cursor`.
-    pub async fn list_deliveries(self, id: &str, cursor: Option<&str>) -> Result<DeliveryPage, Error> {
-        let call = Call::get(format!("v1/webhooks/{}/deliveries", part(id)?));
-        self.client.call(call.query("cursor", cursor)).await
+    /// One page of what was sent to an endpoint, newest first.
+    pub async fn list_deliveries(self, id: &str, paging: &Paging) -> Result<DeliveryPage, Error> {
+        self.client.call(paging.of(Call::get(format!("v1/webhooks/{}/deliveries", part(id)?)))).await
     }
 
     /// Sends an event again.

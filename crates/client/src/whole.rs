@@ -101,15 +101,16 @@ impl Client {
             verification_id: verification_id.to_owned(),
             sign_with: Some(SIGN_WITH.map(|field| field.as_str().to_owned()).to_vec()),
         };
-        let answer = self.retail().generate_key(&asked).await?;
+        let deed = self.for_deed();
+        let answer = deed.retail().generate_key(&asked).await?;
         let mut facts = Asked::of_generated(&asked, &answer);
         facts.facts.user_id = request.user_id;
-        let key = self.attest(&Claim::of_generated(&answer), &facts).await?;
+        let key = deed.attest(&Claim::of_generated(&answer), &facts).await?;
         let mut stored = Vec::with_capacity(items.len());
         for group in items.chunks(ITEMS_PER_CALL_MAX) {
             let mut body = store_request(user_identifier, verification_id, &key, group)?;
             body.metadata.clone_from(&request.metadata);
-            let answered = self.retail().store_backup(&body).await?.backup;
+            let answered = deed.retail().store_backup(&body).await?.backup;
             let sent = body.backup.iter().map(|item| &item.item_key);
             if !sent.eq(answered.iter().map(|item| &item.item_key)) {
                 return Err(Error::NotAsSent);

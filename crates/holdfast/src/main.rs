@@ -19,6 +19,7 @@ mod input;
 mod keys;
 mod migrate;
 mod page;
+mod passphrase;
 mod receipt;
 mod recover;
 mod sandbox;

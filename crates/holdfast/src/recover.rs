@@ -8,13 +8,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::api::retail::{StartRequest, StatusResponse};
-use client::{Client, RecipientKey, RecoverAllRequest, Recovered, Secret};
+use client::{Client, OpenPgpFault, RecipientKey, RecoverAllRequest, Recovered, Secret};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::connection::{self, read_text, run as run_async, usage};
 use crate::exit::Exit;
 use crate::failure::{Calling as _, Doing as _, Failure};
 use crate::page::Page;
+use crate::passphrase;
 use crate::receipt::{file_name, write_new};
 use crate::sandbox::progress::Progress;
 use crate::shutdown::Shutdown;
@@ -48,9 +50,13 @@ pub struct Args {
     /// Opens this OpenPGP message, armoured or binary, and a JWE in it.
     #[arg(long, value_name = "FILE", requires = "secret_key")]
     pub message: Option<PathBuf>,
-    /// The armoured OpenPGP secret key that the message is encrypted to, without a passphrase.
+    /// The armoured OpenPGP secret key that the message is encrypted to. Its passphrase, where it has one, is asked on
+    /// the terminal.
     #[arg(long, value_name = "FILE", requires = "message")]
     pub secret_key: Option<PathBuf>,
+    /// The file whose first line is the passphrase of the OpenPGP secret key.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// An RSA private key (PKCS#8 in PEM) for a JWE in the message, where the message brings none itself.
     #[arg(long, value_name = "FILE", requires = "message")]
     pub private_key: Option<PathBuf>,
@@ -66,7 +72,8 @@ pub fn run(args: &Args) -> ExitCode {
         make_folder(&args.out)?;
         match (&args.message, &args.secret_key, &args.user) {
             (Some(message), Some(secret_key), _) => {
-                offline::open(page, message, secret_key, args.private_key.as_deref(), &args.out)
+                let key = secret_key_in(secret_key, args.passphrase_file.as_deref())?;
+                offline::open(page, message, &key, args.private_key.as_deref(), &args.out)
             }
             (_, _, Some(user)) => tokio::select! {
                 done = online(page, args, user) => done,
@@ -88,7 +95,7 @@ async fn asked_to_end() {
 async fn online(page: Page, args: &Args, user: &str) -> Result<(), Failure> {
     let client = args.service.client()?;
     let key_file = args.device_key.clone().unwrap_or_else(|| args.out.join(DEVICE_KEY_FILE));
-    let device = device_key(&key_file)?;
+    let device = device_key(&key_file, args.passphrase_file.as_deref())?;
     let verification_id = match &args.verification {
         Some(id) => id.clone(),
         None => begin(page, &client, user, &device).await?,
@@ -113,17 +120,28 @@ async fn online(page: Page, args: &Args, user: &str) -> Result<(), Failure> {
 }
 
 /// The device's key: as it was kept, or a new one, kept before it is used.
-fn device_key(path: &Path) -> Result<RecipientKey, Failure> {
+fn device_key(path: &Path, passphrase_file: Option<&Path>) -> Result<RecipientKey, Failure> {
     if path.exists() {
-        let block = zeroize::Zeroizing::new(read_text(path)?);
-        return RecipientKey::from_secret_block(&block)
-            .doing(|| format!("cannot use {}", path.display()))
-            .map_err(|failure| failure.exit(Exit::Local));
+        return secret_key_in(path, passphrase_file);
     }
     let key = RecipientKey::generate().doing(|| "there is no OpenPGP key to recover to")?;
     let block = key.secret_block().doing(|| "there is no OpenPGP key to recover to")?;
     write_new(path, block.as_bytes())?;
     Ok(key)
+}
+
+/// The key of a file, unlocked where it has a passphrase.
+fn secret_key_in(path: &Path, passphrase_file: Option<&Path>) -> Result<RecipientKey, Failure> {
+    let block = Zeroizing::new(read_text(path)?);
+    let key = match RecipientKey::from_secret_block(&block) {
+        Err(OpenPgpFault::Locked) => {
+            let passphrase = passphrase::read(passphrase_file, &format!("Passphrase of {}", path.display()))?;
+            RecipientKey::from_locked_block(&block, &passphrase)
+        }
+        key => key,
+    };
+    key.doing(|| format!("cannot use {}", path.display()))
+        .map_err(|failure| failure.exit(Exit::Local).next("gpg --export-secret-keys --armor writes one"))
 }
 
 async fn begin(page: Page, client: &Client, user: &str, device: &RecipientKey) -> Result<String, Failure> {

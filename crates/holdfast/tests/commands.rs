@@ -1,7 +1,7 @@
 //! The real program, as an integrator and a customer use it: keys, backups, recoveries, webhooks, receipts.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use client::api::retail::{SimulateRequest, StartRequest};
 use client::api::sandbox::Credentials;
 use client::api::stored::KeyList;
-use client::{Client, Secret};
+use client::Client;
 use serde_json::Value;
 
 use crate::rig::group::{Group, PROGRAM, wait_for};
@@ -241,7 +241,8 @@ async fn a_wallet_recovers(desk: &Desk) {
 
 async fn events_are_received_and_the_endpoint_goes(desk: &Desk) {
     let client = desk.client("retail");
-    let count = async || client.webhooks().list(None).await.expect("endpoints").data.len();
+    let first = client::Paging::default();
+    let count = async || client.webhooks().list(&first).await.expect("endpoints").data.len();
     let mut running = Running::of(desk.command("retail", &["webhooks", "listen", "--test", "--json"]));
     let begun = running.next();
     let forged = Command::new("curl")
@@ -313,78 +314,4 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// What was downloaded is opened without any way to a network, whoever encrypted it.
-#[test]
-fn a_message_is_opened_without_a_network() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let home = folder.path().join("gnupg");
-    fs::create_dir(&home).expect("a folder");
-    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).expect("a mode");
-    let gpg = |words: &[&str], input: &[u8]| {
-        let mut command = Command::new("gpg");
-        command.args([
-            "--batch",
-            "--quiet",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-            "--trust-model",
-            "always",
-        ]);
-        let mut child = command
-            .args(words)
-            .env("GNUPGHOME", &home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("gpg runs");
-        child.stdin.take().expect("an input").write_all(input).expect("gpg reads");
-        let output = child.wait_with_output().expect("gpg ends");
-        assert!(output.status.success(), "{words:?}");
-        output.stdout
-    };
-    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).expect("written");
-    let vectors = |name: &str| -> Value {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(name);
-        serde_json::from_slice(&fs::read(path).expect("vectors")).expect("JSON")
-    };
-    let (jwes, keys) = (vectors("jwe.json"), vectors("keys.json"));
-    let jwe = jwes["cases"].as_array().expect("cases").iter().find(|one| one["name"] == "470 bytes");
-    let compact = text(jwe.expect("a JWE"), "compact");
-    gpg(&["--quick-gen-key", "anna", "rsa2048", "encrypt", "never"], b"");
-    write("anna.asc", &gpg(&["--export-secret-keys", "--armor", "anna"], b""));
-    write("words.txt.asc", &gpg(&["--armor", "--recipient", "anna", "--encrypt"], b"twelve words"));
-    write("file.gpg", &gpg(&["--recipient", "anna", "--encrypt"], compact.as_bytes()));
-    write("key.pem", text(&keys["rsa4096"], "private_key_pkcs8").as_bytes());
-
-    let runs = |words: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args([
-            "--user",
-            "--map-root-user",
-            "--net",
-            PROGRAM,
-            "recover",
-            "--out",
-            "back",
-            "--secret-key",
-            "anna.asc",
-        ]);
-        command.args(words).current_dir(folder.path()).output().expect("the program runs")
-    };
-    assert_eq!(runs(&["--message", "words.txt.asc"]).status.code(), Some(0));
-    let back = folder.path().join("back/words.txt");
-    assert_eq!((fs::read(&back).expect("a secret"), mode(&back)), (b"twelve words".to_vec(), 0o600));
-    let closed = runs(&["--message", "file.gpg"]);
-    assert_eq!(closed.status.code(), Some(5), "the key of the JWE is missing");
-    assert!(String::from_utf8_lossy(&closed.stderr).contains("--private-key"));
-    assert_eq!(runs(&["--message", "file.gpg", "--private-key", "key.pem"]).status.code(), Some(0));
-    let opened = Secret::from(fs::read(folder.path().join("back/file.opened")).expect("a secret"));
-    assert_eq!(opened.expose().len(), 470);
-    assert_eq!(runs(&["--message", "key.pem"]).status.code(), Some(5), "no OpenPGP message");
-    let mut kill = Command::new("gpgconf");
-    assert!(kill.args(["--kill", "all"]).env("GNUPGHOME", &home).status().expect("gpgconf runs").success());
 }

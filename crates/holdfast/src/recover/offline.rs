@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 use client::{OpenPgpFault, PackedFile, RecipientKey, Secret, is_jwe, open_jwe, unpack};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::{keep_one, make_folder};
-use crate::connection::read_text;
 use crate::exit::Exit;
 use crate::failure::{Doing as _, Failure};
 use crate::page::Page;
@@ -17,17 +15,11 @@ use crate::receipt::file_name;
 pub fn open(
     page: Page,
     message: &Path,
-    secret_key: &Path,
+    key: &RecipientKey,
     private_key: Option<&Path>,
     out: &Path,
 ) -> Result<(), Failure> {
     let local = |failure: Failure| failure.exit(Exit::Local);
-    let block = Zeroizing::new(read_text(secret_key)?);
-    let key = RecipientKey::from_secret_block(&block)
-        .doing(|| format!("cannot use {}", secret_key.display()))
-        .map_err(|failure| {
-            local(failure).next("gpg --export-secret-keys --armor writes it; take its passphrase off first")
-        })?;
     let bytes =
         std::fs::read(message).doing(|| format!("cannot read {}", message.display())).map_err(local)?;
     let name = message.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

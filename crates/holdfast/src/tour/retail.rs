@@ -278,7 +278,7 @@ async fn show_log(stage: &Stage, wallet: &Client, first: &str, second: &str) -> 
         "Every act and every refusal is an entry, written in the same transaction as what it reports, each chained \
          to the one before.",
     );
-    let entries = wallet.audit_all(&AuditFilter::default()).await.doing(|| "the log cannot be read")?;
+    let entries = wallet.audit().all(&AuditFilter::default()).await.doing(|| "the log cannot be read")?;
     let of_ada = |id: &Option<String>| id.as_deref().is_some_and(|id| id == first || id == second);
     let ours: Vec<_> = entries.iter().filter(|entry| of_ada(&entry.verification_id)).collect();
     let numbers: Vec<String> = ours.iter().map(|entry| format!("{}", entry.seq)).collect();

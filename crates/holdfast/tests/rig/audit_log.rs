@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use client::api::audit::AuditEntry;
-use client::{AuditFilter, Client, Error};
+use client::{AuditFilter, Client, Error, Paging};
 use serde_json::Value;
 
 use crate::rig::book::Act;
@@ -54,10 +54,11 @@ impl AuditLog {
 
     /// Reads what has been added. What was read before must still be there unchanged.
     pub async fn read_on(&mut self) -> Result<(), Error> {
-        let filter = AuditFilter { limit: Some(200), ..AuditFilter::default() };
+        let filter = AuditFilter::default();
         let known = self.hashes.len();
         loop {
-            let page = self.client.audit_page(&filter, self.cursor.as_deref()).await?;
+            let paging = Paging { limit: Some(200), cursor: self.cursor.clone() };
+            let page = self.client.audit().page(&filter, &paging).await?;
             for entry in &page.data {
                 self.take(entry);
             }

@@ -32,8 +32,8 @@ fn good() -> Having {
     }
 }
 
-/// What is found after a change to what is right. The published key's arithmetic takes its time: a ciphertext is
-/// looked at only where the change gives one.
+/// What is found after a change to what is right. An RSA operation takes its time: a ciphertext is looked at only where
+/// the change gives one.
 fn found(change: impl FnOnce(&mut Having)) -> Vec<&'static str> {
     let mut having = Having { ciphertext: None, ..good() };
     change(&mut having);

@@ -259,7 +259,8 @@ async fn show_log(stage: &Stage, institution: &Client, path: &str) -> Result<(),
         "Read what was written down",
         "The institution's program reads the log: who did what, one by one.",
     );
-    let entries = institution.audit_all(&AuditFilter::default()).await.doing(|| "the log cannot be read")?;
+    let entries =
+        institution.audit().all(&AuditFilter::default()).await.doing(|| "the log cannot be read")?;
     let id = path.rsplit('/').next();
     let ours: Vec<_> = entries.iter().filter(|entry| entry.recovery_id.as_deref() == id).collect();
     let numbers: Vec<String> = ours.iter().map(|entry| entry.seq.to_string()).collect();
