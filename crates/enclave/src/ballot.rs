@@ -1,6 +1,6 @@
 //! People's signatures: what a ballot's signature is worth, and what the ballots of a list say together.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use boundary::Env;
 use boundary::approval::{AclDocument, Document as _, KeyKind, SigningKey, reject_preimage, vote_message};
 use boundary::json::{Value, parse};
@@ -68,13 +68,18 @@ fn holds(env: Env, now_ms: i64, key: &SigningKey, signature: &Signature, hash: &
             asserts(env, rp_id, &public_key, assertion, hash).is_some()
         }
         (KeyKind::Ed25519, Signature::Ed25519(signature)) => {
-            UnparsedPublicKey::new(&ED25519, &public_key).verify(&vote_message(hash), signature).is_ok()
+            verifies(&ED25519, &public_key, &vote_message(hash), signature)
         }
         (KeyKind::OpenPgp, Signature::OpenPgp(signature)) if signature.len() <= SIGNATURE_BYTES_MAX => {
             openpgp::signed(public_key, signature.clone(), vote_message(hash), now_ms)
         }
         _ => false,
     }
+}
+
+/// Whether that key signed the text. What is no key has signed nothing.
+pub fn verifies(how: &'static dyn VerificationAlgorithm, key: &[u8], text: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(how, key).verify(text, signature).is_ok()
 }
 
 /// The verification of an assertion by WebAuthn Level 2 §7.2, steps 11 to 20: what goes before them finds the
@@ -95,7 +100,7 @@ fn asserts(env: Env, rp_id: &str, point: &[u8], assertion: &Assertion, hash: &[u
     ensure(flags & USER_PRESENT != 0 && flags & USER_VERIFIED != 0 && flags & HAS_KEY == 0)?;
     ensure((flags & HAS_EXTENSIONS != 0) == (data.len() > AUTHENTICATOR_BYTES))?;
     let signed = [data.as_slice(), &sha256(client)].concat();
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(&signed, &assertion.signature).ok()
+    ensure(verifies(&ECDSA_P256_SHA256_ASN1, point, &signed, &assertion.signature))
 }
 
 /// Whether a page of that origin is one of the relying party's own host, over TLS; in the sandbox, also of this

@@ -61,6 +61,8 @@ mod shamir;
 mod state;
 mod tar;
 mod vault;
+#[cfg(test)]
+mod wycheproof;
 
 const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...

@@ -1,6 +1,6 @@
 //! What a retail release is judged by: the tenant's own policy, and the signature that it may ask for.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED;
 use boundary::approval::{Demand, Document as _, TenantPolicy, request_payload};
 use boundary::intent::Intent;
 use boundary::json::parse;
@@ -9,6 +9,7 @@ use boundary::policy::{built_in, preimage};
 use boundary::token::{Admission, Ticket};
 
 use crate::amend::POLICY;
+use crate::ballot::verifies;
 use crate::digest::{base64url, hex, sha256, unbase64url, unhex};
 use crate::release::{failed, must};
 use crate::service::{Enclave, note};
@@ -100,13 +101,9 @@ fn holds(policy: &TenantPolicy, jws: &str, payload: &str) -> Option<()> {
     let is_es256 = claims.get("alg")?.as_text() == Some("ES256") && claims.get("crit").is_none();
     let kid = claims.get("kid");
     let signature = unbase64url(signature).filter(|_| is_es256 && body == base64url(payload.as_bytes()))?;
-    let mut keys = policy
-        .request_keys
-        .iter()
-        .filter(|key| kid.is_none_or(|kid| kid.as_text() == Some(key.kid.as_str())));
-    let signs = |point: Vec<u8>| {
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-        key.verify(format!("{header}.{body}").as_bytes(), &signature).is_ok()
-    };
+    let is_named = |name: &str| kid.is_none_or(|kid| kid.as_text() == Some(name));
+    let mut keys = policy.request_keys.iter().filter(|key| is_named(&key.kid));
+    let text = format!("{header}.{body}");
+    let signs = |point: Vec<u8>| verifies(&ECDSA_P256_SHA256_FIXED, &point, text.as_bytes(), &signature);
     keys.any(|key| unhex(&key.public_key).is_some_and(signs)).then_some(())
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use client::Client;
 use client::api::retail::{SimulateRequest, StartRequest};
 use client::api::sandbox::Credentials;
 use client::api::stored::KeyList;
-use client::Client;
 use serde_json::Value;
 
 use crate::rig::group::{Group, PROGRAM, wait_for};
