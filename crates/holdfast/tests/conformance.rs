@@ -208,7 +208,57 @@ fn where_answers_are_altered_exactly_the_right_rows_fail() {
         }
     }
     assert!(!told.contains("whsec_"), "a webhook's secret is told");
+    where_people_decide(&sandbox, folder.path());
 }
+
+/// The same for the rows that need people, of whose pages nothing passes the proxy.
+fn where_people_decide(sandbox: &Sandbox, folder: &Path) {
+    let address = sandbox.credentials.base_url.strip_prefix("http://").expect("an address");
+    let proxy = proxy::listen(address.parse().expect("an address"), plant_among_people);
+    let only = ["--only", "policy", "--only", "control.cold", "--only", "control.recovery"];
+    let output =
+        conformance(&format!("http://{proxy}"), folder, &[&only[..], &["--control", "--json"]].concat());
+    let rows = rows(&output);
+    assert_eq!(of_verdict(&rows, "fail"), FAIL_AMONG_PEOPLE.iter().map(|(id, _)| *id).collect());
+    assert_eq!(of_verdict(&rows, "pass"), ["control.recovery", "policy.signature.valid"].into());
+    for (id, word) in FAIL_AMONG_PEOPLE {
+        assert!(rows[id]["reason"].as_str().is_some_and(|reason| reason.contains(word)), "{:#}", rows[id]);
+    }
+    // A row that fails leaves no policy behind.
+    let output = conformance(&sandbox.credentials.base_url, folder, &["--only", "policy", "--control"]);
+    assert!(text(&output.stdout).contains("4 rows: 4 pass"), "{}", text(&output.stdout));
+}
+
+/// What a server would answer that takes no signature for a reason, tells nobody how long to wait, and forgets that a
+/// recovery waited for a ceremony.
+fn plant_among_people(passing: &mut Passing) {
+    if passing.answers("POST /v1/backup/recover") {
+        let code = |body: &Value| body["code"].as_str().unwrap_or_default().to_owned();
+        let mut is_delayed = false;
+        passing.alter(|body| {
+            is_delayed = code(body) == "recovery-delayed";
+            match code(body).as_str() {
+                "request-signature-required" => body["code"] = json!("verification-not-approved"),
+                "request-signature-invalid" => body["code"] = json!("request-signature-required"),
+                _ => return None,
+            }
+            Some(())
+        });
+        if is_delayed {
+            passing.drop_header("retry-after");
+        }
+    } else if passing.answers("GET /v1/audit/export?action=recovery.preparing") {
+        passing.body.clear();
+    }
+}
+
+/// The rows that fail by it, and a word of what they say.
+const FAIL_AMONG_PEOPLE: [(&str, &str); 4] = [
+    ("policy.signature.required", "request-signature-required"),
+    ("policy.signature.invalid", "request-signature-invalid"),
+    ("policy.delay", "retry-after"),
+    ("control.cold", "recovery.preparing"),
+];
 
 /// A production server of its own folder, with a tenant of each kind.
 struct Production {

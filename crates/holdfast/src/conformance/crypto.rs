@@ -2,11 +2,15 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, KeyPair as _,
+    UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::verdict::{Stop, failed};
 
@@ -83,6 +87,36 @@ pub fn hmac_sha256(key: &[u8], message: &str) -> Vec<u8> {
 /// Whether an Ed25519 signature holds.
 pub fn is_ed25519(public_key: &[u8], signed: &str, signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&ED25519, public_key).verify(signed.as_bytes(), signature).is_ok()
+}
+
+/// A key of P-256 that signs as JWS does (RFC 7515; ES256).
+pub struct Es256(EcdsaKeyPair);
+
+impl Es256 {
+    /// A new one.
+    pub fn generate() -> Result<Self, Stop> {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
+        key.map(Self).map_err(|_| failed("no key of P-256 could be made"))
+    }
+
+    /// Its public half, under this name.
+    pub fn jwk(&self, kid: &str) -> Value {
+        let half = |at: usize| URL_SAFE_NO_PAD.encode(&self.0.public_key().as_ref()[at..at + 32]);
+        json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": kid, "x": half(1), "y": half(33)})
+    }
+
+    /// A compact JWS over this text.
+    pub fn sign(&self, header: &Value, text: &str) -> Result<String, Stop> {
+        let signed =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(text));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a signature's own chance, which the library draws itself"
+        )]
+        let random = SystemRandom::new();
+        let signature = self.0.sign(&random, signed.as_bytes()).map_err(|_| failed("no signature"))?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
 }
 
 #[cfg(test)]

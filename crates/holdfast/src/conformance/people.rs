@@ -38,11 +38,15 @@ pub struct People<'w> {
 impl<'w> People<'w> {
     /// Signed in, with a list of these seats (a role each; empty is none) of whom two must agree, and a backup under it.
     pub fn with_list(w: &'w World, seats: [&str; 3]) -> Result<Self, Stop> {
+        Self::guarding(w, seats, w.institution_key_with(json!({"key_type": "rsa4096"}))?)
+    }
+
+    /// The same, over this key.
+    pub fn guarding(w: &'w World, seats: [&str; 3], key: Key) -> Result<Self, Stop> {
         let person = |role: &str, at: usize| -> Result<&Person, Stop> {
-            let found = w.people().iter().filter(|person| person.role == role).nth(at);
+            let found = w.people("institution").iter().filter(|person| person.role == role).nth(at);
             found.ok_or_else(|| skipped("the institution has no owner and two members"))
         };
-        let key = w.institution_key_with(json!({"key_type": "rsa4096"}))?;
         let stored = w.institution().post(DATA, &key.data("the share")?).expect(200)?;
         let mut people = Self {
             w,
@@ -59,15 +63,10 @@ impl<'w> People<'w> {
     }
 
     async fn sign_in(&mut self) -> Result<(), Failure> {
-        for person in [&mut self.owner, &mut self.asking, &mut self.voting] {
+        for person in [&mut self.asking, &mut self.voting] {
             person.sign_in().await?;
         }
-        let page = self.owner.open(OWNERS).await?;
-        if page.hidden("document").is_ok() {
-            let signed = self.owner.sign_page(&page, OWNERS).await?;
-            self.owner.follow(&signed).await?;
-        }
-        Ok(())
+        sign_in_owner(&mut self.owner).await
     }
 
     async fn make_list(&mut self, name: &str, seats: [&str; 3], key_id: &str) -> Result<(), Failure> {
@@ -172,6 +171,17 @@ impl<'w> People<'w> {
         log.must(text.lines().any(|line| line.contains(of)), format!("expected an entry {action} with {of}"))
     }
 
+    /// The same of an entry that is still to come.
+    pub fn until_logged(&self, action: &str, of: &str) -> Played {
+        for _ in 0..LOOKS_MAX {
+            if self.logged(action, of).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        self.logged(action, of)
+    }
+
     fn person(&mut self, who: Who) -> &mut Browser<'w> {
         match who {
             Who::Owner => &mut self.owner,
@@ -192,7 +202,19 @@ pub enum Who {
     Voting,
 }
 
-fn browser<'w>(w: &'w World, person: &'w Person) -> Result<Browser<'w>, Stop> {
+/// Signs an owner in, and the list of owners where that is still to be done.
+pub async fn sign_in_owner(owner: &mut Browser<'_>) -> Result<(), Failure> {
+    owner.sign_in().await?;
+    let page = owner.open(OWNERS).await?;
+    if page.hidden("document").is_ok() {
+        let signed = owner.sign_page(&page, OWNERS).await?;
+        owner.follow(&signed).await?;
+    }
+    Ok(())
+}
+
+/// Somebody's browser, whose pages are remembered with the row's calls.
+pub fn browser<'w>(w: &'w World, person: &'w Person) -> Result<Browser<'w>, Stop> {
     for secret in [&person.password, &person.totp_secret, &person.passkey.private_key_pkcs8] {
         w.hide(secret);
     }

@@ -11,6 +11,7 @@ mod limits;
 mod operations;
 mod partner;
 mod plan;
+mod policy;
 mod recover;
 mod recover_refused;
 mod repeats;
@@ -49,7 +50,7 @@ const fn row(
 }
 
 /// All rows, in the order in which they are played. The last area spends budgets that others need.
-pub const AREAS: [&[Row]; 22] = [
+pub const AREAS: [&[Row]; 23] = [
     operations::ROWS,
     auth::ROWS,
     issuer::ROWS,
@@ -71,6 +72,7 @@ pub const AREAS: [&[Row]; 22] = [
     webhooks_sent::ROWS,
     audit::ROWS,
     control::ROWS,
+    policy::ROWS,
     limits::ROWS,
 ];
 

@@ -179,8 +179,9 @@ impl World {
             Need::Production => self.is_sandbox().then(|| "is about production servers".to_owned()),
             Need::Receiver => self.setup.receiver.as_ref().err().cloned(),
             Need::Control if !self.setup.with_control => Some("is played with --control".to_owned()),
-            Need::Control => (self.people().len() < 3 || self.setup.credentials.control_url.is_empty())
-                .then(|| "the credentials file has no institution with three people".to_owned()),
+            Need::Control => (self.people("institution").len() < 3
+                || self.setup.credentials.control_url.is_empty())
+            .then(|| "the credentials file has no institution with three people".to_owned()),
             Need::ReducedKeys => {
                 self.lacks_key(|keys| &keys.no_partner_scope, "key without the scope of its kind")
             }
@@ -212,10 +213,10 @@ impl World {
             .unwrap_or_default()
     }
 
-    /// The people of the institution.
-    pub fn people(&self) -> &[Person] {
+    /// The people of a tenant.
+    pub fn people(&self, kind: &str) -> &[Person] {
         let tenants = &self.setup.credentials.tenants;
-        tenants.iter().find(|tenant| tenant.kind == "institution").map_or(&[], |tenant| &tenant.control)
+        tenants.iter().find(|tenant| tenant.kind == kind).map_or(&[], |tenant| &tenant.control)
     }
 
     /// Where people go.

@@ -63,6 +63,12 @@ pub const ROWS: &[Row] = &[
     row("control.one-yes", "the requester's own yes alone releases nothing", NEEDS, one_yes),
     row("control.download-once", "a link opens once, and for whoever asked alone", NEEDS, download_once),
     row("control.declined", "two of three say no: declined", NEEDS, declined),
+    row(
+        "control.cold",
+        "a recovery of what is under a COLD key waits for a ceremony when it has passed",
+        NEEDS,
+        cold,
+    ),
     row("control.veto", "a no by a member with a veto declines at once", NEEDS, veto),
 ];
 
@@ -192,6 +198,22 @@ fn declined(w: &World) -> Played {
     people.vote(Who::Owner, &path, "no")?;
     people.until(&path, "Declined")?;
     people.logged("recovery.declined", id_of(&path))
+}
+
+fn cold(w: &World) -> Played {
+    let key = super::institution::cold_key(w, "rsa4096")?;
+    let mut people = People::guarding(w, ALIKE, key)?;
+    let stored = w.institution().get(&format!("/v1/backups/{}", people.backup_id)).expect(200)?;
+    stored.is("/key_environment", "COLD")?.has(&["/check"])?;
+    let path = people.asked_and_proven()?;
+    people.vote(Who::Voting, &path, "yes")?;
+    people.vote(Who::Owner, &path, "yes")?;
+    people.until_logged("recovery.preparing", id_of(&path))?;
+    // A sandbox may have held its ceremony since.
+    let page = people.get(Who::Asking, &path)?.text();
+    must(["waits for the next ceremony", "It is ready"].iter().any(|words| page.contains(words)), || {
+        "expected the page of the recovery to say that it waits for a ceremony".to_owned()
+    })
 }
 
 fn veto(w: &World) -> Played {

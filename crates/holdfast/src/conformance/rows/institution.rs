@@ -97,7 +97,7 @@ fn verify_key(w: &World) -> Played {
     Ok(())
 }
 
-fn cold_key(w: &World, key_type: &str) -> Result<Key, Stop> {
+pub fn cold_key(w: &World, key_type: &str) -> Result<Key, Stop> {
     let body = json!({"user_identifier": w.name("user"), "key_type": key_type, "key_environment": "COLD"});
     let answer = cold_stock(w.institution().post(KEYS, &body))?;
     Ok(Key { id: answer.text("/key_id")?, public: answer.text("/public_key")?, user: String::new() })

@@ -1,13 +1,12 @@
 //! An issuer of the tenant's own: its tokens, and its end.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Row, row};
+use crate::conformance::crypto::Es256;
 use crate::conformance::verdict::{Played, Stop, failed, skipped};
 use crate::conformance::world::{Need, World};
 
@@ -59,7 +58,7 @@ fn refused(w: &World) -> Played {
 struct Idp<'w> {
     w: &'w World,
     audience: String,
-    key: EcdsaKeyPair,
+    key: Es256,
     /// The service's clock, in seconds: its own token says it.
     now: i64,
 }
@@ -67,14 +66,8 @@ struct Idp<'w> {
 impl<'w> Idp<'w> {
     fn registered(w: &'w World) -> Result<Self, Stop> {
         without_issuer(w)?;
-        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
-        let key = key.map_err(|_| failed("no key for an issuer"))?;
-        let (path, point) = (w.name("jwks"), key.public_key().as_ref());
-        let jwk = json!({
-            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "1",
-            "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..]),
-        });
-        w.receiver()?.serve(&path, &json!({ "keys": [jwk] }).to_string());
+        let (key, path) = (Es256::generate()?, w.name("jwks"));
+        w.receiver()?.serve(&path, &json!({ "keys": [key.jwk("1")] }).to_string());
         let token = w.partner().post("/v1/auth/token", &json!({})).expect(200)?.text("/token")?;
         w.hide(&token);
         let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap_or_default()).unwrap_or_default();
@@ -94,15 +87,7 @@ impl<'w> Idp<'w> {
             "scope": "audit", "iat": self.now, "exp": self.now + 600,
         });
         crate::conformance::stage::merge(&mut claims, change);
-        let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let signed = format!("{}.{}", encode(header), encode(&claims));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a signature's own chance, which the library draws itself"
-        )]
-        let random = SystemRandom::new();
-        let signature = self.key.sign(&random, signed.as_bytes()).map_err(|_| failed("no signature"))?;
-        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+        let token = self.key.sign(header, &claims.to_string())?;
         self.w.hide(&token);
         Ok(token)
     }
