@@ -2,7 +2,7 @@
 
 use crate::Env;
 use crate::message::KeyType;
-use crate::wire::{Wire, wire_struct};
+use crate::wire::wire_struct;
 
 /// The most keys in one batch.
 pub const BATCH_KEYS_MAX: usize = 10_000;
@@ -46,6 +46,8 @@ wire_struct! {
         pub user_tag: [u8; 32],
         /// Milliseconds since the epoch.
         pub bound_at_ms: i64,
+        /// The key that it replaces: that one's material may be encrypted to this one.
+        pub predecessor: Option<Predecessor>,
     }
 
     /// The key that another one replaced. Ids are the enclaves' own and given once; the public half is there so
@@ -57,18 +59,10 @@ wire_struct! {
         pub public_key_sha256: [u8; 32],
     }
 
-    /// The binding of a key that replaces another one.
-    pub struct HeirBinding {
-        /// As of any key.
-        pub binding: Binding,
-        /// Which key's material may be encrypted to this one.
-        pub predecessor: Predecessor,
-    }
-
     /// A binding and its signature by the online enclave's receipt key (ECDSA P-256 SHA-256, DER, over
-    /// [`binding_preimage`] or [`heir_preimage`]).
+    /// [`binding_preimage`]).
     pub struct SignedBinding {
-        /// The encoding of a [`Binding`], or of an [`HeirBinding`] if the key replaces another one.
+        /// The encoding of a [`Binding`].
         pub binding: Vec<u8>,
         /// DER.
         pub signature: Vec<u8>,
@@ -81,11 +75,6 @@ pub fn preimage(batch: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes the online enclave signs for a binding.
-pub fn binding_preimage(binding: &Binding) -> Vec<u8> {
-    [b"cold-binding/v1\0", binding.to_bytes().as_slice()].concat()
-}
-
-/// The bytes the online enclave signs for the binding of a key that replaces another one.
-pub fn heir_preimage(binding: &HeirBinding) -> Vec<u8> {
-    [b"cold-heir-binding/v1\0", binding.to_bytes().as_slice()].concat()
+pub fn binding_preimage(binding: &[u8]) -> Vec<u8> {
+    [b"cold-binding/v2\0", binding].concat()
 }

@@ -17,12 +17,14 @@
 //! - [`freeze`]: how a tenant's releases are stopped for a time, and let go on.
 //! - [`ceremony`]: how the root key comes to the holders of its shares, and back.
 //! - [`batch`]: keys made offline, and what ties one to its user.
+//! - [`cold`]: what the two enclaves of a ceremony say to each other.
 
 pub mod acl;
 pub mod approval;
 pub mod batch;
 pub mod ceremony;
 pub mod checkpoint;
+pub mod cold;
 pub mod freeze;
 pub mod intent;
 pub mod json;

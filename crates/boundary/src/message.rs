@@ -7,6 +7,7 @@
 use crate::Env;
 use crate::ceremony::{Begun, Dealt, Give, Given, Plan, Purpose, Reseal, Resealed, Standing};
 use crate::checkpoint::{Cosign, Cosigned};
+use crate::cold::{Dispatch, Signed};
 use crate::freeze::{Freeze, Frozen, Thaw};
 use crate::wire::{wire_enum, wire_struct};
 
@@ -110,6 +111,10 @@ wire_enum! {
         39 = Thaw(Thaw),
         /// Seal anew, in the epoch that is in force, what was sealed in the one before; else nothing of it changes.
         35 = Reseal(Reseal),
+        /// Vouch to the offline enclave for a recovery of COLD keys. Items and keys are left out.
+        31 = Vouch(Package),
+        /// Sign a bundle for the offline enclave.
+        32 = Dispatch(Dispatch),
     }
 }
 
@@ -141,7 +146,7 @@ wire_enum! {
         11 = Proven(Proven),
         /// To `Rewrap`.
         12 = Rewrapped(Rewrapped),
-        /// To `Verify` and `Weigh`: it is, it would.
+        /// To `Verify` and `Weigh`: it is, it would. Offline, to a binding: it is taken.
         15 = Verified(Verified),
         /// To `Reset`.
         16 = HasReset(HasReset),
@@ -171,6 +176,10 @@ wire_enum! {
         38 = Frozen(Frozen),
         /// To `Reseal`.
         35 = Resealed(Resealed),
+        /// To `Vouch` and `Dispatch`.
+        31 = Signed(Signed),
+        /// Offline, to an order for keys.
+        34 = Made(Adopt),
         /// No, and no more than why.
         255 = Refused(Refusal),
     }

@@ -4,15 +4,14 @@
 use std::collections::HashSet;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use boundary::batch::{
-    BATCH_KEYS_MAX, Batch, Binding, HeirBinding, SignedBinding, binding_preimage, heir_preimage, preimage,
-};
+use boundary::batch::{BATCH_KEYS_MAX, Batch, BatchKey, Binding, SignedBinding, binding_preimage, preimage};
 use boundary::message::{Adopt, Adopted, Bind, Bound, KeyType, PoolKey, Refusal, Succeed};
 use boundary::statement::{Facts, parse_fields, payload};
 use boundary::wire::Wire;
 
 use crate::digest::{hex, sha256, uuid_v7};
 use crate::generate::{check_public_half, public_half};
+use crate::log::Turn;
 use crate::seal::{Home, KeyFacts, open, seal, seal_heir};
 use crate::service::{Enclave, note};
 use crate::session::{check_names, user_tag};
@@ -22,37 +21,38 @@ use crate::state::{Adoption, Guarded, Record};
 pub fn generate(enclave: &Enclave, key_type: KeyType) -> Result<PoolKey, Refusal> {
     let pair = enclave.generator.make(key_type)?;
     let (serial, created_at_ms) = enclave.ledger.decide(|turn| Ok((turn.serials(1)?, turn.now_ms)))?;
+    let key = BatchKey { key_id: uuid_v7(created_at_ms), key_type, public_key: pair.public_key };
+    let home = enclave.keyring.home;
+    Ok(pool_key(enclave, key, home, (created_at_ms, serial), &pair.private_half))
+}
+
+/// A key of nobody's, made at that instant, with that serial.
+fn pool_key(
+    enclave: &Enclave,
+    BatchKey { key_id, key_type, public_key }: BatchKey,
+    home: Home,
+    (created_at_ms, serial): (i64, u64),
+    private_half: &[u8],
+) -> PoolKey {
     let facts = KeyFacts {
         tenant_id: String::new(),
         user_tag: None,
-        key_id: uuid_v7(created_at_ms),
+        key_id: key_id.clone(),
         key_type,
-        home: Home::Hot,
-        public_key: pair.public_key,
+        home,
+        public_key: public_key.clone(),
         created_at_ms,
         serial,
     };
-    Ok(pool_key(enclave, facts, &pair.private_half))
-}
-
-fn pool_key(enclave: &Enclave, facts: KeyFacts, private_half: &[u8]) -> PoolKey {
-    PoolKey {
-        key_id: facts.key_id.clone(),
-        key_type: facts.key_type,
-        public_key: facts.public_key.clone(),
-        sealed: seal(&enclave.keyring, facts, private_half),
-    }
+    PoolKey { key_id, key_type, public_key, sealed: seal(&enclave.keyring, facts, private_half) }
 }
 
 /// Takes in a batch that the offline enclave signed. The same batch again answers the same keys, so that a lost
 /// answer costs nothing; they have the serials of the first time.
 pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
     let message = preimage(&request.batch);
-    let signed = enclave
-        .offline_keys
-        .iter()
-        .any(|key| UnparsedPublicKey::new(&ED25519, key).verify(&message, &request.signature).is_ok());
-    if !signed {
+    let signed = |key| UnparsedPublicKey::new(&ED25519, key).verify(&message, &request.signature).is_ok();
+    if !enclave.offline_keys.iter().any(signed) {
         note("adopt", "batch is not signed by a known offline enclave");
         return Err(Refusal::SealBroken);
     }
@@ -83,19 +83,8 @@ pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
             Ok(first_serial)
         }
     })?;
-    let keys = batch.keys.into_iter().zip(first_serial..).map(|(key, serial)| {
-        let facts = KeyFacts {
-            tenant_id: String::new(),
-            user_tag: None,
-            key_id: key.key_id,
-            key_type: key.key_type,
-            home: Home::Cold,
-            public_key: key.public_key,
-            created_at_ms: batch.made_at_ms,
-            serial,
-        };
-        pool_key(enclave, facts, &[])
-    });
+    let keys = batch.keys.into_iter().zip(first_serial..);
+    let keys = keys.map(|(key, serial)| pool_key(enclave, key, Home::Cold, (batch.made_at_ms, serial), &[]));
     Ok(Adopted { keys: keys.collect() })
 }
 
@@ -148,10 +137,7 @@ fn give(
             return Err(Refusal::AlreadyBound);
         }
         turn.record(Record::Bound(facts.serial))?;
-        let under = old.as_ref().and_then(|old| turn.state().guarded.get(&old.serial)).cloned();
-        if let Some(under) = under {
-            turn.record(Record::Guarded(Guarded { serial: facts.serial, ..under }))?;
-        }
+        inherit(turn, facts.serial, old.as_ref())?;
         Ok(turn.now_ms)
     })?;
     let tag = user_tag(&request.tenant_id, &request.user_identifier);
@@ -163,15 +149,10 @@ fn give(
             tenant_id: request.tenant_id.clone(),
             user_tag: tag,
             bound_at_ms,
+            predecessor: predecessor.clone(),
         };
-        let (binding, preimage) = match predecessor.clone() {
-            None => (binding.to_bytes(), binding_preimage(&binding)),
-            Some(predecessor) => {
-                let heir = HeirBinding { binding, predecessor };
-                (heir.to_bytes(), heir_preimage(&heir))
-            }
-        };
-        SignedBinding { binding, signature: enclave.receipt.sign(&preimage) }.to_bytes()
+        let binding = binding.to_bytes();
+        SignedBinding { signature: enclave.receipt.sign(&binding_preimage(&binding)), binding }.to_bytes()
     });
     let signature = enclave.assignment.sign(statement.as_bytes());
     let owned = KeyFacts { tenant_id: request.tenant_id.clone(), user_tag: Some(tag), ..facts };
@@ -182,6 +163,12 @@ fn give(
         signed_payload,
         kid: enclave.assignment.public.kid.clone(),
     })
+}
+
+/// Puts a key under the list of the one that it replaces.
+pub fn inherit(turn: &mut Turn<'_>, serial: u64, old: Option<&KeyFacts>) -> Result<(), Refusal> {
+    let under = old.and_then(|old| turn.state().guarded.get(&old.serial)).cloned();
+    under.map_or(Ok(()), |under| turn.record(Record::Guarded(Guarded { serial, ..under })))
 }
 
 /// What is signed about the key, and whether that is a payload of its own.

@@ -6,7 +6,7 @@ use boundary::message::{Attach, Attached, RELEASE_ITEMS_MAX, Refusal};
 use crate::amend::{approve, in_force};
 use crate::digest::{hex, sha256};
 use crate::release::must;
-use crate::seal::{KeyFacts, open};
+use crate::seal::{Home, KeyFacts, name_of, open};
 use crate::service::{Enclave, ensure};
 use crate::state::{Guarded, Record};
 
@@ -16,11 +16,18 @@ pub fn attach(enclave: &Enclave, request: &Attach) -> Result<Attached, Refusal> 
     let (roster, _) = in_force::<Roster>(enclave, &request.roster)?;
     must(roster.tenant_id == list.tenant_id, "3 roster is another tenant's")?;
     ensure((1..=RELEASE_ITEMS_MAX).contains(&request.keys.len()), Refusal::Malformed)?;
-    let facts = |key: &Vec<u8>| open(&enclave.keyring, key).map(|(facts, _)| facts);
-    let mut keys: Vec<KeyFacts> = request.keys.iter().map(facts).collect::<Result<_, _>>()?;
+    let (mut keys, mut key_ids): (Vec<KeyFacts>, Vec<String>) = (Vec::new(), Vec::new());
+    for key in &request.keys {
+        match open(&enclave.keyring, key) {
+            Ok((facts, _)) => keys.push(facts),
+            // Offline, a key that is held online is only a name that the Owner signs for too.
+            Err(_) if enclave.keyring.home == Home::Cold => key_ids.push(name_of(key)?),
+            Err(refusal) => return Err(refusal),
+        }
+    }
     must(keys.iter().all(|key| key.tenant_id == list.tenant_id), "8 key is another tenant's")?;
-    keys.sort_by(|a, b| a.key_id.cmp(&b.key_id));
-    let key_ids: Vec<String> = keys.iter().map(|key| key.key_id.clone()).collect();
+    key_ids.extend(keys.iter().map(|key| key.key_id.clone()));
+    key_ids.sort();
     let attachment = Attachment {
         env: list.env,
         tenant_id: list.tenant_id.clone(),

@@ -6,7 +6,7 @@ use boundary::token::{NO_CHECKSUM, Record as RecordToken};
 use crate::clock::seconds_until;
 use crate::digest::sha256;
 use crate::generate::RsaKey;
-use crate::seal::{Home, KeyFacts, open};
+use crate::seal::{KeyFacts, open};
 use crate::service::{Enclave, ensure};
 use crate::session::{self, Token, check_names, user_tag};
 use crate::state::{CheckFailed, DAY_MS, MINUTE_MS, Record, State, spent};
@@ -41,7 +41,7 @@ fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checke
     let tag = user_tag(&request.tenant_id, &request.user_identifier);
     let (facts, private_half) = open(&enclave.keyring, &request.key)?;
     ensure(facts.tenant_id == request.tenant_id && facts.user_tag == Some(tag), Refusal::SealBroken)?;
-    ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), Refusal::WrongKeyType)?;
+    ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, enclave.keyring.home), Refusal::WrongKeyType)?;
     let session_id = match &request.ticket {
         None => None,
         Some(bytes) => {

@@ -9,7 +9,7 @@
 //! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`cosign`], [`record`], [`reseal`], and below them [`state`] and [`log`], [`seal`], [`root`],
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`vault`] and [`shamir`] bring the
 //! root key in when it lies with holders of shares. [`ceremony`] is the same program on a
-//! machine without a network.
+//! machine without a network, [`cold`] the online side of that.
 
 #![expect(
     clippy::disallowed_methods,
@@ -27,6 +27,9 @@ use boundary::Env;
 use boundary::message::KeyType;
 use boundary::policy::{RETAIL_WINDOW_DEFAULT_S, RETAIL_WINDOW_RANGE_S};
 
+use crate::seal::Home;
+use crate::service::Opener;
+
 mod amend;
 mod assign;
 mod attach;
@@ -34,6 +37,7 @@ mod ballot;
 mod ceremony;
 mod check;
 mod clock;
+mod cold;
 mod cosign;
 mod digest;
 mod evidence;
@@ -70,7 +74,8 @@ const USAGE: &str = "usage:
         [--give-up-to RECORD] [--end-with-stdin]
   init  --state DIR --env sandbox|production [--root disk]
   offline-key --state DIR --env sandbox|production
-  batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N";
+  batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N
+  batch --state DIR --env sandbox|production --in DIR --out DIR";
 
 /// Those of `serve` that have a value.
 const SERVE_OPTIONS: &str = "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s \
@@ -88,7 +93,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("enclave: {error}");
-            ExitCode::FAILURE
+            let fault = error.get_ref().and_then(|cause| cause.downcast_ref::<ceremony::Fault>());
+            fault.map_or(ExitCode::FAILURE, |fault| ExitCode::from(fault.0))
         }
     }
 }
@@ -99,7 +105,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         "serve" => SERVE_OPTIONS,
         "init" => "--state --env --root",
         "offline-key" => "--state --env",
-        "batch" => "--state --env --out --rsa --secp256k1 --ed25519",
+        "batch" => "--state --env --in --out --rsa --secp256k1 --ed25519",
         _ => return Err(io::Error::other(USAGE)),
     };
     let options = Options::read(args, known, command == "serve")?;
@@ -110,7 +116,10 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         "serve" => serve(&options, &dir, env),
         "init" if root_on_disk(&options, env)? => root::init(&dir, env),
         "init" => Err(io::Error::other(NO_ROOT)),
-        "offline-key" => offline(&dir, env).and_then(|_held| ceremony::introduce(&dir, env)).map(drop),
+        "offline-key" => {
+            let _held = offline(&dir, env)?;
+            ceremony::introduce(&dir, &root::open(&dir, env)?.keyring).map(drop)
+        }
         _ => batch(&options, &dir, env),
     }
 }
@@ -203,10 +212,14 @@ fn providers(options: &Options, env: Env) -> io::Result<Vec<evidence::Provider>>
     Ok(providers)
 }
 
-fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
-    let own_uid = rustix::process::geteuid().as_raw();
-    let peer = options.number("--allow-uid")?.filter(|&uid| uid != own_uid);
-    let protections = guard::protect(peer.is_none());
+/// What opens the enclave of these options with a root key.
+fn opener(
+    options: &Options,
+    dir: &Path,
+    env: Env,
+    home: Home,
+    protections: Vec<String>,
+) -> io::Result<Opener> {
     let recovery_limits = match options.maybe("--recovery-limits")? {
         None => env == Env::Production,
         Some("on") => true,
@@ -225,17 +238,11 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
             .push(key.ok_or_else(|| io::Error::other("an offline key is not 32 bytes of hexadecimal"))?);
     }
     let give_up_to = options.number("--give-up-to")?;
-    let on_disk = root_on_disk(options, env)?;
-    match on_disk {
-        true => prepare(dir, env)?,
-        false if dir.join(root::ROOT_FILE).exists() => return Err(io::Error::other(NO_ROOT)),
-        false => root::make_directory(dir)?,
-    }
-    let _directory = guard::lock_directory(dir)?;
     let state = dir.to_owned();
     let is_old = Arc::default();
-    let opener = move |root: &_| {
-        let root::Opened { keyring, assignment, receipt } = root::open_with(&state, env, root)?;
+    Ok(Box::new(move |root: &_| {
+        let root::Opened { mut keyring, assignment, receipt } = root::open_with(&state, env, root)?;
+        keyring.home = home;
         let ledger = log::Ledger::open(&state, &keyring)?;
         let generator = generate::Generator::start()?;
         Ok(service::Enclave {
@@ -252,8 +259,22 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
             generator,
             protections: protections.clone(),
         })
-    };
-    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env), Box::new(opener)));
+    }))
+}
+
+fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
+    let own_uid = rustix::process::geteuid().as_raw();
+    let peer = options.number("--allow-uid")?.filter(|&uid| uid != own_uid);
+    let protections = guard::protect(peer.is_none());
+    let opener = opener(options, dir, env, Home::Hot, protections)?;
+    let on_disk = root_on_disk(options, env)?;
+    match on_disk {
+        true => prepare(dir, env)?,
+        false if dir.join(root::ROOT_FILE).exists() => return Err(io::Error::other(NO_ROOT)),
+        false => root::make_directory(dir)?,
+    }
+    let _directory = guard::lock_directory(dir)?;
+    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env), opener));
     if on_disk {
         gate.unlock(&root::read_root(dir)?)?;
     }
@@ -279,11 +300,18 @@ fn offline(dir: &Path, env: Env) -> io::Result<std::fs::File> {
 
 fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let _directory = offline(dir, env)?;
-    let count = |name| Ok::<_, io::Error>(options.number(name)?.unwrap_or_default());
-    let counts = [
-        (KeyType::Rsa4096, count("--rsa")?),
-        (KeyType::Secp256k1, count("--secp256k1")?),
-        (KeyType::Ed25519, count("--ed25519")?),
-    ];
-    ceremony::batch(dir, env, &ceremony::Order { out: options.one("--out")?.into(), counts })
+    let enclave = opener(options, dir, env, Home::Cold, Vec::new())?(&root::read_root(dir)?)?;
+    let offline = ceremony::Offline::open(dir, enclave)?;
+    let out = Path::new(options.one("--out")?);
+    if let Some(bundle) = options.maybe("--in")? {
+        return offline.answer(Path::new(bundle), out);
+    }
+    let mut kinds = Vec::new();
+    for (name, kind) in
+        [("--rsa", KeyType::Rsa4096), ("--secp256k1", KeyType::Secp256k1), ("--ed25519", KeyType::Ed25519)]
+    {
+        let count: usize = options.number(name)?.unwrap_or_default();
+        kinds.extend(std::iter::repeat_n(kind, count));
+    }
+    offline.batch(&kinds, out)
 }

@@ -484,22 +484,22 @@ mod tests {
     #[test]
     fn what_has_passed_goes_on_where_the_log_left_it() {
         let (dir, ..) = folder("elapsed", 0);
-        let ledger = Ledger::open(&dir, key()).unwrap();
+        let ledger = Ledger::open(&dir, &ring()).unwrap();
         let waits =
             |ledger: &Ledger| ledger.decide(|turn| Ok((turn.state().elapsed_ms, turn.core.begun.1))).unwrap();
         // A day has passed since it began to look, and the next decision writes that down.
         ledger.lock().begun.1 += 86_400_000;
         let (seen_ms, _) = waits(&ledger);
         assert!((86_400_000..86_460_000).contains(&seen_ms), "{seen_ms}");
-        let sequence = ledger.sequence();
+        let sequence = ledger.end().1;
         assert_eq!(waits(&ledger).0, seen_ms, "nothing is written anew for less than the step");
-        assert_eq!(ledger.sequence(), sequence);
+        assert_eq!(ledger.end().1, sequence);
         // What a delay is counted from is exact.
         ledger.lock().begun.1 += 5;
         ledger.decide(|turn| turn.record(Record::Approved([1; 32]))).unwrap();
         assert!(waits(&ledger).0 >= seen_ms + 5);
         let (seen_ms, _) = waits(&ledger);
-        let again = Ledger::open(&dir, key()).unwrap();
+        let again = Ledger::open(&dir, &ring()).unwrap();
         assert_eq!(waits(&again), (seen_ms, seen_ms), "what passed meanwhile is not counted");
         assert_eq!(again.lock().state.approvals[&[1; 32]].elapsed_ms, seen_ms);
         fs::remove_dir_all(dir).unwrap();

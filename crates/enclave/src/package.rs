@@ -84,7 +84,7 @@ pub fn package(enclave: &Enclave, request: &Package) -> Result<Reply, Refusal> {
 }
 
 /// The list in force, if it has approved exactly this, and for how many milliseconds that still waits.
-fn approved(enclave: &Enclave, request: &Package, proof: &Proof) -> Result<(AclDocument, i64), Refusal> {
+pub fn approved(enclave: &Enclave, request: &Package, proof: &Proof) -> Result<(AclDocument, i64), Refusal> {
     let intent = &proof.intent;
     let (list, head) = in_force::<AclDocument>(enclave, &request.acl)?;
     must(list.tenant_id == intent.tenant_id && list.acl_id == intent.acl_id, "3 list")?;
@@ -107,6 +107,8 @@ fn approved(enclave: &Enclave, request: &Package, proof: &Proof) -> Result<(AclD
     let mut approving = people.iter().zip(&votes).filter(|(_, vote)| **vote == Some(true));
     let checked = approving.all(|((id, _), _)| is_checked(person_tag(&list.tenant_id, id)));
     must(checked || !list.check_voters, "4 a voter's check")?;
+    let is_cold = enclave.keyring.home == Home::Cold;
+    let delay_s = if is_cold { list.delay_cold_s } else { list.delay_hot_s };
     let wait_ms = enclave.ledger.decide(|turn| {
         let since = turn.state().approvals.get(&proof.intent_hash).copied();
         let closed = since.is_none() && turn.now_ms > intent.not_before_ms + list.vote_window_s * 1_000;
@@ -117,7 +119,7 @@ fn approved(enclave: &Enclave, request: &Package, proof: &Proof) -> Result<(AclD
         }
         let since = turn.state().approvals.get(&proof.intent_hash).copied();
         let since = since.ok_or_else(|| failed("7 approval is forgotten"))?;
-        Ok(turn.state().wait_ms(since, list.delay_hot_s * 1_000, turn.now_ms))
+        Ok(turn.state().wait_ms(since, delay_s * 1_000, turn.now_ms))
     })?;
     Ok((list, wait_ms))
 }
@@ -129,7 +131,7 @@ fn guarded(enclave: &Enclave, list: &AclDocument, sealed: &[u8], key_id: &str) -
     let under = enclave.ledger.decide(|turn| Ok(turn.state().guarded.get(&facts.serial).cloned()))?;
     let is_under = under.is_some_and(|key| key.tenant_id == list.tenant_id && key.acl_id == list.acl_id);
     must(is_under && facts.tenant_id == list.tenant_id, "8 key is not under this list")?;
-    if facts.home == Home::Hot { Ok((facts, private_half)) } else { Err(Refusal::WrongKeyType) }
+    if facts.home == enclave.keyring.home { Ok((facts, private_half)) } else { Err(Refusal::WrongKeyType) }
 }
 
 /// How an item goes out.

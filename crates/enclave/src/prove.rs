@@ -9,7 +9,7 @@ use boundary::token::Record as RecordToken;
 use crate::generate::{RsaKey, try_pair};
 use crate::record::of_check;
 use crate::root::Keyring;
-use crate::seal::{Home, KeyFacts, open};
+use crate::seal::{KeyFacts, open};
 use crate::service::{Enclave, ensure};
 use crate::session::{Token, check_names, user_tag};
 
@@ -19,7 +19,7 @@ pub fn prove(enclave: &Enclave, request: &Prove) -> Result<Proven, Refusal> {
     let Ok((facts, private_half)) = open(&enclave.keyring, &request.key) else {
         return Ok(Proven { record: None });
     };
-    ensure(facts.home == Home::Hot, Refusal::WrongKeyType)?;
+    ensure(facts.home == enclave.keyring.home, Refusal::WrongKeyType)?;
     let tag = user_tag(&request.tenant_id, &request.user_identifier);
     let is_theirs = facts.tenant_id == request.tenant_id
         && facts.user_tag == Some(tag)

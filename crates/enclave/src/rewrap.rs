@@ -20,7 +20,8 @@ pub fn rewrap(enclave: &Enclave, request: &Rewrap) -> Result<Rewrapped, Refusal>
     let ring = &enclave.keyring;
     let (from, from_half) = open(ring, &request.from)?;
     let (to, predecessor, to_half) = open_heir(ring, &request.to)?;
-    is_heir(&from, &to, predecessor.as_ref()).inspect_err(|_| note("rewrap", "not to a successor"))?;
+    is_heir(ring.home, &from, &to, predecessor.as_ref())
+        .inspect_err(|_| note("rewrap", "not to a successor"))?;
     let read = |half: &[u8], facts: &KeyFacts| RsaKey::read(half, &facts.public_key);
     let (Ok(old), Ok(new)) = (read(&from_half, &from), read(&to_half, &to)) else {
         return Err(Refusal::SealBroken);
@@ -31,13 +32,18 @@ pub fn rewrap(enclave: &Enclave, request: &Rewrap) -> Result<Rewrapped, Refusal>
 
 /// Whether one key may take over from the other. Most of it was asked when the second was bound; nothing here
 /// relies on that.
-fn is_heir(from: &KeyFacts, to: &KeyFacts, predecessor: Option<&Predecessor>) -> Result<(), Refusal> {
+fn is_heir(
+    home: Home,
+    from: &KeyFacts,
+    to: &KeyFacts,
+    predecessor: Option<&Predecessor>,
+) -> Result<(), Refusal> {
     let named = predecessor == Some(&from.as_predecessor());
     let one_user =
         from.user_tag.is_some() && (&from.tenant_id, from.user_tag) == (&to.tenant_id, to.user_tag);
     ensure(named && one_user, Refusal::SealBroken)?;
-    let hot_rsa = |facts: &KeyFacts| (facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot);
-    if hot_rsa(from) && hot_rsa(to) { Ok(()) } else { Err(Refusal::WrongKeyType) }
+    let is_ours = |facts: &KeyFacts| (facts.key_type, facts.home) == (KeyType::Rsa4096, home);
+    if is_ours(from) && is_ours(to) { Ok(()) } else { Err(Refusal::WrongKeyType) }
 }
 
 fn moved(
@@ -98,13 +104,13 @@ mod tests {
         ];
         let (from, to) = (facts("a", &[1]), facts("b", &[2]));
         let named = from.as_predecessor();
-        assert_eq!(is_heir(&from, &to, Some(&named)), Ok(()));
-        assert_eq!(is_heir(&from, &to, None), Err(Refusal::SealBroken));
-        assert_eq!(is_heir(&to, &from, Some(&named)), Err(Refusal::SealBroken));
+        assert_eq!(is_heir(Home::Hot, &from, &to, Some(&named)), Ok(()));
+        assert_eq!(is_heir(Home::Hot, &from, &to, None), Err(Refusal::SealBroken));
+        assert_eq!(is_heir(Home::Hot, &to, &from, Some(&named)), Err(Refusal::SealBroken));
         for (n, (alter, refusal)) in alterations.into_iter().enumerate() {
             let (mut from, mut to, mut named) = (from.clone(), to.clone(), named.clone());
             alter(&mut from, &mut to, &mut named);
-            assert_eq!(is_heir(&from, &to, Some(&named)), Err(refusal), "alteration {n}");
+            assert_eq!(is_heir(Home::Hot, &from, &to, Some(&named)), Err(refusal), "alteration {n}");
         }
     }
 

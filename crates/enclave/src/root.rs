@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::wall_ms;
 use crate::digest::{base64url, random, sha256};
+use crate::seal::Home;
 use crate::secret::SymmetricKey;
 
 /// The root key, where it lies on the disk.
@@ -81,6 +82,8 @@ pub struct Keyring {
     pub env: Env,
     /// How many root keys there have been.
     pub epoch: u32,
+    /// Where the private halves live that this enclave holds.
+    pub home: Home,
     root: SymmetricKey,
     /// Makes session tickets.
     pub ticket: hmac::Key,
@@ -111,6 +114,7 @@ impl Keyring {
         Self {
             env,
             epoch: FIRST_EPOCH,
+            home: Home::Hot,
             ticket: mac("ticket"),
             admission: mac("admission"),
             record: mac("record"),

@@ -157,6 +157,12 @@ pub fn seal_heir(
     out
 }
 
+/// The id of the key that is sealed here; only what opens is more than somebody's word.
+pub fn name_of(bytes: &[u8]) -> Result<String, Refusal> {
+    let sealed = SealedKey::take(&mut &*bytes).map_err(|_| Refusal::SealBroken)?;
+    Ok(sealed.facts.key_id)
+}
+
 /// What a seal held: facts, the key that was replaced, the private half.
 type Opened = (KeyFacts, Option<Predecessor>, Zeroizing<Vec<u8>>);
 

@@ -19,8 +19,8 @@ use crate::root::{Keyring, SigningPair};
 use crate::secret::SymmetricKey;
 use crate::vault::Vault;
 use crate::{
-    amend, assign, attach, ballot, check, cosign, evidence, freeze, guard, judge, mark, openpgp, package,
-    prove, release, reseal, reset, rewrap, session,
+    amend, assign, attach, ballot, check, cold, cosign, evidence, freeze, guard, judge, mark, openpgp,
+    package, prove, release, reseal, reset, rewrap, session,
 };
 
 /// Connections at once; one more is closed at once.
@@ -180,7 +180,7 @@ fn converse(gate: &Gate, mut stream: UnixStream) -> io::Result<()> {
         let request = unframe::<Request>(&body);
         drop(body);
         let reply = match request {
-            Ok(request) => guarded(|| gate.answer(&request)),
+            Ok(request) => answer(|| gate.answer(&request)),
             Err(_) => Reply::Refused(Refusal::Malformed),
         };
         stream.write_all(&frame(&reply))?;
@@ -188,7 +188,7 @@ fn converse(gate: &Gate, mut stream: UnixStream) -> io::Result<()> {
 }
 
 /// One request's reply. A panic is a refusal: nothing goes out that was not logged, and the others go on.
-fn guarded(answer: impl FnOnce() -> Result<Reply, Refusal>) -> Reply {
+pub fn answer(answer: impl FnOnce() -> Result<Reply, Refusal>) -> Reply {
     let reply = catch_unwind(AssertUnwindSafe(answer)).unwrap_or(Err(Refusal::Crashed));
     wipe_stack();
     reply.unwrap_or_else(Reply::Refused)
@@ -202,7 +202,8 @@ fn wipe_stack() {
     std::hint::black_box(&mut [0_u8; 256 * 1024]);
 }
 
-fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
+/// A request's reply, from an open enclave.
+pub fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
     if enclave.is_old.load(Ordering::SeqCst) && !matches!(request, Request::Hello(_)) {
         return Err(Refusal::RolledBack);
     }
@@ -237,6 +238,8 @@ fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
         Request::Freeze(request) => Reply::Frozen(freeze::freeze(enclave, request)?),
         Request::Thaw(request) => Reply::Frozen(freeze::thaw(enclave, request)?),
         Request::Reseal(request) => Reply::Resealed(reseal::reseal(enclave, request)?),
+        Request::Vouch(request) => Reply::Signed(cold::vouch(enclave, request)?),
+        Request::Dispatch(request) => Reply::Signed(cold::dispatch(enclave, request.clone())),
         // Answered at the gate.
         Request::Found(_)
         | Request::Begin(_)
@@ -264,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_refusal() {
-        assert_eq!(guarded(|| Err(Refusal::KeyLocked)), Reply::Refused(Refusal::KeyLocked));
-        assert_eq!(guarded(|| panic!("in a test")), Reply::Refused(Refusal::Crashed));
+        assert_eq!(answer(|| Err(Refusal::KeyLocked)), Reply::Refused(Refusal::KeyLocked));
+        assert_eq!(answer(|| panic!("in a test")), Reply::Refused(Refusal::Crashed));
     }
 }

@@ -59,6 +59,8 @@ wire_enum! {
         17 = Elapsed(i64),
         /// A tenant was frozen, or thawed.
         18 = Freeze(Freeze),
+        /// Offline: a bundle was taken up.
+        32 = Bundled(Bundled),
         /// A process began to write.
         30 = Life(Life),
         /// The operator gave up what came after an older copy of the log, up to this record of a life.
@@ -109,6 +111,17 @@ wire_struct! {
         pub opened_at_ms: i64,
         /// The session's verdict as of this event.
         pub admission: Option<Vec<u8>>,
+    }
+
+    /// A bundle of requests.
+    #[derive(Default)]
+    pub struct Bundled {
+        /// Its number; zero before the first.
+        pub sequence: u64,
+        /// SHA-256 of its encoding.
+        pub hash: [u8; 32],
+        /// The receipt key of the online enclave that is believed; empty before the first.
+        pub online: Vec<u8>,
     }
 
     /// A life of the process.
@@ -291,6 +304,8 @@ pub struct State {
     /// The lives of the process, in order.
     pub lives: Vec<Life>,
     given_up: Vec<Life>,
+    /// Offline: the last bundle that was taken up.
+    pub bundled: Bundled,
     /// Sessions that were opened by then are over: what became of them was given up.
     pub sessions_ended_ms: i64,
 }
@@ -403,6 +418,7 @@ impl State {
             }
             Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
             Record::Cosigned(head) => drop(self.cosigned.insert(head.origin.clone(), head)),
+            Record::Bundled(bundle) => self.bundled = bundle,
             Record::Life(life) => self.lives.push(life),
             Record::GivenUp(life) => {
                 self.given_up.push(life);
@@ -458,6 +474,7 @@ impl State {
         out.extend(self.guarded.values().map(|key| (self.highest_ms, Record::Guarded(key.clone()))));
         out.extend(self.cosigned.values().map(|head| (self.highest_ms, Record::Cosigned(head.clone()))));
         out.extend(self.lives.iter().map(|life| (self.highest_ms, Record::Life(life.clone()))));
+        out.push((self.highest_ms, Record::Bundled(self.bundled.clone())));
         let given_up = self.given_up.iter().map(|life| Record::GivenUp(life.clone()));
         out.extend(given_up.map(|record| (self.sessions_ended_ms, record)));
         let lasts = |at_ms: i64| at_ms + SESSION_LIFE_MS + DAY_MS >= now_ms;

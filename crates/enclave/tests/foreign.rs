@@ -208,7 +208,7 @@ fn a_batch_made_offline_is_adopted_and_bound_once() {
     assert_eq!((&binding.key_id, binding.tenant_id.as_str()), (&key.key_id, TENANT));
     assert_eq!(binding.user_tag, user_tag(TENANT, USER));
     assert_eq!(binding.public_key_sha256, sha256(&key.public_key));
-    let preimage = binding_preimage(&binding);
+    let preimage = binding_preimage(&signed.binding);
     assert!(world.openssl_verifies(Env::Sandbox, "receipt-sig", &preimage, &signed.signature));
     let cold = UserKey { sealed: bound.sealed, pool: key.clone() };
     assert_eq!(world.check(&cold, vec![0; 512], b""), Reply::Refused(Refusal::WrongKeyType));

@@ -4,7 +4,7 @@
 mod rig;
 
 use boundary::Env;
-use boundary::batch::{HeirBinding, Predecessor, SignedBinding, heir_preimage};
+use boundary::batch::{Binding, Predecessor, SignedBinding, binding_preimage};
 use boundary::message::*;
 use boundary::token::NO_CHECKSUM;
 use boundary::token::Record;
@@ -243,17 +243,17 @@ fn a_cold_key_says_in_its_binding_which_one_it_replaced() {
     assert_eq!(client.call(&warm), Reply::Refused(Refusal::WrongKeyType), "HOT for COLD");
     let second = expect!(client.call(&successor_request(&keys[1], TENANT, USER, &first.sealed)), Bound);
     let signed = SignedBinding::from_bytes(&second.binding.unwrap()).unwrap();
-    let heir = HeirBinding::from_bytes(&signed.binding).unwrap();
+    let heir = Binding::from_bytes(&signed.binding).unwrap();
     let replaced =
         Predecessor { key_id: keys[0].key_id.clone(), public_key_sha256: sha256(&keys[0].public_key) };
-    assert_eq!((&heir.binding.key_id, &heir.predecessor), (&keys[1].key_id, &replaced));
+    assert_eq!((&heir.key_id, heir.predecessor), (&keys[1].key_id, Some(replaced)));
     let welcome = expect!(client.call(&Request::Hello(Hello { env: Env::Production })), Welcome);
     let receipt = welcome.signing_keys.iter().find(|key| key.purpose == "receipt-sig").unwrap();
     let verify = aws_lc_rs::signature::UnparsedPublicKey::new(
         &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1,
         &receipt.point,
     );
-    verify.verify(&heir_preimage(&heir), &signed.signature).unwrap();
+    verify.verify(&binding_preimage(&signed.binding), &signed.signature).unwrap();
     // Here is nothing that could open what they guard.
     let one = store(&mut client, &hot, TENANT, USER, None, "backup-1");
     let reply = rewrap(&mut client, &first.sealed, &second.sealed, vec![asked(&one)]);

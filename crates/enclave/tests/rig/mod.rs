@@ -20,6 +20,7 @@ use boundary::policy;
 use boundary::token::{Ticket, digest_preimage, user_tag_preimage};
 use boundary::wire::{Wire, frame, unframe};
 
+pub mod cold;
 pub mod control;
 pub mod keeper;
 pub mod machine;
