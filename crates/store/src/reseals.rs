@@ -18,7 +18,7 @@ row! {
         pub pass_began_at: Timestamp,
         /// When there is something to do again.
         pub due_at: Timestamp,
-        /// Which of [`PLACES`] is gone through.
+        /// Which of [`PLACES`] is gone through; the one behind the last is that of customers' keys.
         pub place: i64,
         /// The row of it that was looked at last; empty: none yet.
         pub last_id: String,
@@ -91,10 +91,10 @@ macro_rules! place {
     };
 }
 
-/// Every column of what the enclave sealed, and believes only by its own seal.
-pub static PLACES: [Place; 6] = [
+/// Every column of what the enclave sealed, and believes only by its own seal, but for the private halves of customers'
+/// keys: those may be in shares, and are [`crate::held_keys`]'s.
+pub static PLACES: [Place; 5] = [
     place!("pool_keys", "key_id", "sealed"),
-    place!("customer_keys", "id", "sealed"),
     place!("verifications", "id", "ticket"),
     place!("verifications", "id", "admission"),
     place!("backups", "id", "record"),

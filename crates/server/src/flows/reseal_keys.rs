@@ -1,13 +1,18 @@
 //! Has the enclave seal anew, under the root key in force, what it sealed under the one before: page by page, all of
 //! it, and again and again until nothing was left to move. A row is replaced only if it is still what was read.
 
+use std::cmp::Ordering;
+
 use boundary::ceremony::{RESEAL_ITEMS_MAX, Reseal as Request};
+use domain::ids::KeyId;
 use domain::limits::{RESEAL_AGAIN, RESEAL_SETTLE};
 use domain::time::Timestamp;
+use store::held_keys::{self, HeldKey};
 use store::reseals::{self, PLACES, Place, Reseal, SealedRow};
 use store::{StoreError, Tx};
 
 use super::Error;
+use super::key_shares::{open_sealed, replace_sealed};
 use crate::app::App;
 use crate::edge::enclave::CallError;
 
@@ -28,25 +33,70 @@ pub async fn reseal_keys(app: &App, now: Timestamp) -> Result<bool, Error> {
     if now < was.due_at {
         return Ok(false);
     }
-    let Some(place) = usize::try_from(was.place).ok().and_then(|at| PLACES.get(at)) else {
-        let next = end_pass(&was, now);
-        app.db
-            .write("end_reseal_pass", move |tx| reseals::set(tx, &was, &next))
-            .await
-            .map_err(store_error)?;
-        return Ok(true);
-    };
-    let (after, limit) = (was.last_id.clone(), i64::try_from(RESEAL_ITEMS_MAX).unwrap_or(i64::MAX));
-    let page = app.db.read("list_sealed", move |rx| reseals::list_sealed(rx, place, &after, limit)).await;
-    let page: Vec<SealedRow> = page.map_err(store_error)?;
-    let items = page.iter().map(|row| row.sealed.clone()).collect();
-    let answer = app.enclave.reseal(Request { items }).await?;
-    if answer.items.len() != page.len() {
-        return Err(CallError::OutOfProtocol.into());
+    let at = usize::try_from(was.place).unwrap_or(usize::MAX);
+    match at.cmp(&PLACES.len()) {
+        Ordering::Less => move_rows(app, &PLACES[at], was).await?,
+        Ordering::Equal => move_keys(app, was, now).await?,
+        Ordering::Greater => {
+            let next = end_pass(&was, now);
+            step(app, was, next).await?;
+        }
     }
-    let moved = app.db.write("set_sealed", move |tx| write(tx, place, &was, &page, &answer.items));
-    moved.await.map_err(store_error)?;
     Ok(true)
+}
+
+/// A page of rows that have a seal whole.
+async fn move_rows(app: &App, place: &'static Place, was: Reseal) -> Result<(), Error> {
+    let after = was.last_id.clone();
+    let page = app.db.read("list_sealed", move |rx| reseals::list_sealed(rx, place, &after, limit())).await;
+    let page: Vec<SealedRow> = page.map_err(store_error)?;
+    let sealed = sealed_anew(app, page.iter().map(|row| row.sealed.clone()).collect()).await?;
+    let moved = app.db.write("set_sealed", move |tx| write(tx, place, &was, &page, &sealed));
+    moved.await.map_err(store_error)
+}
+
+/// A page of customers' keys, which may be in shares. One that cannot be put together now holds all of it up: the root
+/// key of before is needed until it can.
+async fn move_keys(app: &App, was: Reseal, now: Timestamp) -> Result<(), Error> {
+    let after: Option<KeyId> = was.last_id.parse().ok();
+    let page = app.db.read("list_held", move |rx| held_keys::list_held(rx, after.as_ref(), limit())).await;
+    let page: Vec<HeldKey> = page.map_err(store_error)?;
+    let mut items = Vec::with_capacity(page.len());
+    for key in &page {
+        items.push(open_sealed(app, (&key.tenant_id, &key.id), &key.held()).await?);
+    }
+    let mut next = was.clone();
+    for ((key, before), becomes) in page.iter().zip(&items).zip(sealed_anew(app, items.clone()).await?) {
+        match becomes {
+            None => next.broken_in_pass += 1,
+            Some(becomes) if becomes == *before => {}
+            Some(becomes) => {
+                let of = (&key.tenant_id, &key.id);
+                next.moved_in_pass += 1;
+                next.moved += i64::from(replace_sealed(app, of, &key.held(), becomes, now).await?);
+            }
+        }
+    }
+    next.place += i64::from(page.is_empty());
+    next.last_id = page.last().map_or_else(String::new, |last| last.id.to_string());
+    step(app, was, next).await
+}
+
+/// As the enclave seals these in the epoch that is in force; none: a seal that does not hold.
+async fn sealed_anew(app: &App, items: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    let count = items.len();
+    let answer = app.enclave.reseal(Request { items }).await?;
+    if answer.items.len() == count { Ok(answer.items) } else { Err(CallError::OutOfProtocol.into()) }
+}
+
+async fn step(app: &App, was: Reseal, next: Reseal) -> Result<(), Error> {
+    let taken = app.db.write("set_reseal", move |tx| reseals::set(tx, &was, &next)).await;
+    taken.map(drop).map_err(store_error)
+}
+
+/// How many are asked of the enclave at once.
+fn limit() -> i64 {
+    i64::try_from(RESEAL_ITEMS_MAX).unwrap_or(i64::MAX)
 }
 
 fn store_error(error: StoreError) -> Error {
@@ -123,7 +173,7 @@ mod tests {
     fn a_pass_finishes_it_that_moved_nothing_and_began_late_enough() {
         let begun = begin(2, START);
         let ends = |pass_began_at, moved_in_pass, now| {
-            end_pass(&Reseal { pass_began_at, moved_in_pass, place: 6, ..begun.clone() }, now)
+            end_pass(&Reseal { pass_began_at, moved_in_pass, place: 7, ..begun.clone() }, now)
         };
         let late = START + RESEAL_SETTLE;
         let early = Timestamp::from_ms(late.ms() - 1);

@@ -58,14 +58,14 @@ async fn every_place_is_listed_in_pages(bench: &Bench) {
         }
         assert!(paged == all, "{}", place.name);
     }
-    let keys = list(&db, place("customer_keys.sealed"), String::new(), 9).await;
-    assert_eq!(keys[0].sealed, key(1, None).sealed);
+    let keys = list(&db, place("pool_keys.sealed"), String::new(), 9).await;
+    assert_eq!(keys[0].sealed, pool_key(1).sealed);
 }
 
 async fn a_seal_is_replaced_only_as_it_was_read(bench: &Bench) {
     let db = bench.open().await;
     fill(&db).await;
-    for name in ["pool_keys.sealed", "customer_keys.sealed", "verifications.ticket", "backups.record"] {
+    for name in ["pool_keys.sealed", "verifications.ticket", "backups.record"] {
         let place = place(name);
         let was = list(&db, place, String::new(), 9).await;
         let set = |row: SealedRow| write(&db, move |tx| reseals::set_sealed(tx, place, &row, b"anew"));
