@@ -171,7 +171,14 @@ impl<'a> Offline<'a> {
         }
         ensure(bundle.made_at_ms <= now_ms + BEHIND_MAX_MS, CLOCK_BEHIND)?;
         let online = bundle.online.clone();
-        self.decide(|turn| turn.record(Record::Bundled(Bundled { sequence, hash, online })))?;
+        // This side runs for minutes between months: that time has passed in between is what the other side's signed
+        // clock says, and this side's own has to agree.
+        let made_at_ms = bundle.made_at_ms;
+        let told_ms = if last.sequence == 0 { 0 } else { last.elapsed_ms + made_at_ms - last.made_at_ms };
+        self.decide(|turn| {
+            let elapsed_ms = turn.state().elapsed_ms.max(told_ms);
+            turn.record(Record::Bundled(Bundled { sequence, hash, online, made_at_ms, elapsed_ms }))
+        })?;
         Ok(bundle)
     }
 

@@ -122,6 +122,10 @@ wire_struct! {
         pub hash: [u8; 32],
         /// The receipt key of the online enclave that is believed; empty before the first.
         pub online: Vec<u8>,
+        /// When it was made, by that one's clock.
+        pub made_at_ms: i64,
+        /// How much time had passed by then.
+        pub elapsed_ms: i64,
     }
 
     /// A life of the process.
@@ -418,7 +422,10 @@ impl State {
             }
             Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
             Record::Cosigned(head) => drop(self.cosigned.insert(head.origin.clone(), head)),
-            Record::Bundled(bundle) => self.bundled = bundle,
+            Record::Bundled(bundle) => {
+                self.elapsed_ms = self.elapsed_ms.max(bundle.elapsed_ms);
+                self.bundled = bundle;
+            }
             Record::Life(life) => self.lives.push(life),
             Record::GivenUp(life) => {
                 self.given_up.push(life);

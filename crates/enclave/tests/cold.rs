@@ -116,8 +116,10 @@ fn only_the_next_bundle_is_answered() {
     let shim = ceremony.folder.path("clock.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock.c");
     run(std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]));
+    let ahead = ceremony.folder.path("ahead");
+    std::fs::write(&ahead, "-3600 0").unwrap();
     ceremony.offline_clock =
-        vec![("LD_PRELOAD", shim.display().to_string()), ("CLOCK_AHEAD_S", "-3600".to_owned())];
+        vec![("LD_PRELOAD", shim.display().to_string()), ("CLOCK_AHEAD", ahead.display().to_string())];
     assert_eq!(tried(&ceremony, &bytes), CLOCK_BEHIND);
     ceremony.offline_clock.clear();
     ceremony.sequence = 2;
