@@ -67,4 +67,8 @@ pub struct AuditCheckpoint {
     /// The key that it is checked with, as C2SP signed-note spells it. Keep the first one, or ask the operator:
     /// whoever can forge a checkpoint can name another key with it.
     pub key: String,
+    /// The enclave's key, where the note has its signature too (C2SP tlog-cosignature). Keep the first one: the enclave
+    /// signs only what goes on from all that it signed of this log before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enclave_key: Option<String>,
 }

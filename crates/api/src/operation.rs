@@ -19,4 +19,7 @@ pub struct Readiness {
     pub environment: String,
     /// `ready`, or `away`: files can be neither stored nor checked, and all else goes on. As of ten seconds ago at most.
     pub files: String,
+    /// `whole`, or `forked`: a tenant's audit log does not go on from what the enclave signed of it. Somebody put back an
+    /// old copy of the database or wrote a history anew; all goes on, and the operator should look.
+    pub audit_logs: String,
 }

@@ -43,6 +43,9 @@ pub enum What {
         /// The tenant's id.
         #[arg(long)]
         tenant: String,
+        /// Prints the enclave's key instead, with which it signed the last of them that it signed.
+        #[arg(long)]
+        enclave: bool,
     },
     /// Shares of customers' private keys.
     #[command(subcommand)]
@@ -149,7 +152,7 @@ fn administer(args: Args) -> Result<(), Failure> {
             What::Tenant(deed) => tenants(&admin, page, deed).await,
             What::Credential(deed) => credentials(&admin, page, deed).await,
             What::KeyShares(KeySharesDeed::Remake { store }) => remake(&admin, page, store.as_deref()).await,
-            What::LogKey { tenant } => log_key(&admin, page, &tenant).await,
+            What::LogKey { tenant, enclave } => log_key(&admin, page, &tenant, enclave).await,
             What::Owner { tenant, email, name } => owner(&admin, page, &tenant, &email, &name).await,
         };
         admin.close().await;
@@ -230,8 +233,9 @@ async fn remake(admin: &Admin, page: Page, store: Option<&str>) -> Result<(), Fa
     Ok(())
 }
 
-async fn log_key(admin: &Admin, page: Page, tenant: &str) -> Result<(), Failure> {
-    let key = admin.log_key(tenant).await.doing(|| "there is no key")?;
+async fn log_key(admin: &Admin, page: Page, tenant: &str, is_enclave: bool) -> Result<(), Failure> {
+    let key = if is_enclave { admin.cosigner(tenant).await } else { admin.log_key(tenant).await };
+    let key = key.doing(|| "there is no key")?;
     page.line(&key);
     tell(page, "log_key", &serde_json::json!({ "key": key }))
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::json;
-use server::audit::{Finding, Verification, Verified, VerifierKey};
+use server::audit::{Cosigner, Finding, Verification, Verified, VerifierKey};
 
 use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
@@ -42,6 +42,10 @@ pub struct Verify {
     /// The key of the log, as `holdfast admin log-key` prints it.
     #[arg(long, value_name = "VKEY")]
     pub key: String,
+    /// The key of the enclave, as `holdfast admin log-key --enclave` prints it: the checkpoint must have its signature
+    /// too, and so must the older one, where there is one.
+    #[arg(long, value_name = "VKEY")]
+    pub enclave_key: Option<String>,
     /// A checkpoint that was kept from before: history must go on from it.
     #[arg(long, value_name = "OLD-CHECKPOINT")]
     pub since: Option<PathBuf>,
@@ -55,8 +59,8 @@ pub fn run(args: &Args) -> ExitCode {
     let What::Verify(args) = &args.what;
     let page = Page::new(args.json);
     match verify(args) {
-        Ok(Ok(verified)) => {
-            tell(page, &verified);
+        Ok(Ok((verified, cosigned))) => {
+            tell(page, &verified, cosigned.as_deref());
             ExitCode::SUCCESS
         }
         Ok(Err(finding)) => {
@@ -75,10 +79,14 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn tell(page: Page, verified: &Verified) {
+/// `cosigned`: when the enclave signed the checkpoint, where that was to be checked.
+fn tell(page: Page, verified: &Verified, cosigned: Option<&str>) {
     let (size, entries) = (verified.checkpoint.size, verified.entries);
     page.line(&format!("{}: {}", page.green("verified"), verified.checkpoint.origin));
     page.line(&covered(size));
+    if let Some(at) = cosigned {
+        page.line(&format!("The enclave signed it at {at}: it goes on from all that it signed before."));
+    }
     if let Some(since) = verified.since {
         page.line(&format!("They go on from the {since} of the older checkpoint."));
     }
@@ -88,7 +96,8 @@ fn tell(page: Page, verified: &Verified) {
     page.event(
         "verified",
         json!({
-            "origin": verified.checkpoint.origin, "size": size, "entries": entries, "since": verified.since
+            "origin": verified.checkpoint.origin, "size": size, "entries": entries, "since": verified.since,
+            "cosigned_at": cosigned
         }),
     );
 }
@@ -109,16 +118,30 @@ fn linked(after: i64) -> String {
     }
 }
 
-/// Reads the files, the export a line at a time.
-fn verify(args: &Verify) -> Result<Result<Verified, Finding>, Failure> {
+/// Reads the files, the export a line at a time. Also says when the enclave signed, where that is to be checked.
+fn verify(args: &Verify) -> Result<Result<(Verified, Option<String>), Finding>, Failure> {
     let key = VerifierKey::parse(&args.key)
         .ok_or_else(|| Failure::new("the key does not read: it looks like NAME+12345678+AbCd..."))?;
     let checkpoint = read(&args.checkpoint)?;
     let since = args.since.as_deref().map(read).transpose()?;
+    let cosigner = args.enclave_key.as_deref().map(|text| {
+        Cosigner::parse(text).ok_or_else(|| {
+            Failure::new(
+                "the enclave's key does not read: it looks like holdfast-enclave-...+12345678+AbCd...",
+            )
+        })
+    });
+    let cosigner = cosigner.transpose()?;
     let unreadable = || format!("cannot read {}", args.export.display());
     let export = BufReader::new(File::open(&args.export).doing(unreadable)?);
     let mut begun = match Verification::begin(&key, &checkpoint, since.as_deref()) {
         Ok(begun) => begun,
+        Err(finding) => return Ok(Err(finding)),
+    };
+    let cosigned =
+        cosigner.map(|cosigner| Verification::check_cosigned(&cosigner, &checkpoint, since.as_deref()));
+    let cosigned = match cosigned.transpose() {
+        Ok(cosigned) => cosigned.map(|at| at.rfc3339()),
         Err(finding) => return Ok(Err(finding)),
     };
     for line in export.split(b'\n') {
@@ -128,7 +151,7 @@ fn verify(args: &Verify) -> Result<Result<Verified, Finding>, Failure> {
             return Ok(Err(finding));
         }
     }
-    Ok(begun.end())
+    Ok(begun.end().map(|verified| (verified, cosigned)))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

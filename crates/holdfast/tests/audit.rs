@@ -14,6 +14,10 @@ const OLDER: &str = include_str!("audit/older.txt");
 const CHECKPOINT: &str = include_str!("audit/checkpoint.txt");
 const KEY: &str = include_str!("audit/key.txt");
 
+/// The checkpoint over 8 with an enclave's signature, and that enclave's key.
+const COSIGNED: &str = include_str!("audit/cosigned.txt");
+const ENCLAVE_KEY: &str = include_str!("audit/enclave-key.txt");
+
 struct Files(TempDir);
 
 impl Files {
@@ -98,6 +102,34 @@ fn the_first_entry_at_fault_is_named() {
 }
 
 #[test]
+fn the_enclaves_signature_is_demanded_with_its_key() {
+    let with_key = ["--enclave-key", ENCLAVE_KEY.trim()];
+    let files = Files::new(EXPORT, COSIGNED);
+    let (code, text) = files.verify(&with_key);
+    assert!(code == 0 && text.contains("The enclave signed it at 2026-11-21T05:39:27"), "{text}");
+    let told = json(&files.verify(&[&with_key[..], &["--json"]].concat()).1);
+    assert_eq!(
+        (&told["event"], &told["cosigned_at"]),
+        (&"verified".into(), &"2026-11-21T05:39:27.000Z".into())
+    );
+    assert_eq!(files.verify(&[]).0, 0, "without the key nobody asks for it");
+    // The older one is asked for it too.
+    let (code, text) = files.verify(&[&with_key[..], &["--since", "older.txt"]].concat());
+    assert!(code == 1 && text.contains("the older checkpoint is not signed by the enclave's key"), "{text}");
+    files.write("older.txt", COSIGNED);
+    assert_eq!(files.verify(&[&with_key[..], &["--since", "older.txt"]].concat()).0, 0);
+    let files = Files::new(EXPORT, CHECKPOINT);
+    let (code, text) = files.verify(&with_key);
+    assert!(code == 1 && text.contains("the checkpoint is not signed by the enclave's key"), "{text}");
+    let own_line = COSIGNED.lines().last().expect("a line");
+    let moved = format!("{OLDER}{own_line}\n");
+    let (code, text) = Files::new(EXPORT, &moved).verify(&with_key);
+    assert!(code == 1 && text.contains("signature that is wrong"), "{text}");
+    let (code, text) = files.verify(&["--enclave-key", KEY.trim()]);
+    assert!(code == 1 && text.contains("the enclave's key does not read"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_checked_is_said() {
     let files = Files::new(EXPORT, &CHECKPOINT.replacen('8', "9", 1));
     let (code, text) = files.verify(&[]);
@@ -136,6 +168,8 @@ fn the_key_of_a_log_is_printed() {
     assert!(code == 0 && key.starts_with("holdfast-sandbox-"), "{key}");
     assert!(key.contains(&format!("/{id}+")), "{key}");
     assert_eq!(json(&admin(&["--json", "log-key", "--tenant", &id]).1)["key"], key.trim());
+    let (code, text) = admin(&["log-key", "--enclave", "--tenant", &id]);
+    assert!(code == 1 && text.contains("has signed no checkpoint"), "{text}");
     let (code, text) = admin(&["log-key", "--tenant", "nobody"]);
     assert!(code == 1 && text.contains("there is no tenant"), "{text}");
 }

@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use serde::Serialize;
 use store::audit::AuditEntry;
 use store::seal::ServerKeys;
-use store::{Db, StoreError, credentials, meta, reseals, tenants};
+use store::{Db, StoreError, checkpoints, credentials, meta, reseals, tenants};
 
 use crate::app::{App, Parts};
 use crate::config::Settings;
@@ -167,6 +167,17 @@ impl Admin {
     /// The public key that checkpoints of a tenant's log are checked with, as C2SP signed-note spells it.
     pub async fn log_key(&self, tenant: &str) -> Result<String, AdminError> {
         Ok(self.0.log_key.vkey(self.find_tenant(tenant).await?.as_str()))
+    }
+
+    /// The enclave's public key, by which it signed the last checkpoint of a tenant's log that it signed.
+    pub async fn cosigner(&self, tenant: &str) -> Result<String, AdminError> {
+        let tenant = self.find_tenant(tenant).await?;
+        let found =
+            self.0.db.read("find_cosigned", move |rx| checkpoints::of(&tenant).find_cosigned(rx)).await;
+        let found: Option<checkpoints::Checkpoint> =
+            found.map_err(|error: StoreError| AdminError::from(error))?;
+        let none = || AdminError("the enclave has signed no checkpoint of this log yet".to_owned());
+        found.and_then(|found| found.cosigner).ok_or_else(none)
     }
 
     /// Makes a credential of a tenant, with any scopes. Its text is in the answer and nowhere else.

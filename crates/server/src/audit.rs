@@ -1,4 +1,5 @@
 //! Checking an exported audit log, with no service and no network. The rules are those that the service signs by.
 
 pub use domain::audit::checkpoint::VerifierKey;
+pub use domain::audit::cosignature::Cosigner;
 pub use domain::audit::verify::{Fault, Finding, Verification, Verified};

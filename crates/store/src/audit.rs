@@ -307,6 +307,18 @@ impl Log<'_> {
         rx.find(&FIND_HEAD, &[self.tenant])
     }
 
+    /// The hashes of the entries after the place `after_seq` up to `last_seq`, ascending; as many as there are.
+    pub fn list_leaves(
+        self,
+        rx: &mut Rx<'_>,
+        after_seq: i64,
+        last_seq: i64,
+    ) -> Result<Vec<Hash>, StoreError> {
+        let rows: Vec<Numbered> =
+            rx.list(&LIST_LEAVES, &[self.tenant, &after_seq, &last_seq, &(last_seq - after_seq)])?;
+        Ok(rows.into_iter().map(|row| row.entry_hash).collect())
+    }
+
     /// Up to `limit` entries after the place `after_seq`, ascending. Those without a place are not shown.
     pub fn list(
         self,

@@ -18,6 +18,8 @@ row! {
         pub provider_events: i64,
         /// Audit entries without their place in the log.
         pub audit_entries: i64,
+        /// Audit logs of which the enclave knows another history.
+        pub forked_logs: i64,
     }
 }
 
@@ -46,7 +48,8 @@ static WAITING: Sql = sql!(
     "(SELECT created_at FROM events WHERE id = ",
     "(SELECT min(event_id) FROM webhook_deliveries WHERE state = 'pending')) AS oldest_pending, ",
     "(SELECT count(*) FROM provider_events WHERE state = 'received') AS provider_events, ",
-    "(SELECT count(*) FROM audit_entries WHERE seq IS NULL) AS audit_entries"
+    "(SELECT count(*) FROM audit_entries WHERE seq IS NULL) AS audit_entries, ",
+    "(SELECT count(*) FROM audit_heads WHERE forked_at IS NOT NULL) AS forked_logs"
 );
 static STOCK: Sql = sql!(
     "backlog.list_stock",

@@ -49,6 +49,8 @@ export interface Attempt {
 
 /** A log's size and root, signed. */
 export interface AuditCheckpoint {
+  /** The enclave's key, where the note has its signature too (C2SP tlog-cosignature). Keep the first one: the enclave signs only what goes on from all that it signed of this log before. */
+  enclave_key?: string;
   /** The key that it is checked with, as C2SP signed-note spells it. Keep the first one, or ask the operator: whoever can forge a checkpoint can name another key with it. */
   key: string;
   /** When it was made, RFC 3339. This is not signed. */ made_at: string;
@@ -377,6 +379,8 @@ export interface PlayForm {
 
 /** Everything that is needed is there. */
 export interface Readiness {
+  /** `whole`, or `forked`: a tenant's audit log does not go on from what the enclave signed of it. Somebody put back an old copy of the database or wrote a history anew; all goes on, and the operator should look. */
+  audit_logs: "whole" | "forked";
   /** `sandbox` or `production`. */ environment: "production" | "sandbox";
   /** `ready`, or `away`: files can be neither stored nor checked, and all else goes on. As of ten seconds ago at most. */
   files: "ready" | "away";

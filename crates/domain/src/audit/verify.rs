@@ -6,8 +6,10 @@ use std::fmt;
 use boundary::json::{Value, canonical, member, parse};
 
 use super::checkpoint::{Checkpoint, VerifierKey};
+use super::cosignature::Cosigner;
 use super::hex;
 use super::tree::{Hash, Tree, leaf};
+use crate::time::Timestamp;
 use crate::words::words;
 
 words! {
@@ -106,6 +108,21 @@ impl Verification {
         };
         begun.note_roots();
         Ok(begun)
+    }
+
+    /// When the enclave signed the newest of these checkpoints, if it signed each.
+    pub fn check_cosigned(
+        cosigner: &Cosigner,
+        checkpoint: &str,
+        since: Option<&str>,
+    ) -> Result<Timestamp, Finding> {
+        let check = |note: &str, which: &str| {
+            cosigner
+                .check(note)
+                .map_err(|fault| finding(Fault::Checkpoint, None, format!("the {which} {fault}")))
+        };
+        since.map(|note| check(note, "older checkpoint")).transpose()?;
+        check(checkpoint, "checkpoint")
     }
 
     /// Takes the next line of the export, without its newline.

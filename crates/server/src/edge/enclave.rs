@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use boundary::ceremony::{Reseal, Resealed};
+use boundary::checkpoint::{Cosign, Cosigned};
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
     HasReset, Hello, Inspect, Judge, Judged, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove,
@@ -132,6 +133,8 @@ impl Enclave {
         judge: Judge => Judged(Judged);
         /// How far its log has come, and whether it has all that is remembered of it.
         mark: Mark => Marked(Marked);
+        /// Its signature under a checkpoint that goes on from the last.
+        cosign: Cosign => Cosigned(Cosigned);
     }
 
     /// From now on each connection begins with this mark of the enclave's log: one whose log is older answers nothing.

@@ -25,6 +25,7 @@ use store::backups::{self, BackupWithKey};
 use store::recoveries::{self, Outcome, Recovery};
 
 use super::approvals::{Judging, judging};
+use super::cosign_checkpoint::cosign_checkpoint;
 use super::read_verification::{Inquiry, find_of_user};
 use super::release_proof::{build_intent, build_request, open_checksum};
 use super::sequence_audit::sequence_audit;
@@ -113,7 +114,10 @@ async fn release(
     };
     record_outcome(app, ctx, inquiry, &recovery, &items, &released).await?;
     // So that a checkpoint covers the release before anybody holds what it gave out.
-    if sequence_audit(app, &ctx.principal.tenant, ctx.now).await.is_err() {
+    let tenant = &ctx.principal.tenant;
+    if sequence_audit(app, tenant, ctx.now).await.is_err()
+        || cosign_checkpoint(app, tenant, ctx.now).await.is_err()
+    {
         tracing::debug!("the checkpoint of a release waits for the sequencer");
     }
     answer(app, recovery.id, items, released)

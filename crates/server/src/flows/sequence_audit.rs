@@ -81,6 +81,9 @@ fn number(tx: &mut Tx<'_>, tenant: &TenantId, key: &LogKey, now: Timestamp) -> R
         sign(tx, tenant, key, &grown, now)?;
         grown.checkpoint = Some((grown.size(), now));
     }
+    if has_released {
+        checkpoints::of(tenant).set_cosign_now(tx)?;
+    }
     Ok(grown)
 }
 
@@ -94,7 +97,8 @@ fn sign(
 ) -> Result<Checkpoint, StoreError> {
     let (size, root) = (grown.size(), grown.tree.root());
     let note = key.sign(tenant.as_str(), grown.log, size, &root);
-    let made = Checkpoint { size, root, note, made_at: now };
+    let peaks = Some(grown.tree.peaks());
+    let made = Checkpoint { size, root, note, made_at: now, peaks, cosigner: None };
     checkpoints::of(tenant).insert(tx, &made)?;
     Ok(made)
 }

@@ -131,6 +131,11 @@ fn add_backlog(found: &mut Registry, backlog: &Backlog, app: &App) {
             "Audit entries without their place in the log yet",
             waiting.audit_entries,
         ),
+        (
+            "audit_logs_forked",
+            "Audit logs that do not go on from what the enclave signed of them",
+            waiting.forked_logs,
+        ),
     ] {
         found.register(name, help, ConstGauge::new(count));
     }

@@ -48,6 +48,7 @@ pub fn start(
     }
     run(&mut jobs, Job::FillKeyPool(pool_targets));
     run(&mut jobs, Job::SequenceAudit);
+    run(&mut jobs, Job::CosignCheckpoints);
     run(&mut jobs, Job::ExpireInquiries);
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
@@ -69,6 +70,7 @@ pub fn start(
 enum Job {
     FillKeyPool(Vec<(KeyType, u64)>),
     SequenceAudit,
+    CosignCheckpoints,
     ExpireInquiries,
     AdmitEvents,
     CloseRecoveries,
@@ -89,6 +91,7 @@ impl Job {
         match self {
             Self::FillKeyPool(_) => "fill_key_pool",
             Self::SequenceAudit => "sequence_audit",
+            Self::CosignCheckpoints => "cosign_checkpoints",
             Self::ExpireInquiries => "expire_inquiries",
             Self::AdmitEvents => "admit_events",
             Self::CloseRecoveries => "close_recoveries",
@@ -111,6 +114,7 @@ impl Job {
         match self {
             Self::FillKeyPool(targets) => fill_one(app, targets, now).await,
             Self::SequenceAudit => flows::sequence_all(app, now).await,
+            Self::CosignCheckpoints => flows::cosign_all(app, now).await,
             Self::ExpireInquiries => flows::expire_inquiries(app, now).await.map(|count| count > 0),
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),

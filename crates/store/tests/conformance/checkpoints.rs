@@ -14,6 +14,8 @@ crate::on_both_engines! {
     a_tree_of_another_size_is_no_tree,
     the_last_checkpoint_is_found_and_due_when_old,
     nothing_of_an_undone_round_is_kept,
+    the_enclave_signs_when_it_is_time_and_no_sooner,
+    a_fork_is_noted_until_it_is_mended,
 }
 
 fn hash(entry: &AuditEntry, seq: i64, _prev: Option<&Hash>) -> Hash {
@@ -37,7 +39,8 @@ async fn grow(db: &Db, limit: i64) -> Grown {
 }
 
 fn checkpoint(size: i64, ms: i64) -> Checkpoint {
-    Checkpoint { size, root: [7; 32], note: format!("note {size}"), made_at: at(ms) }
+    let (note, peaks) = (format!("note {size}"), Some(vec![7; 32]));
+    Checkpoint { size, root: [7; 32], note, made_at: at(ms), peaks, cosigner: None }
 }
 
 async fn keep(db: &Db, checkpoint: Checkpoint) {
@@ -119,4 +122,63 @@ async fn nothing_of_an_undone_round_is_kept(bench: &Bench) {
     assert_eq!(read(&db, |rx| checkpoints::of(&id(1)).find_last(rx)).await, None);
     let grown = grow(&db, 9).await;
     assert_eq!((grown.size(), grown.checkpoint), (3, None), "entries and checkpoint stand or fall together");
+}
+
+fn cosigned(of: &Checkpoint) -> Checkpoint {
+    Checkpoint { note: format!("{} twice", of.note), cosigner: Some("key".to_owned()), ..of.clone() }
+}
+
+async fn sign(db: &Db, size: i64, next_ms: i64) {
+    write(db, move |tx| {
+        let before = checkpoints::of(&id(1)).find(tx, size)?.expect("it is there");
+        checkpoints::of(&id(1)).set_cosigned(tx, &before, &cosigned(&before), at(next_ms))
+    })
+    .await;
+}
+
+async fn the_enclave_signs_when_it_is_time_and_no_sooner(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    let due = |ms: i64| read(&db, move |rx| checkpoints::list_to_cosign(rx, at(ms), 4, 9));
+    let last = || read(&db, |rx| checkpoints::of(&id(1)).find_cosigned(rx));
+    keep(&db, checkpoint(0, 10)).await;
+    assert_eq!(due(99).await, [], "an empty log");
+    append(&db, 1..=9).await;
+    grow(&db, 9).await;
+    keep(&db, checkpoint(2, 10)).await;
+    assert_eq!((due(0).await, last().await), (vec![id(1)], None), "the first at once");
+    sign(&db, 2, 50).await;
+    assert_eq!((due(99).await, last().await), (vec![], Some(cosigned(&checkpoint(2, 10)))));
+    keep(&db, checkpoint(5, 20)).await;
+    assert_eq!((due(49).await, due(50).await), (vec![], vec![id(1)]), "by time");
+    keep(&db, checkpoint(6, 20)).await;
+    assert_eq!(due(49).await, [id(1)], "by entries");
+    sign(&db, 6, 70).await;
+    keep(&db, checkpoint(7, 30)).await;
+    assert_eq!(due(60).await, []);
+    write(&db, |tx| checkpoints::of(&id(1)).set_cosign_now(tx)).await;
+    assert_eq!(due(60).await, [id(1)], "at once");
+    // An earlier one that is signed late puts nothing back, and what is no longer there is not kept.
+    sign(&db, 5, 90).await;
+    assert_eq!(last().await.map(|last| last.size), Some(6));
+    let (six, other) = (cosigned(&checkpoint(6, 20)), cosigned(&checkpoint(9, 20)));
+    write(&db, move |tx| checkpoints::of(&id(1)).set_cosigned(tx, &other, &other, at(1))).await;
+    assert_eq!((last().await, due(60).await), (Some(six), vec![id(1)]));
+    let hashes = read(&db, |rx| audit::of(&id(1)).list_leaves(rx, 2, 5)).await;
+    assert_eq!(hashes, [3, 4, 5].map(|at| hash(&entry(at), at.try_into().expect("small"), None)));
+}
+
+async fn a_fork_is_noted_until_it_is_mended(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    append(&db, 1..=9).await;
+    grow(&db, 9).await;
+    keep(&db, checkpoint(9, 10)).await;
+    let forked = || read(&db, checkpoints::count_forked);
+    let due = |ms: i64| read(&db, move |rx| checkpoints::list_to_cosign(rx, at(ms), 4, 9));
+    assert_eq!(forked().await, 0);
+    write(&db, |tx| checkpoints::of(&id(1)).set_forked(tx, at(20), at(80))).await;
+    assert_eq!((forked().await, due(79).await, due(80).await), (1, vec![], vec![id(1)]));
+    sign(&db, 9, 90).await;
+    assert_eq!(forked().await, 0);
 }

@@ -40,7 +40,8 @@ async fn fill(db: &Db, tenant: TenantId, number: u64) {
         audit::of(&tenant).append(tx, &entry(number))?;
         let hash = |_: &AuditEntry, _: i64, _: Option<&Hash>| [7; 32];
         audit::of(&tenant).sequence_pending(tx, 10, &hash)?;
-        let made = Checkpoint { size: 1, root: [7; 32], note: "note".to_owned(), made_at: at(9) };
+        let note = "note".to_owned();
+        let made = Checkpoint { size: 1, root: [7; 32], note, made_at: at(9), peaks: None, cosigner: None };
         checkpoints::of(&tenant).insert(tx, &made)
     })
     .await;
@@ -70,7 +71,18 @@ async fn a_reset_takes_one_tenants_rows_and_no_others(bench: &Bench) {
         backups::of(&id(1)).insert(tx, &stored)
     };
     assert!(write(&db, file).await);
+    for number in [1, 2] {
+        write(&db, move |tx| {
+            let tenant = id(number);
+            let log = checkpoints::of(&tenant);
+            let made = log.find(tx, 1)?.expect("a checkpoint");
+            log.set_cosigned(tx, &made, &made, at(99))?;
+            log.set_forked(tx, at(1), at(99))
+        })
+        .await;
+    }
     assert_eq!(write(&db, |tx| reset::forget(tx, &id(1))).await, [id(7)], "its files");
+    assert_eq!(read(&db, checkpoints::count_forked).await, 1, "the neighbour's");
     assert_eq!(has(&db, id(1), 1).await, (false, false, false, 0));
     assert_eq!(has(&db, id(2), 2).await, (true, true, true, 1));
     let record = |number: u64| read(&db, move |rx| signed_records::of(&id(number)).find(rx, "key"));
@@ -80,6 +92,8 @@ async fn a_reset_takes_one_tenants_rows_and_no_others(bench: &Bench) {
     assert_eq!((last(1).await.is_some(), last(2).await.is_some()), (false, true));
     fill(&db, id(1), 1).await;
     assert_eq!(has(&db, id(1), 1).await, (true, true, true, 1));
+    let to_cosign = read(&db, |rx| checkpoints::list_to_cosign(rx, at(98), 9, 9)).await;
+    assert_eq!(to_cosign, [id(1)], "nothing of the new log was signed");
     let hash = |_: &AuditEntry, _: i64, _: Option<&Hash>| [7; 32];
     let log_of = |number: u64| write(&db, move |tx| audit::of(&id(number)).sequence_pending(tx, 1, &hash));
     assert_eq!((log_of(1).await.log, log_of(2).await.log), (2, 1), "another log, which grows from nothing");

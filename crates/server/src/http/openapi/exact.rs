@@ -178,9 +178,7 @@ fn of_member(owner: &str, member: &str, is_sent: bool) -> Known {
         ("PlayForm", "birthdate") => return known(json!({"pattern": DATE})),
         ("PlayForm", _) => return persons_name(),
         ("Health", "status") => return words(["ok"]),
-        ("Readiness", "status") => return words(["ready"]),
-        ("Readiness", "files") => return words(["ready", "away"]),
-        ("Readiness", "environment") => return words(["production", "sandbox"]),
+        ("Readiness", _) => return of_readiness(member),
         ("Delivery", "state") => return words(DeliveryState::ALL),
         ("BackupShown", "backup_type") => return words(BackupKind::ALL),
         ("StoreFileResponse", "backup_type") => return words([BackupKind::File]),
@@ -239,6 +237,17 @@ fn of_member(owner: &str, member: &str, is_sent: bool) -> Known {
         "id" | "key_id" | "backup_id" | "recovery_id" | "delivery_id" | "supersedes" | "superseded_by" => {
             known(json!({"format": "uuid", "pattern": UUID}))
         }
+        _ => Known::new(),
+    }
+}
+
+/// What the answer of `/readyz` says of each thing.
+fn of_readiness(member: &str) -> Known {
+    match member {
+        "status" => words(["ready"]),
+        "files" => words(["ready", "away"]),
+        "audit_logs" => words(["whole", "forked"]),
+        "environment" => words(["production", "sandbox"]),
         _ => Known::new(),
     }
 }

@@ -119,6 +119,7 @@ pub async fn checkpoint(
         root: STANDARD.encode(made.root),
         made_at: made.made_at.rfc3339(),
         key: app.log_key.vkey(ctx.principal.tenant.as_str()),
+        enclave_key: made.cosigner,
     };
     Ok(([vary], Json(body)).into_response())
 }

@@ -27,11 +27,12 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Fail
     if app.db.is_failed() {
         return Err(Refusal::unavailable("the database").into());
     }
-    let asked = app.db.read("readyz", |rx| store::meta::find(rx, "environment")).await;
-    asked.map_err(|error: StoreError| Error::from(error))?;
+    let forked = app.db.read("readyz", store::checkpoints::count_forked).await;
+    let forked: i64 = forked.map_err(|error: StoreError| Error::from(error))?;
     app.enclave.hello(Hello { env: app.env }).await.map_err(Error::from)?;
     // Without it most goes on, recoveries among it: no reason to send callers elsewhere.
     let files = if app.files.are_there(app.clock.now()).await { "ready" } else { "away" };
     let (status, environment) = ("ready".to_owned(), app.env.as_str().to_owned());
-    Ok(Json(Readiness { status, environment, files: files.to_owned() }))
+    let audit_logs = if forked == 0 { "whole" } else { "forked" }.to_owned();
+    Ok(Json(Readiness { status, environment, files: files.to_owned(), audit_logs }))
 }

@@ -15,7 +15,7 @@ use super::audit_export::fill;
 use super::webhooks::sink::{OK, Sink, until};
 
 /// The verifier that shares no code with the service.
-const FOREIGN: &str = include_str!("verify_audit.py");
+pub const FOREIGN: &str = include_str!("verify_audit.py");
 
 /// The checkpoint as JSON.
 pub async fn checkpoint(actor: &Actor) -> Value {
@@ -36,9 +36,29 @@ pub fn verify(key: &str, export: &str, note: &str, since: Option<&str>) -> Resul
 
 /// What the other verifier says of each case: an export, a checkpoint, an older one.
 pub fn judge(key: &str, cases: &[(String, String, Option<String>)]) -> Vec<Value> {
+    judge_with(key, None, cases)
+}
+
+/// The same, where each checkpoint has to have the enclave's signature.
+pub fn judge_with(
+    key: &str,
+    enclave_key: Option<&str>,
+    cases: &[(String, String, Option<String>)],
+) -> Vec<Value> {
+    judge_by(FOREIGN, key, enclave_key, cases)
+}
+
+/// The same by a verifier of this text.
+pub fn judge_by(
+    verifier: &str,
+    key: &str,
+    enclave_key: Option<&str>,
+    cases: &[(String, String, Option<String>)],
+) -> Vec<Value> {
     let case = |(export, checkpoint, since): &(String, String, Option<String>)| json!({"export": export, "checkpoint": checkpoint, "since": since});
-    let ask = json!({"key": key, "cases": cases.iter().map(case).collect::<Vec<_>>()});
-    let said = String::from_utf8(python(FOREIGN, &[], ask.to_string().as_bytes())).unwrap();
+    let ask =
+        json!({"key": key, "enclave_key": enclave_key, "cases": cases.iter().map(case).collect::<Vec<_>>()});
+    let said = String::from_utf8(python(verifier, &[], ask.to_string().as_bytes())).unwrap();
     said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

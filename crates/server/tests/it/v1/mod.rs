@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_checkpoint;
+mod audit_cosignature;
 mod audit_export;
 mod audit_tampering;
 mod auth;

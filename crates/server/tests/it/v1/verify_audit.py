@@ -2,7 +2,8 @@
 signed-note and tlog-checkpoint, RFC 8785 (an entry's canonical form), RFC 8032 (Ed25519).
 
 Run with files it is a verifier: verify_audit.py EXPORT CHECKPOINT KEY [OLD-CHECKPOINT]. Without, it reads
-{"key": .., "cases": [{"export": .., "checkpoint": .., "since": .. or null}]} and prints a verdict a line.
+{"key": .., "enclave_key": .. or null, "cases": [{"export": .., "checkpoint": .., "since": .. or null}]} and prints a
+verdict a line. With an enclave's key each checkpoint must have its cosignature (C2SP tlog-cosignature) too.
 """
 
 import base64
@@ -23,12 +24,12 @@ class Bad(Exception):
         self.fault, self.seq = fault, seq
 
 
-def read_key(vkey):
+def read_key(vkey, kind=1):
     name, key_id, encoded = vkey.strip().split("+", 2)
     key = base64.b64decode(encoded, validate=True)
     if hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex() != key_id:
         raise Bad("key", None, "the key's id is not of the key")
-    if key[0] != 1 or len(key) != 33:
+    if key[0] != kind or len(key) != 33:
         raise Bad("key", None, "the key is not Ed25519")
     return name, bytes.fromhex(key_id), Ed25519PublicKey.from_public_bytes(key[1:])
 
@@ -57,6 +58,22 @@ def read_checkpoint(note, key):
     except (ValueError, InvalidSignature) as error:
         raise Bad("checkpoint", None, f"a checkpoint does not hold: {error!r}") from error
     return origin, int(size), root
+
+
+def check_cosigned(note, key):
+    name, key_id, public = key
+    text, signatures = note[: note.rindex("\n\n") + 1], note[note.rindex("\n\n") + 2 :]
+    for line in signatures[:-1].split("\n"):
+        _, signer, encoded = line.split(" ")
+        raw = base64.b64decode(encoded, validate=True)
+        if signer == name and raw[:4] == key_id:
+            seconds = int.from_bytes(raw[4:12], "big")
+            try:
+                public.verify(raw[12:], f"cosignature/v1\ntime {seconds}\n{text}".encode())
+            except InvalidSignature as error:
+                raise Bad("checkpoint", None, "the enclave did not sign this checkpoint") from error
+            return
+    raise Bad("checkpoint", None, "the enclave signed no such checkpoint")
 
 
 def unique(pairs):
@@ -112,8 +129,11 @@ def read_log(export, tenant):
     return [leaf for _, leaf in entries]
 
 
-def verify(export, checkpoint, key, since=None):
+def verify(export, checkpoint, key, since=None, enclave_key=None):
     origin, size, root = read_checkpoint(checkpoint, key)
+    if enclave_key is not None:
+        for note in [checkpoint] + ([since] if since is not None else []):
+            check_cosigned(note, enclave_key)
     heads = [(size, root)]
     if since is not None:
         old_origin, old_size, old_root = read_checkpoint(since, key)
@@ -134,9 +154,9 @@ def verify(export, checkpoint, key, since=None):
     return size
 
 
-def judge(export, checkpoint, key, since=None):
+def judge(export, checkpoint, key, since=None, enclave_key=None):
     try:
-        return {"ok": True, "size": verify(export, checkpoint, key, since)}
+        return {"ok": True, "size": verify(export, checkpoint, key, since, enclave_key)}
     except Bad as bad:
         return {"ok": False, "fault": bad.fault, "first_bad_seq": bad.seq, "text": str(bad)}
 
@@ -149,8 +169,9 @@ def main():
         sys.exit(0 if verdict["ok"] else 1)
     ask = json.load(sys.stdin)
     key = read_key(ask["key"])
+    enclave_key = read_key(ask["enclave_key"], 4) if ask["enclave_key"] else None
     for case in ask["cases"]:
-        print(json.dumps(judge(case["export"], case["checkpoint"], key, case["since"])))
+        print(json.dumps(judge(case["export"], case["checkpoint"], key, case["since"], enclave_key)))
 
 
 main()
