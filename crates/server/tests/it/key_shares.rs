@@ -208,7 +208,8 @@ async fn a_store_that_is_away_lets_keys_be_read_and_none_be_assigned() {
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::write(&folder, "no folder").unwrap();
     assert_eq!(drawn_from(&app, &key).await, "2 of 3");
-    let stock = app.place.rows("pool_keys");
+    let bound = async || app.scrape().await.sum("enclave_calls_total", &["request=\"bind\""]);
+    let (stock, before) = (app.place.rows("pool_keys"), bound().await);
     // Its last good word counts for ten seconds.
     app.clock.advance(Duration::from_secs(11));
     for _ in 0..3 {
@@ -216,6 +217,7 @@ async fn a_store_that_is_away_lets_keys_be_read_and_none_be_assigned() {
         let body = refused.refused(503, "unavailable");
         assert!(body["message"].as_str().unwrap().contains("a store of key shares"), "{body}");
     }
+    assert_eq!(bound().await, before, "no key of the pool was bound for nothing");
     let error = admin.remake_key_shares(None, |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("a store of key shares"), "{error}");
     admin.close().await;
@@ -223,7 +225,7 @@ async fn a_store_that_is_away_lets_keys_be_read_and_none_be_assigned() {
     std::fs::create_dir(&folder).unwrap();
     app.clock.advance(Duration::from_secs(11));
     partner.assigned("user-2", "customer-1").await;
-    assert_eq!(app.place.rows("pool_keys"), stock - 1, "no key of the pool was burnt meanwhile");
+    assert_eq!((app.place.rows("pool_keys"), bound().await), (stock - 1, before + 1));
 }
 
 #[tokio::test]
