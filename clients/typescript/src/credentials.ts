@@ -5,6 +5,8 @@ import type {
   CreateCredentialRequest,
   CreatedCredential,
   CredentialPage,
+  FreezeRequest,
+  FreezeState,
   Issuer,
   SetIssuerRequest,
   TokenResponse,
@@ -37,6 +39,16 @@ export class Credentials {
   /** A token of 30 minutes for this client's API key. */
   async exchangeToken(options?: CallOptions): Promise<TokenResponse> {
     return await this.#caller.call("exchange_token", {}, options);
+  }
+
+  /** Has nothing leave of the account for a time: 72 hours, unless `hours` says otherwise. */
+  async freeze(request: FreezeRequest = {}, options?: CallOptions): Promise<FreezeState> {
+    return await this.#caller.call("freeze", { body: request }, options);
+  }
+
+  /** Whether the account is frozen, and until when. */
+  async readFreeze(options?: CallOptions): Promise<FreezeState> {
+    return await this.#caller.call("read_freeze", {}, options);
   }
 
   /** The tenant's own issuer of tokens. */

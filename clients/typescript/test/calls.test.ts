@@ -68,6 +68,8 @@ const METHODS: Record<string, (client: Client) => Promise<unknown>> = {
   list_credentials: (c) => c.credentials.list(),
   revoke_credential: (c) => c.credentials.revoke("i"),
   exchange_token: (c) => c.credentials.exchangeToken(),
+  freeze: (c) => c.credentials.freeze({ hours: 1 }),
+  read_freeze: (c) => c.credentials.readFreeze(),
   read_issuer: (c) => c.credentials.readIssuer(),
   set_issuer: (c) => c.credentials.setIssuer({ issuer: "i", jwks_uri: "https://h", audience: "a" }),
   delete_issuer: (c) => c.credentials.deleteIssuer(),

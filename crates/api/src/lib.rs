@@ -9,6 +9,7 @@ pub mod credential;
 pub mod error;
 pub mod event;
 pub mod file;
+pub mod freeze;
 pub mod institution;
 pub mod jwks;
 pub mod operation;

@@ -150,6 +150,9 @@ pub struct RecoverResponse {
     pub verification_id: String,
     /// One for each item.
     pub backup: Vec<RecoveredItem>,
+    /// What the enclave signed of this release, for `holdfast verify-record`: a compact JWS. None: nothing went out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_record: Option<String>,
 }
 
 /// One item: recovered, or failed with `error`. Both published editions of the answer at once.

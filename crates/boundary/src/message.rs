@@ -603,6 +603,9 @@ wire_struct! {
         pub delivery: u32,
         /// One for each item, in the intent's order.
         pub items: Vec<ItemOutcome>,
+        /// The signed record of it (see [`crate::record`]); none when nothing went out. What it names as the output's
+        /// digest is that of all armoured messages, one after another.
+        pub record: Option<String>,
     }
 
     /// One item that went out.

@@ -6,5 +6,5 @@ pub const TYPE: &str = "holdfast-record";
 pub const VERSION: i64 = 1;
 /// The `kind` of one that says that a key, or an item under it, is whole.
 pub const CHECK: &str = "check";
-/// The `kind` of one that says what a list's approval released.
+/// The `kind` of one that says what was released.
 pub const RELEASE: &str = "release";

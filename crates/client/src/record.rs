@@ -58,7 +58,7 @@ pub enum Seen {
     Key(CheckedKey),
     /// An item that opened under a key.
     Backup(CheckedKey, CheckedItem),
-    /// What a list's approval gave out.
+    /// What was given out.
     Release(Release),
 }
 
@@ -89,11 +89,14 @@ pub struct CheckedItem {
 /// What went out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// The hash of the intent that people signed.
+    /// A user's own recovery; if not, people of a list signed its intent.
+    pub is_retail: bool,
+    /// The hash of the intent.
     pub intent_hash: String,
     /// The recipient's primary fingerprint.
     pub openpgp_fpr: String,
-    /// SHA-256 of the OpenPGP message.
+    /// SHA-256 of the OpenPGP message; of a user's recovery, of all his armoured messages, one after another, by the
+    /// order of their backups' ids.
     pub output_sha256: String,
     /// How many backups and private keys are in it.
     pub parts: i64,
@@ -164,6 +167,7 @@ impl Record {
             }
             RELEASE => {
                 let release = Release {
+                    is_retail: text("flow").as_deref() == Some("retail"),
                     intent_hash: text("intent_hash")?,
                     openpgp_fpr: text("openpgp_fpr")?,
                     output_sha256: text("output_sha256")?,
@@ -223,9 +227,21 @@ impl Record {
                     "At {at} the enclave gave out {} backups and private keys {whose}, as delivery {} of a recovery.",
                     release.parts, release.delivery
                 ),
-                format!("What people signed has the hash {}", plain(&release.intent_hash)),
+                format!(
+                    "{} has the hash {}",
+                    if release.is_retail {
+                        "The intent of this user's recovery"
+                    } else {
+                        "What people signed"
+                    },
+                    plain(&release.intent_hash)
+                ),
                 format!("It was encrypted to the OpenPGP key {}", grouped(&plain(&release.openpgp_fpr))),
-                format!("SHA-256 of the message: {}", plain(&release.output_sha256)),
+                format!(
+                    "SHA-256 of the {}: {}",
+                    if release.is_retail { "armoured messages, by their backups' ids" } else { "message" },
+                    plain(&release.output_sha256)
+                ),
                 "It does not prove that anybody fetched the message, or opened it.".to_owned(),
             ],
         }

@@ -75,6 +75,10 @@ words! {
         ReadCheckpoint = "read-checkpoint",
         /// Exchanging an API key for a token.
         ExchangeToken = "exchange-token",
+        /// Having nothing leave for a time.
+        Freeze = "freeze",
+        /// Asking whether that is so.
+        ReadFreeze = "read-freeze",
         /// Making a credential.
         CreateCredential = "create-credential",
         /// Listing credentials.
@@ -150,6 +154,8 @@ impl Deed {
             Self::ExportAudit => ("GET", "/v1/audit/export"),
             Self::ReadCheckpoint => ("GET", "/v1/audit/checkpoint"),
             Self::ExchangeToken => ("POST", "/v1/auth/token"),
+            Self::Freeze => ("POST", "/v1/freeze"),
+            Self::ReadFreeze => ("GET", "/v1/freeze"),
             Self::CreateCredential => ("POST", "/v1/credentials"),
             Self::ListCredentials => ("GET", "/v1/credentials"),
             Self::RevokeCredential => ("DELETE", "/v1/credentials/{id}"),
@@ -184,7 +190,8 @@ impl Deed {
     /// The scope that the deed needs: the whole of the access table. None: any valid credential will do.
     pub const fn scope(self) -> Option<Scope> {
         Some(match self {
-            Self::ExchangeToken => return None,
+            // Who has a credential at all may pull the brake: it turns a yes into a no.
+            Self::ExchangeToken | Self::Freeze | Self::ReadFreeze => return None,
             Self::StartVerification
             | Self::ReadVerification
             | Self::SimulateVerification

@@ -57,6 +57,10 @@ words! {
         SeeLog = "see-log",
         /// Looking at credentials, webhooks, signing keys and limits.
         SeeSettings = "see-settings",
+        /// Having nothing leave of the account for a time.
+        Freeze = "freeze",
+        /// Letting it go on before that time is over.
+        Thaw = "thaw",
         /// Making and revoking credentials.
         ManageCredentials = "manage-credentials",
         /// Changing webhooks.
@@ -92,6 +96,7 @@ impl Act {
             | Self::AttachKeys
             | Self::SignRoster
             | Self::SignPolicy
+            | Self::Thaw
             | Self::ManageCredentials
             | Self::ManageWebhooks
             | Self::Rehearse => OWNERS,
@@ -100,6 +105,7 @@ impl Act {
             | Self::Vote
             | Self::RequestRecovery
             | Self::DownloadRecovery => SIGNERS,
+            Self::Freeze => &[Role::Owner, Role::Member, Role::Officer],
             Self::DecideReview => &[Role::Officer],
             Self::SecondReview => &[Role::Owner, Role::Officer],
         }
@@ -132,6 +138,8 @@ impl Act {
             | Deed::ListWebhooks
             | Deed::ReadWebhook
             | Deed::ListDeliveries => Self::SeeSettings,
+            Deed::ReadFreeze => Self::SeeSettings,
+            Deed::Freeze => Self::Freeze,
             Deed::CreateCredential | Deed::RevokeCredential => Self::ManageCredentials,
             Deed::CreateWebhook
             | Deed::UpdateWebhook
@@ -165,8 +173,15 @@ mod tests {
 
     #[test]
     fn whoever_signs_needs_a_passkey() {
-        let signs =
-            [Act::Vote, Act::MakeAcl, Act::AttachKeys, Act::SignRoster, Act::SignPolicy, Act::ProposeChange];
+        let signs = [
+            Act::Vote,
+            Act::MakeAcl,
+            Act::AttachKeys,
+            Act::SignRoster,
+            Act::SignPolicy,
+            Act::ProposeChange,
+            Act::Thaw,
+        ];
         for act in signs.into_iter().chain([Act::DecideReview, Act::SecondReview]) {
             assert!(act.roles().iter().all(|role| role.needs_passkey()), "{act}");
         }

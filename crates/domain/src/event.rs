@@ -7,7 +7,7 @@ use crate::ids::EventId;
 use crate::time::Timestamp;
 
 /// Every type that there is or will be, as a filter may name them.
-pub const TYPES: [&str; 23] = [
+pub const TYPES: [&str; 25] = [
     "inquiry.created",
     "inquiry.started",
     "inquiry.completed",
@@ -30,6 +30,8 @@ pub const TYPES: [&str; 23] = [
     "recovery.released",
     "recovery.expired",
     "acl.changed",
+    "tenant.frozen",
+    "tenant.thawed",
     crate::webhook::DISABLED_EVENT,
 ];
 

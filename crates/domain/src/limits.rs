@@ -373,6 +373,9 @@ pub const MAILS_AT_ONCE: i64 = 8;
 /// Characters of a notice's title, which is a mail's subject.
 pub const NOTICE_TITLE_CHARS_MAX: usize = 160;
 
+/// How long nothing leaves of a tenant where nobody says for how long, in hours.
+pub const FREEZE_HOURS_DEFAULT: u32 = 72;
+
 /// A vote in Control is open for this long, where a list says nothing else.
 pub const VOTE_WINDOW: Duration = Duration::from_hours(7 * 24);
 

@@ -27,6 +27,8 @@ words! {
         ListChanged = "list-changed",
         /// The account's own policy for recoveries changes.
         PolicyChanged = "policy-changed",
+        /// Nothing leaves of the account for a time, or it goes on.
+        AccountFrozen = "account-frozen",
         /// A credential was made.
         CredentialMade = "credential-made",
         /// Somebody's own role, factors or sessions changed.

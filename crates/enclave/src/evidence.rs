@@ -157,10 +157,9 @@ fn keep(
     let reported = event.reports();
     let kept = enclave.ledger.decide(|turn| {
         let known = turn.state().events.get(&digest).copied();
-        if known.is_some_and(|known| known != session_id) {
-            note("admit", "event was believed for another session");
-            return Err(Refusal::EventNotAuthentic);
-        }
+        let own = known.is_none_or(|known| known == session_id);
+        ensure(own, Refusal::EventNotAuthentic)
+            .inspect_err(|_| note("admit", "event was believed for another session"))?;
         let earlier = turn.state().sessions.get(&session_id).and_then(|session| session.admission.clone());
         let reviewed = match &earlier {
             Some(bytes) if known.is_none() => match Admission::logged(&enclave.keyring, bytes)?.outcome {

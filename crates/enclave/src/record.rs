@@ -39,6 +39,7 @@ pub fn of_release(enclave: &Enclave, proof: &Proof, output: [u8; 32], parts: usi
     let intent = &proof.intent;
     let seen = vec![
         ("tenant_id", Value::text(&intent.tenant_id)),
+        ("flow", Value::text(intent.flow.as_str())),
         ("intent_hash", Value::text(hex(&proof.intent_hash))),
         ("openpgp_fpr", Value::text(&intent.recipient.openpgp_fpr)),
         ("output_sha256", Value::text(hex(&output))),

@@ -13,6 +13,7 @@ use crate::generate::RsaKey;
 use crate::log::Busy;
 use crate::openpgp::{Certificate, inspect};
 use crate::policy;
+use crate::record::of_release;
 use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
 use crate::service::{Enclave, ensure, note};
@@ -69,7 +70,7 @@ pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal
         .collect();
     if keys.iter().all(Option::is_none) {
         let items = keys.iter().map(|_| ItemOutcome::Failed).collect();
-        return Ok(Released { delivery: 0, items });
+        return Ok(Released { delivery: 0, items, record: None });
     }
     log_intent(enclave, &proof)?;
     let items: Vec<ItemOutcome> =
@@ -79,8 +80,10 @@ pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal
         ItemOutcome::Failed => None,
     });
     let output: Vec<&[u8]> = messages.collect();
-    let delivery = log_end(enclave, &proof, sha256(&output.concat()), output.len())?;
-    Ok(Released { delivery, items })
+    let (digest, parts) = (sha256(&output.concat()), output.len());
+    let delivery = log_end(enclave, &proof, digest, parts)?;
+    let record = (parts > 0).then(|| of_release(enclave, &proof, digest, parts, delivery));
+    Ok(Released { delivery, items, record })
 }
 
 /// What any release begins with: an intent in force, the session it is of, and admissions that are our own.
@@ -127,9 +130,7 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
         note("release", "7 window is closed");
         return Err(Refusal::WindowClosed);
     }
-    if wait_ms > 0 {
-        return Err(Refusal::RecoveryDelayed(seconds_until(wait_ms, 0)));
-    }
+    ensure(wait_ms <= 0, Refusal::RecoveryDelayed(seconds_until(wait_ms, 0)))?;
     Ok(proof)
 }
 
@@ -146,12 +147,9 @@ pub fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusa
     must(found.openpgp_fpr == named.openpgp_fpr, "9 fingerprint is not the intent's")?;
     must(found.enc_subkey_fpr == named.enc_subkey_fpr, "9 encryption key is not the intent's")?;
     must(hex(&found.cert_sha256) == named.cert_sha256, "9 certificate is not the intent's")?;
-    match &proof.ticket.openpgp_fingerprint {
-        Some(bound) if *bound != found.openpgp_fpr => {
-            Err(Refusal::Recipient(RecipientFault::OtherFingerprint))
-        }
-        _ => Ok(certificate),
-    }
+    let bound = proof.ticket.openpgp_fingerprint.as_ref().is_none_or(|bound| *bound == found.openpgp_fpr);
+    ensure(bound, Refusal::Recipient(RecipientFault::OtherFingerprint))?;
+    Ok(certificate)
 }
 
 /// Whether the session's recovery, the user and the tenant have a release left; holds the tenant's releases: two
@@ -166,15 +164,10 @@ pub fn may_release<'a>(enclave: &'a Enclave, proof: &Proof) -> Result<Busy<'a>, 
         let same = |earlier: &&&Intended| {
             earlier.recipient == proof.receives && earlier.items_digest == proof.items_digest
         };
-        if released.len() >= DELIVERIES_MAX || released.iter().filter(same).count() < released.len() {
-            note("release", "8 session is used");
-            return Err(Refusal::SessionUsed);
-        }
-        if enclave.recovery_limits {
-            within_limits(state, proof, now_ms, released.is_empty())
-        } else {
-            Ok(())
-        }
+        let fits = released.len() < DELIVERIES_MAX && released.iter().all(|earlier| same(&earlier));
+        ensure(fits, Refusal::SessionUsed).inspect_err(|_| note("release", "8 session is used"))?;
+        let within = || within_limits(state, proof, now_ms, released.is_empty());
+        enclave.recovery_limits.then(within).unwrap_or(Ok(()))
     })?;
     Ok(held)
 }
@@ -190,10 +183,8 @@ fn within_limits(state: &State, proof: &Proof, now_ms: i64, first: bool) -> Resu
         return Err(Refusal::RecoveryLimit(seconds_until(free_at_ms, now_ms)));
     }
     let by_hour = spent(releases, now_ms, HOUR_MS, an_hour);
-    match by_hour.max(spent(releases, now_ms, DAY_MS, a_day)) {
-        Some(free_at_ms) => Err(Refusal::ReleaseLimit(seconds_until(free_at_ms, now_ms))),
-        None => Ok(()),
-    }
+    let free_at_ms = by_hour.max(spent(releases, now_ms, DAY_MS, a_day));
+    free_at_ms.map_or(Ok(()), |at_ms| Err(Refusal::ReleaseLimit(seconds_until(at_ms, now_ms))))
 }
 
 /// The key of an item that may go out; none, with the step logged, for one that may not.
@@ -284,9 +275,7 @@ fn outcome(certificate: &Certificate, item: &ReleaseItem, key: Option<RsaKey>) -
 pub fn log_intent(enclave: &Enclave, proof: &Proof) -> Result<(), Refusal> {
     enclave.ledger.decide(|turn| {
         let frozen = turn.state().frozen(&proof.ticket.tenant_id, turn.now_ms);
-        if frozen.left_ms > 0 {
-            return Err(Refusal::Frozen(seconds_until(frozen.left_ms, 0)));
-        }
+        ensure(frozen.left_ms == 0, Refusal::Frozen(seconds_until(frozen.left_ms, 0)))?;
         turn.record(Record::Intended(Intended {
             session_id: proof.ticket.session_id,
             opened_at_ms: proof.ticket.opened_at_ms,

@@ -41,6 +41,7 @@ pub mod credentials;
 pub mod deletions;
 pub mod enclave_marks;
 pub mod events;
+pub mod freezes;
 pub mod held_keys;
 pub mod idempotency;
 pub mod invitations;

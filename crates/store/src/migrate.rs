@@ -45,6 +45,7 @@ migrations! {
     13 "signed_records" "0013_signed_records.sql",
     14 "reviews" "0014_reviews.sql",
     16 "key_shares" "0016_key_shares.sql",
+    17 "freezes" "0017_freezes.sql",
     18 "cosignatures" "0018_cosignatures.sql",
     19 "reseals" "0019_reseals.sql",
 }

@@ -132,7 +132,7 @@ impl Answer {
         assert!(members.keys().all(|name| known.contains(&name.as_str())), "{}: {body}", self.what);
         assert_eq!(
             self.header("retry-after").parse::<u32>().is_ok(),
-            status == 503 || status == 429 || code == "recovery-delayed",
+            status == 503 || status == 429 || ["recovery-delayed", "tenant-frozen"].contains(&code),
             "{body}"
         );
         body

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use boundary::ceremony::{Reseal, Resealed};
 use boundary::checkpoint::{Cosign, Cosigned};
+use boundary::freeze::{Freeze, Frozen, Thaw};
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
     HasReset, Hello, Inspect, Judge, Judged, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove,
@@ -131,6 +132,10 @@ impl Enclave {
         attach: Attach => Attached(Attached);
         /// People's decision on a session that is in review.
         judge: Judge => Judged(Judged);
+        /// Nothing leaves of a tenant for a time; or how it stands.
+        freeze: Freeze => Frozen(Frozen);
+        /// It goes on, on an Owner's word.
+        thaw: Thaw => Frozen(Frozen);
         /// How far its log has come, and whether it has all that is remembered of it.
         mark: Mark => Marked(Marked);
         /// Its signature under a checkpoint that goes on from the last.

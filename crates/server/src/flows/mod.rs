@@ -19,6 +19,7 @@ mod exchange_token;
 mod expire_inquiries;
 mod export_audit;
 mod forget_old;
+mod freeze_tenant;
 mod generate_key;
 mod keep_mark;
 mod keep_record;
@@ -77,6 +78,7 @@ pub use exchange_token::exchange_token;
 pub use expire_inquiries::expire_inquiries;
 pub use export_audit::{AuditExport, export_audit};
 pub use forget_old::forget_old;
+pub use freeze_tenant::{FREEZE_PATH, find_freeze, freeze_tenant, read_freeze};
 pub use generate_key::{GenerateKey, generate_key};
 pub use keep_mark::{keep_mark, recall_mark};
 pub use keep_record::{find_record, read_record};
@@ -283,6 +285,7 @@ fn told(error: CallError) -> Error {
         CallError::Refused(EnclaveRefusal::ReleaseLimit(seconds)) => {
             Refusal::new(Kind::TooMany, "release-limit", "too many recoveries were made for this account").retry_after(*seconds)
         }
+        CallError::Refused(EnclaveRefusal::Frozen(seconds)) => freeze_tenant::frozen(*seconds),
         _ => return error.into(),
     };
     Error::Refused(refusal)

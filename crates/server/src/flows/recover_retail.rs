@@ -26,6 +26,7 @@ use store::recoveries::{self, Outcome, Recovery};
 
 use super::approvals::{Judging, judging};
 use super::cosign_checkpoint::cosign_checkpoint;
+use super::freeze_tenant::refuse_frozen;
 use super::read_verification::{Inquiry, find_of_user};
 use super::release_proof::{build_intent, build_request, open_checksum};
 use super::sequence_audit::sequence_audit;
@@ -54,6 +55,8 @@ pub struct Recovered {
     pub recovery_id: RecoveryId,
     /// Newest first.
     pub items: Vec<RecoveredItem>,
+    /// What the enclave signed of it.
+    pub record: Option<String>,
 }
 
 /// One item.
@@ -96,6 +99,7 @@ async fn release(
     inquiry: &Inquiry,
     command: RecoverRetail,
 ) -> Result<Recovered, Error> {
+    refuse_frozen(app, &ctx.principal.tenant, ctx.now).await?;
     let judging = judging(app, ctx, &inquiry.verification.ticket).await?;
     let delay = Duration::from_secs(judging.policy.retail_delay_s.unsigned_abs());
     inquiry.standing().may_recover(delay, app.recovery_window().await?, ctx.now)?;
@@ -346,7 +350,8 @@ fn answer(
             },
         })
     });
-    Ok(Recovered { recovery_id, items: answered.collect::<Result<_, Error>>()? })
+    let (items, record) = (answered.collect::<Result<_, Error>>()?, released.record);
+    Ok(Recovered { recovery_id, items, record })
 }
 
 fn item_ids(items: &str) -> Vec<BackupId> {

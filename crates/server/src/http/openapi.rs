@@ -21,8 +21,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::routes::{
-    audit, auth, credentials, files, health, identity, institution, jwks, partner, provider, retail_backups,
-    retail_keys, sandbox, stored_backups, stored_keys, verification, webhooks,
+    audit, auth, credentials, files, freeze, health, identity, institution, jwks, partner, provider,
+    retail_backups, retail_keys, sandbox, stored_backups, stored_keys, verification, webhooks,
 };
 use crate::app::App;
 
@@ -124,6 +124,8 @@ fn account() -> Routes {
         .routes(routes!(audit::list))
         .routes(routes!(audit::export))
         .routes(routes!(audit::checkpoint))
+        .routes(routes!(freeze::freeze))
+        .routes(routes!(freeze::read))
         .routes(routes!(auth::token))
         .routes(routes!(auth::set_issuer))
         .routes(routes!(auth::read_issuer))

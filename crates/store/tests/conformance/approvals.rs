@@ -3,9 +3,11 @@
 use domain::approval::{ChangeState, ControlState};
 use domain::ids::{AclId, KeyId, PersonId};
 use domain::key::KeyEnvironment;
+use domain::time::Timestamp;
 use store::acl_changes::{self, Change};
 use store::acls::{self, Version};
 use store::control_recoveries::{self, ControlRecovery, Package};
+use store::freezes::{self, TenantFreeze};
 use store::policies::{self, Policy};
 use store::recovery_links::{self, Link};
 use store::rosters::{self, Roster};
@@ -17,6 +19,7 @@ use crate::support::Bench;
 crate::on_both_engines! {
     a_roster_grows_version_by_version,
     a_policy_is_found_by_what_is_newest_and_by_its_hash,
+    a_later_freeze_takes_the_place_of_an_earlier_one,
     a_list_is_read_in_the_version_in_force,
     a_list_has_one_open_change,
     changes_that_may_move_are_listed,
@@ -143,6 +146,27 @@ async fn a_policy_is_found_by_what_is_newest_and_by_its_hash(bench: &Bench) {
     assert_eq!(of_hash(1, 1).await, Some(policy(1)));
     assert_eq!(of_hash(1, 4).await, None);
     assert_eq!(of_hash(2, 1).await, None, "another tenant's");
+}
+
+async fn a_later_freeze_takes_the_place_of_an_earlier_one(bench: &Bench) {
+    let (db, other) = (bench.open().await, bench.open().await);
+    begin(&db).await;
+    let freeze = |number: i64, until: Option<i64>| TenantFreeze {
+        number,
+        frozen_until: until.map(Timestamp::from_ms),
+        changed_by: format!("person {number}"),
+        changed_at: Timestamp::from_ms(number),
+    };
+    let found = |tenant| read(&db, move |rx| freezes::of(&id(tenant)).find(rx));
+    assert_eq!(found(1).await, None);
+    let set = move |freeze: TenantFreeze| move |tx: &mut Tx<'_>| freezes::of(&id(1)).set(tx, &freeze);
+    let won = race([&db, &other], 8, |_| set(freeze(2, Some(9_000)))).await;
+    assert_eq!(wins(&won), 1);
+    assert!(!write(&db, set(freeze(1, Some(99_000)))).await, "an earlier one");
+    assert_eq!(found(1).await, Some(freeze(2, Some(9_000))));
+    assert!(write(&db, set(freeze(3, None))).await);
+    assert_eq!(found(1).await, Some(freeze(3, None)));
+    assert_eq!(found(2).await, None, "another tenant's");
 }
 
 async fn a_list_is_read_in_the_version_in_force(bench: &Bench) {

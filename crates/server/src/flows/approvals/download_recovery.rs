@@ -13,6 +13,7 @@ use store::audit::AuditEntry;
 use store::control_recoveries::{self, ControlRecovery};
 use store::recovery_links::{self, Link};
 
+use super::super::freeze_tenant::refuse_frozen;
 use super::super::{Ctx, Error};
 use super::read_recoveries::find_recovery;
 use super::{permitted, recorded};
@@ -38,6 +39,7 @@ pub async fn make_link(app: &App, ctx: &Ctx, id: &str) -> Result<String, Error> 
 async fn link(app: &App, ctx: &Ctx, recovery: &ControlRecovery, entry: AuditEntry) -> Result<String, Error> {
     let person = permitted(ctx, Act::DownloadRecovery)?;
     may_fetch(recovery, &person, ctx)?;
+    refuse_frozen(app, &ctx.principal.tenant, ctx.now).await?;
     let mut bytes = [0; 32];
     app.chance().fill(&mut bytes);
     let token = URL_SAFE_NO_PAD.encode(bytes);
@@ -76,6 +78,7 @@ async fn fetch(
 ) -> Result<Download, Error> {
     let person = permitted(ctx, Act::DownloadRecovery)?;
     may_fetch(recovery, &person, ctx)?;
+    refuse_frozen(app, &ctx.principal.tenant, ctx.now).await?;
     // Before the link is used up: a store of files that is away costs nobody his link.
     let package = app.files.blobs.read_package(&ctx.principal.tenant, &recovery.id).await;
     let message = package.map_err(Error::files_away)?;

@@ -24,6 +24,7 @@ mod sign_review;
 mod start_person_check;
 mod stop_recovery;
 mod tell_officers;
+mod thaw_tenant;
 mod vote;
 mod vote_on_change;
 
@@ -47,6 +48,7 @@ pub use sign_policy::{DraftPolicy, POLICY_PATH, draft_policy, sign_policy};
 pub use sign_review::{draft_review, sign_review};
 pub use start_person_check::{Baseline, begin_baseline, read_baseline};
 pub use stop_recovery::stop_recovery;
+pub use thaw_tenant::{draft_thaw, thaw_tenant};
 pub use vote::{CastVote, vote};
 pub use vote_on_change::vote_on_change;
 

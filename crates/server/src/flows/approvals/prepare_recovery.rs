@@ -19,6 +19,7 @@ use store::control_recoveries;
 use store::signed_records::{self, SignedRecord};
 use store::{StoreError, keys};
 
+use super::super::freeze_tenant::find_freeze;
 use super::super::key_shares::open_each;
 use super::super::release_proof::open_checksum;
 use super::super::{Error, entry, event, tell};
@@ -87,7 +88,8 @@ pub(super) async fn pack(
 ) -> Result<Prepared, Error> {
     let is_early = shown.recovery.release_at.is_some_and(|at| now < at);
     // Nothing online can open what is held offline: it waits for a ceremony.
-    if is_early || shown.recovery.key_environment == KeyEnvironment::Cold {
+    let is_held = is_early || shown.recovery.key_environment == KeyEnvironment::Cold;
+    if is_held || find_freeze(app, tenant, now).await?.is_some() {
         return Ok(Prepared::Waits);
     }
     let Some((items, keys)) = gather(app, tenant, shown).await? else { return Ok(Prepared::Refused) };
@@ -101,6 +103,8 @@ pub(super) async fn pack(
             set_release_at(app, tenant, shown, now + seconds(wait), now).await?;
             return Ok(Prepared::Waits);
         }
+        // An owner may end it any time, so there is no telling when to come back.
+        Err(CallError::Refused(EnclaveRefusal::Frozen(_))) => return Ok(Prepared::Waits),
         Err(CallError::Refused(EnclaveRefusal::LogUnavailable) | CallError::Away(_)) => {
             return Err(domain::refusal::Refusal::unavailable("the enclave").into());
         }

@@ -46,9 +46,17 @@ pub async fn read_policy(app: &App, ctx: &Ctx) -> Result<ShownPolicy, Error> {
 }
 
 pub(super) async fn stands(app: &App, ctx: &Ctx) -> Result<ShownPolicy, Error> {
+    shown(app, ctx, &newest(app, ctx).await?)
+}
+
+/// The two newest versions, newest first.
+async fn newest(app: &App, ctx: &Ctx) -> Result<Vec<Policy>, Error> {
     let tenant = ctx.principal.tenant.clone();
     let newest = app.db.read("list_policies", move |rx| policies::of(&tenant).list_newest(rx)).await;
-    let newest: Vec<Policy> = newest.map_err(|error: StoreError| Error::from(error))?;
+    newest.map_err(|error: StoreError| error.into())
+}
+
+fn shown(app: &App, ctx: &Ctx, newest: &[Policy]) -> Result<ShownPolicy, Error> {
     let waits = newest.first().filter(|policy| policy.effective_at > ctx.now);
     let waiting = waits.map(|policy| Ok::<_, Error>((read(policy)?, policy.effective_at))).transpose()?;
     let in_force = newest.get(usize::from(waiting.is_some())).map(read).transpose()?;
@@ -63,14 +71,14 @@ pub(in crate::flows) async fn judging(app: &App, ctx: &Ctx, ticket: &[u8]) -> Re
     let opened = app.db.read("find_policy", move |rx| policies::of(&tenant).find_by_hash(rx, &hash)).await;
     let opened = opened.map_err(|error: StoreError| Error::from(error))?.as_ref().map(read).transpose()?;
     let opened = opened.unwrap_or_else(|| built_in(app.env, ctx.principal.tenant.as_str()));
-    let shown = stands(app, ctx).await?;
-    let (policy, opened_under) = (opened.judged_with(&shown.in_force), opened.version);
-    let waiting = shown.waiting.map(|(waiting, _)| waiting);
-    let mut signed: Vec<_> = [opened, shown.in_force].into_iter().chain(waiting).collect();
-    signed.retain(|policy| policy.version > 0);
-    signed.dedup();
-    let documents = signed.iter().map(|policy| policy.to_canonical().into_bytes()).collect();
-    Ok(Judging { policy, opened_under, documents })
+    let newest = newest(app, ctx).await?;
+    let policy = opened.judged_with(&shown(app, ctx, &newest)?.in_force);
+    let opened_under = opened.version;
+    let is_older = opened_under > 0 && newest.iter().all(|policy| policy.version != opened_under);
+    let older = is_older.then(|| opened.to_canonical());
+    // Both of the newest: by the enclave's clocks the later one may wait still, or be in force already.
+    let documents = newest.into_iter().map(|policy| policy.document).chain(older).map(String::into_bytes);
+    Ok(Judging { policy, opened_under, documents: documents.collect() })
 }
 
 /// The document of a version, which was read when it was kept.

@@ -8,6 +8,7 @@ mod acls;
 mod backups;
 mod cookie;
 mod fields;
+mod freeze;
 mod invitation;
 mod keys;
 mod log;
@@ -58,6 +59,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(log::routes())
         .merge(notices::routes())
         .merge(settings::routes())
+        .merge(freeze::routes())
         .merge(zone::routes())
         .merge(invitation::routes())
         .merge(account::routes())

@@ -43,6 +43,8 @@ pub struct Visitor {
     pub request_id: String,
     /// Notices that he has not read.
     pub unread: i64,
+    /// Until when the account is frozen, if it is.
+    pub frozen_until: Option<Timestamp>,
     /// His session.
     pub found: Found,
     /// Whence he comes.
@@ -69,6 +71,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
             now: arrival.now,
             request_id: arrival.request_id.clone(),
             unread: flows::count_unread(app, &found.tenant.id, &found.person.id).await?,
+            frozen_until: flows::find_freeze(app, &found.tenant.id, arrival.now).await?,
             zone: Zone::of_cookies(&parts.headers),
             is_sandbox: app.sandbox.is_some(),
             found,
@@ -103,6 +106,7 @@ impl Visitor {
             role: first.to_uppercase() + rest,
             csrf: self.csrf.clone(),
             unread: self.unread,
+            frozen_until: self.frozen_until,
             is_sandbox: self.is_sandbox,
             clock: Clock { now: self.now, zone: self.zone },
             trail: Vec::new(),
@@ -268,6 +272,7 @@ impl Visitor {
             now: arrival.now,
             request_id: arrival.request_id.clone(),
             unread,
+            frozen_until: None,
             zone: Zone::parse("+02:00").unwrap(),
             is_sandbox: true,
             found,

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use boundary::freeze::FREEZE_HOURS_MAX;
 use boundary::statement::Field;
 use domain::audit::{ActorType, Outcome};
 use domain::backup::{BackupKind, BackupState, CheckState};
@@ -31,7 +32,7 @@ const DATE: &str = "^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 /// The members of answers that are always there, and null where there is nothing to say. Any other member of an
 /// answer that has nothing to say is left out.
-const NULL_WHERE_NONE: [(&str, &[&str]); 14] = [
+const NULL_WHERE_NONE: [(&str, &[&str]); 15] = [
     (
         "AuditEntry",
         &["key_id", "backup_id", "recovery_id", "verification_id", "customer_id", "package_id", "reason"],
@@ -49,6 +50,7 @@ const NULL_WHERE_NONE: [(&str, &[&str]); 14] = [
     ("Webhook", &["disabled_reason", "failing_since", "previous_secret_until"]),
     ("Delivery", &["next_attempt_at"]),
     ("Attempt", &["answer_code"]),
+    ("FreezeState", &["frozen_until"]),
 ];
 
 /// What is sent inside of requests. A null in what is sent is as if the member were not there.
@@ -196,6 +198,7 @@ fn of_member(owner: &str, member: &str, is_sent: bool) -> Known {
         ("CreateWebhookRequest" | "UpdateWebhookRequest", "events") => {
             return known(json!({"items": {"type": "string", "enum": domain::event::TYPES}}));
         }
+        ("FreezeRequest", "hours") => return known(json!({"minimum": 1, "maximum": FREEZE_HOURS_MAX})),
         ("Webhook", "events") => return list(domain::event::TYPES),
         ("BackupShown" | "RecoveredItem", "metadata") => return known(json!({"additionalProperties": true})),
         ("StoreRequest" | "StoreDataRequest" | "StoreOwnRequest", "metadata") => return metadata(),
@@ -227,13 +230,8 @@ fn of_member(owner: &str, member: &str, is_sent: bool) -> Known {
         "gpg_public_key" => known(json!({"contentMediaType": "application/pgp-keys", "minLength": 1})),
         "prev_hash" | "sha256" => known(json!({"pattern": "^[a-f0-9]{64}$"})),
         "expires_at" if is_sent => known(json!({"format": "date-time", "pattern": UTC})),
-        "time"
-        | "expires_at"
-        | "delete_after"
-        | "failing_since"
-        | "previous_secret_until"
-        | "coincover:validFrom" => instant(),
-        _ if member.ends_with("_at") => instant(),
+        "time" | "expires_at" | "delete_after" | "failing_since" | "coincover:validFrom" => instant(),
+        _ if member.ends_with("_at") || member.ends_with("_until") => instant(),
         "id" | "key_id" | "backup_id" | "recovery_id" | "delivery_id" | "supersedes" | "superseded_by" => {
             known(json!({"format": "uuid", "pattern": UUID}))
         }

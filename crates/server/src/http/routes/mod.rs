@@ -4,6 +4,7 @@ pub mod audit;
 pub mod auth;
 pub mod credentials;
 pub mod files;
+pub mod freeze;
 pub mod health;
 pub mod identity;
 pub mod institution;

@@ -84,8 +84,10 @@ pub async fn recover(
     let command = parse_recover(&body)?;
     let (user_identifier, verification_id) =
         (command.user_identifier.clone(), command.verification_id.clone());
-    let recovered = flows::recover_retail(&app, &ctx, command).await?;
-    Ok(Json(RecoverResponse { user_identifier, verification_id, backup: recovered_items(&ctx, recovered) }))
+    let mut recovered = flows::recover_retail(&app, &ctx, command).await?;
+    let release_record = recovered.record.take();
+    let backup = recovered_items(&ctx, recovered);
+    Ok(Json(RecoverResponse { user_identifier, verification_id, backup, release_record }))
 }
 
 fn parse_recover(body: &Map<String, Value>) -> Result<RecoverRetail, Refusal> {

@@ -6,6 +6,7 @@ mod acls;
 mod approvals;
 mod backups;
 mod bad_days;
+mod freeze;
 mod guards;
 mod invitation;
 mod joining_check;

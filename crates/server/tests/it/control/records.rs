@@ -1,6 +1,8 @@
 //! What the enclave signed of what it saw: checked, downloaded, and verified away from the service.
 
 use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use client::record::{Record, Seen};
 use domain::audit::hex;
 use domain::credential::TenantKind;
@@ -31,7 +33,7 @@ key.verify(der, (header + "." + payload).encode(), ec.ECDSA(hashes.SHA256()))
 sys.stdout.buffer.write(raw(payload))
 "#;
 
-/// The record of a download, verified by the keys that the service publishes.
+/// The record of a download.
 async fn verified(app: &App, answer: &Answer) -> Record {
     assert_eq!(
         (answer.status, answer.header("content-type")),
@@ -40,9 +42,14 @@ async fn verified(app: &App, answer: &Answer) -> Record {
         answer.text()
     );
     assert!(answer.header("content-disposition").starts_with("attachment; filename="));
+    verified_text(app, &answer.text()).await
+}
+
+/// A record, verified by the keys that the service publishes.
+async fn verified_text(app: &App, text: &str) -> Record {
     let jwks = app.partner().get("/.well-known/jwks.json").await.ok();
-    let both = serde_json::json!([answer.text(), jwks]).to_string();
-    let record = Record::verify(&answer.body, &serde_json::from_value(jwks).unwrap()).unwrap();
+    let both = serde_json::json!([text, jwks]).to_string();
+    let record = Record::verify(text.as_bytes(), &serde_json::from_value(jwks).unwrap()).unwrap();
     let foreign = testkit::foreign::python(PYTHON, &[], both.as_bytes());
     assert_eq!(foreign, record.payload.as_bytes(), "by another implementation");
     record
@@ -138,4 +145,36 @@ async fn a_release_leaves_a_record_of_exactly_what_is_downloaded() {
     assert_eq!((release.parts, release.delivery), (1, 1));
     let stranger = stage.app.person_of(TenantKind::Retail, "owner").await;
     assert_eq!(stranger.get(&record).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_users_recovery_brings_a_record_of_exactly_what_it_gives_back() {
+    let app = App::start().await;
+    let retail = app.retail();
+    let id = retail.approved("user-1").await;
+    let key = retail.key("user-1", &id).await;
+    let items: Vec<_> = ["seed", "pin"].iter().map(|name| key.device().item(name, &secret(name))).collect();
+    retail.store("user-1", &id, &key, &items).await;
+    let certificate = app.fixture.recipient.certificate.clone();
+    for delivery in 1..=2 {
+        let answer = retail.recover("user-1", &id, &certificate).await.ok();
+        let record = verified_text(&app, answer["release_record"].as_str().unwrap()).await;
+        let words = record.words().join("\n");
+        assert!(words.contains("this user's recovery") && !words.contains("people signed"), "{words}");
+        let mut given = answer["backup"].as_array().unwrap().clone();
+        given.sort_by_key(|item| item["backup_id"].as_str().unwrap().to_owned());
+        let messages =
+            given.iter().map(|item| STANDARD.decode(item["item_value"].as_str().unwrap()).unwrap());
+        let Seen::Release(release) = record.seen else { unreachable!("a release") };
+        assert_eq!(release.output_sha256, sha256(&messages.collect::<Vec<_>>().concat()));
+        assert_eq!((release.is_retail, release.parts, release.delivery), (true, 2, delivery));
+        assert_eq!(record.env, "sandbox");
+    }
+    // Of what does not go out there is none.
+    let stored = retail.approved("user-2").await;
+    let key = retail.key("user-2", &stored).await;
+    let backup = retail.store("user-2", &stored, &key, &[key.device().item("seed", &secret("a"))]).await;
+    retail.post("/v1/sandbox/damage", &serde_json::json!({ "backup_id": backup[0] })).await.ok();
+    let answer = retail.recover("user-2", &stored, &certificate).await.ok();
+    assert_eq!((answer["backup"][0]["error"].is_string(), answer.get("release_record")), (true, None));
 }

@@ -32,6 +32,7 @@ pub fn shell(section: Section) -> Shell {
         email: "ada.marin@alpine.example".to_owned(),
         role: "Owner".to_owned(),
         csrf: "4c5e9f".to_owned(),
+        frozen_until: None,
         unread: 3,
         is_sandbox: true,
         clock: Clock { now: NOW, zone: Zone::parse("+02:00").unwrap() },

@@ -8,6 +8,7 @@ use super::marks::bell;
 use super::parts::{self, Notice};
 use super::statics::{FILE, PASSKEY, STYLE};
 use super::{Clock, Page, Zone};
+use crate::flows::FREEZE_PATH;
 
 /// A section of Control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct Shell {
     pub csrf: String,
     /// Notices he has not read.
     pub unread: i64,
+    /// Until when the account is frozen, if it is.
+    pub frozen_until: Option<Timestamp>,
     /// Whether this is the sandbox.
     pub is_sandbox: bool,
     /// Now, and his zone.
@@ -163,6 +166,7 @@ pub fn page(shell: &Shell, title: &str, content: &Markup) -> Page {
                         ol.trail { @for (path, name) in &shell.trail { li { a href=(path) { (name) } } } }
                     }
                 }
+                @if let Some(until) = shell.frozen_until { (frozen(shell, until)) }
                 h1 { (title) }
                 @if let Some(notice) = &shell.notice { (parts::notice(notice)) }
                 (content)
@@ -171,9 +175,22 @@ pub fn page(shell: &Shell, title: &str, content: &Markup) -> Page {
         footer.foot {
             "Times are in " (shell.clock.zone.name()) ". "
             a href="/control/zone" { "Choose your zone" }
+            ". "
+            a href=(FREEZE_PATH) { "Freeze the account" }
         }
     };
     Page(StatusCode::OK, document(&format!("{unread}{title}"), &body))
+}
+
+/// What stands above every page while nothing leaves of the account.
+fn frozen(shell: &Shell, until: Timestamp) -> Markup {
+    parts::told(
+        parts::Tone::Waiting,
+        &html! { p {
+            strong { "The account is frozen" } " until " (shell.time(until)) ": nothing leaves of it. "
+            a href=(FREEZE_PATH) { "See what can be done" }
+        } },
+    )
 }
 
 /// A page for who is not signed in: signing in, an invitation, a link that does not hold.
