@@ -134,11 +134,11 @@ impl Act {
             }
             Deed::ReadAudit | Deed::ExportAudit => Self::SeeLog,
             Deed::ListCredentials
+            | Deed::ReadFreeze
             | Deed::ReadIssuer
             | Deed::ListWebhooks
             | Deed::ReadWebhook
             | Deed::ListDeliveries => Self::SeeSettings,
-            Deed::ReadFreeze => Self::SeeSettings,
             Deed::Freeze => Self::Freeze,
             Deed::CreateCredential | Deed::RevokeCredential => Self::ManageCredentials,
             Deed::CreateWebhook

@@ -18,6 +18,8 @@ import type {
   DeleteResponse,
   Delivery,
   DeliveryPage,
+  FreezeRequest,
+  FreezeState,
   GenerateKeyRequest,
   GenerateKeyResponse,
   Issuer,
@@ -188,6 +190,20 @@ export interface Operations {
     query: undefined;
     body: undefined;
     answer: void;
+  };
+  /** Says whether the account is frozen, by the enclave's own word. */
+  read_freeze: {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: FreezeState;
+  };
+  /** Has the enclave release nothing of this account for a time, whoever asks and whatever was approved. Checks, stores and rotations go on. */
+  freeze: {
+    path: undefined;
+    query: undefined;
+    body: FreezeRequest;
+    answer: FreezeState;
   };
   /** Makes a key pair for one user, in the enclave. */
   generate: {
@@ -443,6 +459,8 @@ export const OPERATIONS = {
   list_credentials: ["GET", "/v1/credentials", false],
   create_credential: ["POST", "/v1/credentials", true],
   revoke_credential: ["DELETE", "/v1/credentials/{id}", false],
+  read_freeze: ["GET", "/v1/freeze", false],
+  freeze: ["POST", "/v1/freeze", true],
   generate: ["POST", "/v1/key/generate", true],
   list_own_keys: ["GET", "/v1/keys", false],
   new_key: ["POST", "/v1/keys", true],

@@ -140,7 +140,7 @@ export interface CreateCredentialRequest {
 export interface CreateWebhookRequest {
   /** Your own words, up to 255 characters. */ description?: string | null;
   /** Which types; all when left out or empty. */
-  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "webhook.disabled"> | null;
+  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled"> | null;
   /** Where events are posted to: https, and in a sandbox also http. */ url: string;
 }
 
@@ -219,6 +219,19 @@ export interface ErrorBody {
 /** The event was genuine; it need not be sent again. */
 export interface EventResponse {
   /** Always true. */ ok: boolean;
+}
+
+/** Have nothing leave for a time. */
+export interface FreezeRequest {
+  /** For how many hours from now; 72 when left out. What is frozen for longer stays so. */
+  hours?: number | null;
+}
+
+/** Whether anything leaves. */
+export interface FreezeState {
+  /** Nothing does. */ frozen: boolean;
+  /** Until when, if so; later where the service stands still meanwhile. An owner may end it before. */
+  frozen_until: string | null;
 }
 
 /** Asks for a new key pair for one user. */
@@ -399,6 +412,8 @@ export interface RecoverRequest {
 /** The user's items, newest first. */
 export interface RecoverResponse {
   /** One for each item. */ backup: Array<RecoveredItem>;
+  /** What the enclave signed of this release, for `holdfast verify-record`: a compact JWS. None: nothing went out. */
+  release_record?: string;
   /** The tenant's name for the user. */ user_identifier: string;
   /** The inquiry that was used. */ verification_id: string;
 }
@@ -583,7 +598,7 @@ export interface UpdateWebhookRequest {
   /** Your own words; none when empty. */ description?: string | null;
   /** `false` switches it off and parks what waits, `true` switches it on again. */ enabled?: boolean | null;
   /** Which types; all when empty. */
-  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "webhook.disabled"> | null;
+  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled"> | null;
   /** Where events are posted to. */ url?: string | null;
 }
 
@@ -595,7 +610,7 @@ export interface Webhook {
   disabled_reason: "asked" | "gone" | "failing" | null;
   /** Whether it gets events. */ enabled: boolean;
   /** Which types; empty for all. */
-  events: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "webhook.disabled">;
+  events: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled">;
   /** Since when every try has failed, RFC 3339. */ failing_since: string | null;
   /** Its id. */ id: string;
   /** Until when the secret before the last rotation signs too, RFC 3339. */

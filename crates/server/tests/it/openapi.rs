@@ -130,7 +130,9 @@ async fn the_document_is_in_order() {
         let known = known.iter().find(|known| {
             known.method.as_str() == method && known.path.split('?').next() == Some(path.as_str())
         });
-        let has_body = known.is_some_and(|known| !known.body.is_null());
+        // One that needs no scope is not in that table.
+        let brakes = (method.as_str(), path.as_str()) == ("POST", "/v1/freeze");
+        let has_body = brakes || known.is_some_and(|known| !known.body.is_null());
         let is_form = path.starts_with("/identity/") && method == "POST";
         assert_eq!(operation.get("requestBody").is_some(), has_body || is_form, "{method} {path}");
     }
