@@ -4,7 +4,7 @@
 //!
 //! 60 jumps; `HOLDFAST_CAMPAIGN=1` makes it a thousand, and `HOLDFAST_SEED` plays one run again.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop at once")]
+#![expect(clippy::unwrap_used, reason = "a test may stop at once")]
 #![expect(clippy::disallowed_methods, reason = "a test of a real process lives in real time")]
 
 mod rig;
