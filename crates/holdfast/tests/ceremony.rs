@@ -8,7 +8,6 @@ mod rig {
     pub mod hex;
     pub mod holders;
     pub mod house;
-    pub mod rows;
     pub mod search;
     pub mod stock;
 }
