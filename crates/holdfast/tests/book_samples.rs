@@ -8,6 +8,7 @@ mod rig {
 }
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +26,7 @@ const KEYS_WANTED: i64 = 2;
 const PATIENCE: u32 = 6_000;
 
 /// Whose sample, in which language, and what it prints; `ID` stands for any id.
-const SAYS: [(&str, &str, &str); 12] = [
+const SAYS: [(&str, &str, &str); 15] = [
     ("retail", "curl", "Verified OK\nstored ID\nrecovered correct horse battery staple\n"),
     ("retail", "python", "stored ID\nrecovered correct horse battery staple\n"),
     ("retail", "typescript", "stored ID\nrecovered correct horse battery staple\n"),
@@ -42,6 +43,9 @@ const SAYS: [(&str, &str, &str); 12] = [
     ("institution", "python", "stored ID\nkey valid True\nbackup valid True\n"),
     ("institution", "typescript", "stored ID\nkey valid true\nbackup valid true\n"),
     ("institution", "rust", "stored ID\nkey valid true\nbackup valid true\n"),
+    ("retail", "command", "recovered correct horse battery staple\nexit code 7\n"),
+    ("partner", "command", "proven backup\nproven key\nthe log holds\nchanged: exit code 1\n"),
+    ("institution", "command", "\"type\":\"webhook.test\"\nopened the shard of a key\n0  Done.\n"),
 ];
 
 #[test]
@@ -54,12 +58,13 @@ fn every_sample_of_the_book_prints_what_it_should() {
         let mut tenants = sandbox.credentials.tenants.iter();
         let tenant = tenants.find(|tenant| tenant.kind == kind).expect("a tenant of each kind");
         let mut command = match language {
-            "curl" => program("bash", &sample("curl", kind, "sh")),
+            "curl" | "command" => program("bash", &sample(language, kind, "sh")),
             "python" => program(&python(), &sample("python", kind, "py")),
             "typescript" => program("node", &scripts.join(format!("{kind}.js"))),
             _ => Command::new(example(kind)),
         };
         command.env("HOLDFAST_URL", &sandbox.credentials.base_url).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("PATH", with_programs());
         let ended = command.env("HOLDFAST_KEY", &tenant.api_keys.full).output().expect("the sample starts");
         let (said, complained) = (text(&ended.stdout), text(&ended.stderr));
         assert!(ended.status.success(), "{kind} in {language}: {}\n{said}\n{complained}", ended.status);
@@ -70,7 +75,9 @@ fn every_sample_of_the_book_prints_what_it_should() {
 #[test]
 fn every_sample_is_in_the_book_and_is_run() {
     let chapters = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/book/src/integrate");
-    for (language, ending) in [("curl", "sh"), ("python", "py"), ("typescript", "ts"), ("rust", "rs")] {
+    for (language, ending) in
+        [("curl", "sh"), ("command", "sh"), ("python", "py"), ("typescript", "ts"), ("rust", "rs")]
+    {
         for entry in fs::read_dir(Path::new(SAMPLES).join(language)).expect("a folder of samples") {
             let name = entry.expect("a sample").file_name().into_string().expect("a plain name");
             let Some(kind) = name.strip_suffix(&format!(".{ending}")) else { continue };
@@ -98,6 +105,13 @@ fn sample(language: &str, kind: &str, ending: &str) -> PathBuf {
 
 fn python() -> String {
     env::var("HOLDFAST_PYTHON").expect("HOLDFAST_PYTHON (scripts/test sets it)")
+}
+
+/// Where `holdfast` is found first.
+fn with_programs() -> OsString {
+    let programs = Path::new(env!("CARGO_BIN_EXE_holdfast")).parent().expect("a folder of programs");
+    let others = env::var_os("PATH").expect("a path");
+    env::join_paths([programs.to_owned()].into_iter().chain(env::split_paths(&others))).expect("a path")
 }
 
 /// The samples in Rust are this package's examples, and cargo builds those together with its tests.
