@@ -109,7 +109,7 @@ pub(crate) async fn back_up_for_partner(
         }
         Err(error) => return Err(error),
     };
-    partner.deposit(&key, &key_id, request.secret, request.metadata.as_ref()).await
+    partner.backup_under(&key, &key_id, request.secret, request.metadata.as_ref()).await
 }
 
 /// The key that the user has already, with what its assignment answered; none where it was rotated just now.
@@ -175,7 +175,7 @@ pub(crate) async fn back_up_for_institution(
     let mut asked = Asked::of_new(&body, &answer);
     asked.facts.user_id = request.user_id;
     let key = institution.client.attest(&Claim::of_new(&answer), &asked).await?;
-    institution.deposit(&key, &answer.key_id, request.secret, request.metadata.as_ref()).await
+    institution.backup_under(&key, &answer.key_id, request.secret, request.metadata.as_ref()).await
 }
 
 /// A file's own members; those of the caller win.
@@ -189,7 +189,8 @@ fn described(metadata: Option<&Map<String, Value>>) -> Map<String, Value> {
 macro_rules! deposit {
     ($group:ident, $request:ident, $checksum:expr) => {
         impl $group<'_> {
-            pub(crate) async fn deposit(
+            /// Backs one secret up under a key that was attested before.
+            pub async fn backup_under(
                 self,
                 key: &AttestedKey,
                 key_id: &str,

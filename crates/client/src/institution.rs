@@ -19,7 +19,6 @@ use crate::error::Error;
 use crate::form::form_of;
 use crate::hex::sha256;
 use crate::hints::{check_key_form, check_store};
-use crate::secret::Secret;
 use crate::stored::stored_calls;
 
 /// What a key is when nobody says.
@@ -84,17 +83,6 @@ impl Institution<'_> {
     /// enclave's word for it, encrypts on this device in the form that fits the size, stores.
     pub async fn backup(self, request: &InstitutionBackupRequest<'_>) -> Result<KeptBackup, Error> {
         back_up_for_institution(self.client.for_deed().institution(), request).await
-    }
-
-    /// Backs one secret up under a key that was attested before.
-    pub async fn backup_under(
-        self,
-        key: &AttestedKey,
-        key_id: &str,
-        secret: &Secret,
-        metadata: Option<&Map<String, Value>>,
-    ) -> Result<KeptBackup, Error> {
-        self.deposit(key, key_id, secret, metadata).await
     }
 
     /// Makes a key for a user of the institution's own; a new one at every call. [`Client::attest_new`] must pass

@@ -8,7 +8,6 @@ use api::stored::{
 };
 use serde_json::{Map, Value};
 
-use crate::attest::AttestedKey;
 use crate::call::{Call, part};
 use crate::client::Client;
 use crate::deposit::{KeptBackup, PartnerBackupRequest, back_up_for_partner};
@@ -16,7 +15,6 @@ use crate::error::Error;
 use crate::form::form_of;
 use crate::hex::sha256;
 use crate::hints::{check_key_form, check_store};
-use crate::secret::Secret;
 use crate::stored::stored_calls;
 
 /// The calls of scope `partner`.
@@ -37,17 +35,6 @@ impl Partner<'_> {
     /// enclave's word for it, encrypts on this device in the form that fits the size, stores.
     pub async fn backup(self, request: &PartnerBackupRequest<'_>) -> Result<KeptBackup, Error> {
         back_up_for_partner(self.client.for_deed().partner(), request).await
-    }
-
-    /// Backs one secret up under a key that was attested before.
-    pub async fn backup_under(
-        self,
-        key: &AttestedKey,
-        key_id: &str,
-        secret: &Secret,
-        metadata: Option<&Map<String, Value>>,
-    ) -> Result<KeptBackup, Error> {
-        self.deposit(key, key_id, secret, metadata).await
     }
 
     /// Assigns a key to a user of an organisation. [`Client::attest_assigned`] must pass before anything is

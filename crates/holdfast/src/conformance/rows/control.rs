@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Row, row};
 use crate::conformance::people::{People, Who};
 use crate::conformance::stage::KEYS;
-use crate::conformance::verdict::{Played, failed, must};
+use crate::conformance::verdict::{Played, Stop, failed, must};
 use crate::conformance::world::{Need, World};
 
 use Need::{Control, Institution, Sandbox};
@@ -146,12 +146,18 @@ fn check_first(w: &World) -> Played {
     people.until(&path, "It is ready")
 }
 
-fn recovery(w: &World) -> Played {
+/// A recovery that two of three said yes to, and where it is.
+fn ready(w: &World) -> Result<(People<'_>, String), Stop> {
     let mut people = People::with_list(w, ALIKE)?;
     let path = people.asked_and_proven()?;
     people.vote(Who::Voting, &path, "yes")?;
     people.vote(Who::Owner, &path, "yes")?;
     people.until(&path, "It is ready")?;
+    Ok((people, path))
+}
+
+fn recovery(w: &World) -> Played {
+    let (mut people, path) = ready(w)?;
     let link = people.link(&path)?;
     let package = people.get(Who::Asking, &link)?;
     must(package.status == 200, || format!("expected status 200, got {}", package.status))?;
@@ -178,11 +184,7 @@ fn one_yes(w: &World) -> Played {
 }
 
 fn download_once(w: &World) -> Played {
-    let mut people = People::with_list(w, ALIKE)?;
-    let path = people.asked_and_proven()?;
-    people.vote(Who::Voting, &path, "yes")?;
-    people.vote(Who::Owner, &path, "yes")?;
-    people.until(&path, "It is ready")?;
+    let (mut people, path) = ready(w)?;
     let link = people.link(&path)?;
     for (who, status) in [(Who::Voting, 403), (Who::Asking, 200), (Who::Asking, 403)] {
         let got = people.get(who, &link)?;
