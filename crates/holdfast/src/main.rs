@@ -9,6 +9,7 @@ mod ceremony;
 mod completions;
 mod conformance;
 mod connection;
+mod doctor;
 mod edge;
 mod enclave;
 mod exit;
@@ -53,6 +54,7 @@ enum Command {
     Serve(serve::Args),
     Worker(worker::Args),
     Migrate(migrate::Args),
+    Doctor(doctor::Args),
     Enclave(enclave::Args),
     Admin(admin::Args),
     Audit(audit::Args),
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Worker(args) => worker::run(&args),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Enclave(args) => enclave::run(args),
         Command::Admin(args) => admin::run(args),
         Command::Audit(args) => audit::run(&args),

@@ -22,6 +22,10 @@ pub struct Args {
     /// Changes nothing: prints the steps that are missing, and ends with 5 if there are any.
     #[arg(long)]
     pub check: bool,
+    /// Then seals the rows that have no seal, as if the service had written them. Once, after the step `row_seals` was
+    /// applied to a database that had rows; later a row without a seal is one that somebody wrote past the service.
+    #[arg(long, conflicts_with = "check")]
+    pub seal_rows: bool,
     /// Prints JSON for programs.
     #[arg(long)]
     pub json: bool,
@@ -41,7 +45,7 @@ fn migrate(args: &Args, page: Page) -> Result<(), Failure> {
         .doing(|| format!("the settings in {} cannot be used", args.config.display()))?;
     let runtime = tokio::runtime::Runtime::new().doing(|| "cannot start threads")?;
     runtime.block_on(async {
-        let missing = schema::list_missing(&settings).await.map_err(unread)?;
+        let missing = schema::list_missing(&settings).await.map_err(|error| unread(&error))?;
         for (version, name) in &missing {
             page.line(&format!("{version:04}  {name}"));
             page.event("step", json!({ "version": version, "name": name, "applied": !args.check }));
@@ -53,8 +57,14 @@ fn migrate(args: &Args, page: Page) -> Result<(), Failure> {
                 return Err(failure.exit(Exit::NotProven).next("back up, then run holdfast migrate"));
             }
             (false, false) => {
-                schema::migrate(&settings).await.map_err(unread)?;
+                schema::migrate(&settings).await.map_err(|error| unread(&error))?;
                 page.line("The schema is up to date now.");
+            }
+        }
+        if args.seal_rows {
+            for (table, rows) in schema::adopt_rows(&settings).await.map_err(|error| unread(&error))? {
+                page.line(&format!("{rows} rows of {table} are sealed now."));
+                page.event("sealed", json!({ "table": table, "rows": rows }));
             }
         }
         Ok(())
@@ -62,7 +72,7 @@ fn migrate(args: &Args, page: Page) -> Result<(), Failure> {
 }
 
 /// What cannot be reached may be there later; what does not fit this program never will.
-fn unread(error: SchemaError) -> Failure {
+fn unread(error: &SchemaError) -> Failure {
     let exit = if error.is_passing() { Exit::Unavailable } else { Exit::Other };
-    Failure::of("the database cannot be brought up to date", &error).exit(exit)
+    Failure::of("the database cannot be brought up to date", error).exit(exit)
 }

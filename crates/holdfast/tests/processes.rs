@@ -2,6 +2,7 @@
 //! from outside.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -20,7 +21,10 @@ mod rig {
 const PATIENCE: Duration = Duration::from_mins(2);
 const UP_TO_DATE: i32 = 0;
 const FAILED: i32 = 1;
-const STEPS_MISSING: i32 = 5;
+/// The enclave or another part is away.
+const UNAVAILABLE: i32 = 4;
+/// Steps of the schema are missing, or rows are not as the service wrote them.
+const NOT_AS_IT_SHOULD_BE: i32 = 5;
 
 /// The machine of one installation: an enclave, a database, and a folder for each process of the server.
 struct Site {
@@ -34,7 +38,9 @@ impl Site {
         let folder = tempfile::tempdir().expect("a folder");
         let provider =
             "name=simulator\nformat=persona\nsecret=73696d756c61746f722d73696d756c61746f72\nenv=sandbox\n";
-        fs::write(folder.path().join("provider"), provider).expect("a file");
+        let file = folder.path().join("provider");
+        fs::write(&file, provider).expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a mode");
         Self { folder, group: Group::new(), database: Cluster::start() }
     }
 
@@ -129,13 +135,13 @@ async fn one_process_answers_another_works_and_a_third_made_the_tables() {
     let mut enclave = site.start_enclave();
 
     let check = site.run(&["migrate", "--check"]);
-    assert_eq!(check.status.code(), Some(STEPS_MISSING), "{}", said(&check));
+    assert_eq!(check.status.code(), Some(NOT_AS_IT_SHOULD_BE), "{}", said(&check));
     assert!(said(&check).contains("0001  ground"), "{}", said(&check));
     let refused = site.run(&["serve", "--no-migrate"]);
     assert_eq!(refused.status.code(), Some(FAILED), "{}", said(&refused));
     assert!(said(&refused).contains("holdfast migrate applies them"), "{}", said(&refused));
     let still = site.run(&["migrate", "--check"]);
-    assert_eq!(still.status.code(), Some(STEPS_MISSING), "neither of them changed anything");
+    assert_eq!(still.status.code(), Some(NOT_AS_IT_SHOULD_BE), "neither of them changed anything");
     let migrated = site.run(&["migrate", "--json"]);
     assert_eq!(migrated.status.code(), Some(UP_TO_DATE), "{}", said(&migrated));
     let steps = said(&migrated).lines().filter(|line| line.contains("\"applied\":true")).count();
@@ -172,8 +178,48 @@ async fn one_process_answers_another_works_and_a_third_made_the_tables() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+    a_doctor_looks_at_it(&site);
     workers.into_iter().for_each(end);
     end(server);
     drop(enclave.stdin.take());
     enclave.wait().expect("an end");
+    let away = site.run(&["doctor"]);
+    assert_eq!(away.status.code(), Some(UNAVAILABLE), "{}", said(&away));
+    assert!(said(&away).contains("FAILURE  enclave: the enclave is away"), "{}", said(&away));
+}
+
+/// Of a whole installation it finds nothing, and of one that somebody wrote into what he wrote.
+fn a_doctor_looks_at_it(site: &Site) {
+    let whole = site.run(&["doctor", "--deep"]);
+    assert_eq!(whole.status.code(), Some(UP_TO_DATE), "{}", said(&whole));
+    for line in [
+        "database = (set; masked)",
+        "ok       schema: up to date",
+        "ok       file store: keeps, gives back and removes",
+        "ok       enclave: sandbox",
+        "ok       rows: every row is as the service wrote it",
+        "ok       keys: 3 looked at",
+        "warning  mail: no mail server is set",
+    ] {
+        assert!(said(&whole).contains(line), "{line}: {}", said(&whole));
+    }
+    assert!(!said(&whole).contains(&site.database.address()), "an address may hold a password");
+    let edit = "UPDATE api_credentials SET scopes = 'partner credentials'";
+    cluster::run(&site.database.address(), edit).expect("a superuser may");
+    let found = site.run(&["doctor", "--deep", "--json"]);
+    assert_eq!(found.status.code(), Some(NOT_AS_IT_SHOULD_BE), "{}", said(&found));
+    let lines: Vec<Value> = said(&found).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let failures: Vec<_> = lines.iter().filter(|line| line["verdict"] == "failure").collect();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    let text = failures[0]["text"].as_str().expect("a text");
+    assert!(text.starts_with("api_credentials ") && text.ends_with(": scopes"), "{text}");
+    assert!(failures[0]["next"].is_string());
+    let undo = "UPDATE api_credentials SET scopes = 'partner'";
+    cluster::run(&site.database.address(), undo).expect("a superuser may");
+    let keys = site.path("one").join("server.keys");
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o644)).expect("a mode");
+    let open = site.run(&["doctor"]);
+    assert_eq!(open.status.code(), Some(UNAVAILABLE), "{}", said(&open));
+    assert!(said(&open).contains("others than its owner may use it"), "{}", said(&open));
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).expect("a mode");
 }

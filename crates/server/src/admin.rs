@@ -102,7 +102,7 @@ impl Admin {
             .map_err(|error| AdminError(format!("making the data folder: {error}")))?;
         let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance);
         let keys = keys.map_err(Error::from)?;
-        let db = Db::open(settings.database.clone()).await?;
+        let db = Db::open(settings.database.clone().sealed_by(&keys)).await?;
         let environment = settings.environment.as_str();
         let found: Result<String, StoreError> =
             db.write("claim_database", move |tx| meta::ensure(tx, "environment", environment)).await;
@@ -279,6 +279,10 @@ impl Admin {
             broken: found.broken,
             finished_at: found.finished_at.map(Timestamp::rfc3339),
         }))
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.0
     }
 
     /// Closes the database.

@@ -32,6 +32,7 @@ use persona::WrittenPersona;
 pub use telemetry::TracingSettings;
 use telemetry::{WrittenMetrics, WrittenTracing};
 
+mod effective;
 mod mail;
 mod persona;
 mod telemetry;
@@ -209,19 +210,11 @@ impl Settings {
 
     /// The settings of a file, with what the environment overrides.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| SettingsError::new(&path.display().to_string(), error.to_string()))?;
-        Self::read(&text, |name| std::env::var(name).ok())
+        Self::read(&text_of(path)?, |name| std::env::var(name).ok())
     }
 
     fn read(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let parse = |text: &str| {
-            text.parse::<toml::Table>().map_err(|error| SettingsError::new("the file", error.to_string()))
-        };
-        let mut merged = parse(DEFAULT)?;
-        merge(&mut merged, parse(text)?);
-        override_by(&mut merged, "HOLDFAST", &variable)?;
-        let written: Written = merged
+        let written: Written = merged(text, variable)?
             .try_into()
             .map_err(|error: toml::de::Error| SettingsError::new("the file", error.message().to_owned()))?;
         written.check()
@@ -370,6 +363,22 @@ impl Webhooks {
             })
             .collect()
     }
+}
+
+fn text_of(path: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| SettingsError::new(&path.display().to_string(), error.to_string()))
+}
+
+/// The default, under the file, under the environment.
+fn merged(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<toml::Table, SettingsError> {
+    let parse = |text: &str| {
+        text.parse::<toml::Table>().map_err(|error| SettingsError::new("the file", error.to_string()))
+    };
+    let mut merged = parse(DEFAULT)?;
+    merge(&mut merged, parse(text)?);
+    override_by(&mut merged, "HOLDFAST", &variable)?;
+    Ok(merged)
 }
 
 /// Puts `over` over `under`, table by table.

@@ -11,6 +11,7 @@ mod app;
 pub mod audit;
 pub mod config;
 mod control;
+pub mod doctor;
 pub mod edge;
 pub mod files;
 mod flows;
@@ -22,6 +23,7 @@ mod rates;
 pub mod running;
 mod sandbox_people;
 mod sandbox_tenants;
+
 pub mod schema;
 mod turns;
 mod work;

@@ -149,7 +149,8 @@ impl Service {
         let files = Files::open(&settings).map_err(doing("opening the store of files"))?;
         let key_shares =
             KeyShares::open(&settings.key_shares).map_err(doing("opening the stores of key shares"))?;
-        let db = Db::open(settings.database.clone()).await.map_err(doing("opening the database"))?;
+        let sealing = settings.database.clone().sealed_by(&keys);
+        let db = Db::open(sealing).await.map_err(doing("opening the database"))?;
         claim_database(&db, &settings, &instance).await?;
         let listener = match duty {
             Duty::Both | Duty::Calls => {

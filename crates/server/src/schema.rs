@@ -1,18 +1,26 @@
 //! The database's schema, brought up to date without the service.
 
-use store::{Db, OldSchema, SchemaStep, StoreError};
+use store::rows::TABLES;
+use store::seal::{SealError, ServerKeys};
+use store::{Db, OldSchema, SchemaStep, StoreError, row_seals};
 
 use crate::config::Settings;
+use crate::edge::chance::SystemChance;
 
 /// Why a schema was not looked at, or not brought up to date.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct SchemaError(#[from] StoreError);
+pub enum SchemaError {
+    /// The database.
+    Store(#[from] StoreError),
+    /// The server's keys.
+    Keys(#[from] SealError),
+}
 
 impl SchemaError {
     /// Whether it may go another way later: the database is not to be reached, or busy.
     pub fn is_passing(&self) -> bool {
-        self.0.is_passing()
+        matches!(self, Self::Store(error) if error.is_passing())
     }
 }
 
@@ -27,6 +35,21 @@ pub async fn migrate(settings: &Settings) -> Result<(), SchemaError> {
     let db = Db::open(settings.database.clone()).await?;
     db.close().await;
     Ok(())
+}
+
+/// Seals the rows that have no seal, as if the service had written them; says how many of which tables.
+pub async fn adopt_rows(settings: &Settings) -> Result<Vec<(&'static str, u64)>, SchemaError> {
+    let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance)?;
+    let db = Db::open(settings.database.clone()).await?;
+    let mut adopted = Vec::new();
+    for table in TABLES.iter().filter(|table| table.sealed().next().is_some()) {
+        let key = keys.row_key().clone();
+        let sealed = db.write("adopt_rows", move |tx| row_seals::adopt(tx, &key, table));
+        let sealed: u64 = sealed.await.map_err(|error: StoreError| error)?;
+        adopted.extend((sealed > 0).then_some((table.name, sealed)));
+    }
+    db.close().await;
+    Ok(adopted)
 }
 
 impl Settings {

@@ -103,6 +103,19 @@ row! {
     }
 }
 
+row! {
+    /// What a log's head keeps of the tree and of the last checkpoint.
+    #[derive(Debug)]
+    pub struct Crown {
+        /// How many entries have their places.
+        pub seq: i64,
+        /// The roots of the tree's perfect subtrees; none: to be computed.
+        pub peaks: Option<Vec<u8>>,
+        /// How many entries the last checkpoint covers.
+        pub checkpoint_size: Option<i64>,
+    }
+}
+
 /// A log that was brought up to date, or further by as much as was asked; its head is locked until the transaction
 /// ends.
 #[derive(Debug)]
@@ -160,6 +173,8 @@ macro_rules! columns {
     };
 }
 
+static FIND_CROWN: Sql =
+    sql!("audit.find_crown", "SELECT seq, peaks, checkpoint_size FROM audit_heads WHERE tenant_id = $1");
 static APPEND: Sql = sql!(
     "audit.append",
     "INSERT INTO audit_entries (tenant_id, ",
@@ -300,6 +315,11 @@ impl Log<'_> {
             }
         }
         Ok(tree)
+    }
+
+    /// What the head keeps beside the last link.
+    pub fn find_crown(self, rx: &mut Rx<'_>) -> Result<Option<Crown>, StoreError> {
+        rx.find(&FIND_CROWN, &[self.tenant])
     }
 
     /// The last link; none before the first entry got its place.

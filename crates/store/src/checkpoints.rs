@@ -96,6 +96,12 @@ static LIST_TO_COSIGN: Sql = sql!(
 );
 static COUNT_FORKED: Sql =
     sql!("checkpoints.count_forked", "SELECT count(*) AS count FROM audit_heads WHERE forked_at IS NOT NULL");
+static LIST: Sql = sql!(
+    "checkpoints.list",
+    "SELECT ",
+    columns!(),
+    " FROM audit_checkpoints WHERE tenant_id = $1 AND size > $2 ORDER BY size LIMIT $3"
+);
 static LIST_DUE: Sql = sql!(
     "checkpoints.list_due",
     "SELECT tenant_id FROM audit_heads WHERE seq > COALESCE(checkpoint_size, 0) ",
@@ -141,6 +147,11 @@ impl Checkpoints<'_> {
         let Checkpoint { size, root, note, made_at, peaks, cosigner } = checkpoint;
         tx.exec_one(&INSERT, &[self.tenant, size, root, note, made_at, peaks, cosigner])?;
         tx.exec_one(&SET_LAST, &[self.tenant, size, made_at])
+    }
+
+    /// Those of sizes above this one, the smallest first.
+    pub fn list(self, rx: &mut Rx<'_>, after: i64, limit: i64) -> Result<Vec<Checkpoint>, StoreError> {
+        rx.list(&LIST, &[self.tenant, &after, &limit])
     }
 
     /// The last one.

@@ -48,6 +48,7 @@ migrations! {
     17 "freezes" "0017_freezes.sql",
     18 "cosignatures" "0018_cosignatures.sql",
     19 "reseals" "0019_reseals.sql",
+    20 "row_seals" "0020_row_seals.sql",
 }
 
 /// The table that says what was applied.

@@ -69,6 +69,29 @@ pub struct ServerKeys {
     cursor: hmac::Key,
     person: hmac::Key,
     share: hmac::Key,
+    row: RowKey,
+}
+
+/// What makes the tags of rows' values.
+#[derive(Clone)]
+pub struct RowKey(hmac::Key);
+
+/// How much of a tag is kept, in bytes: there is nobody to try 2^64 of them on.
+pub(crate) const TAG_BYTES: usize = 8;
+
+impl RowKey {
+    /// The tag of one value at its place.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+        let mut tag = [0; TAG_BYTES];
+        tag.copy_from_slice(&hash(&self.0, parts)[..TAG_BYTES]);
+        tag
+    }
+}
+
+impl fmt::Debug for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RowKey")
+    }
 }
 
 impl fmt::Debug for ServerKeys {
@@ -110,6 +133,7 @@ impl ServerKeys {
             cursor: hashing("list cursor")?,
             person: hashing("person secrets")?,
             share: hashing("key share")?,
+            row: RowKey(hashing("row seals")?),
         })
     }
 
@@ -195,6 +219,11 @@ impl ServerKeys {
     /// What tells a share of a sealed private key that we made from any other.
     pub fn share_tag(&self, envelope: &[u8]) -> [u8; 32] {
         hash(&self.share, &[envelope])
+    }
+
+    /// What makes the tags of rows' values.
+    pub fn row_key(&self) -> &RowKey {
+        &self.row
     }
 
     /// What tells a list's cursor that we gave from one that somebody made.

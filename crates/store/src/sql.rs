@@ -3,6 +3,10 @@
 //! `SQLite` takes `$1` for a *name* and numbers names by first appearance, so that `$2 .. $1` would bind
 //! swapped without a word. Hence `$` becomes `?`, which counts as `PostgreSQL` does.
 
+use std::sync::OnceLock;
+
+use crate::twin::Twin;
+
 /// One static statement, in the spelling of either engine.
 #[derive(Debug)]
 pub struct Sql {
@@ -10,12 +14,18 @@ pub struct Sql {
     pub(crate) name: &'static str,
     pub(crate) postgres: &'static str,
     pub(crate) sqlite: &'static str,
+    twin: OnceLock<Option<Twin>>,
 }
 
 impl Sql {
     /// Use [`sql!`] instead.
     pub const fn new(name: &'static str, postgres: &'static str, sqlite: &'static str) -> Self {
-        Self { name, postgres, sqlite }
+        Self { name, postgres, sqlite, twin: OnceLock::new() }
+    }
+
+    /// The same statement, which also gives the values whose seals it makes anew; none if it makes none.
+    pub(crate) fn twin(&'static self) -> Option<&'static Twin> {
+        self.twin.get_or_init(|| Twin::of(self)).as_ref()
     }
 }
 
@@ -55,6 +65,11 @@ pub const fn twin<const N: usize>(text: &str) -> [u8; N] {
         }
     }
     out
+}
+
+/// [`twin`], of a text that is made while the program runs.
+pub(crate) fn sqlite_spelling(text: &str) -> String {
+    text.replace('$', "?").replace("FOR UPDATE SKIP LOCKED", "")
 }
 
 const fn starts_with(text: &[u8], from: usize, word: &[u8]) -> bool {

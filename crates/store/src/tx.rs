@@ -7,7 +7,10 @@ use domain::ids::TenantId;
 
 use crate::StoreError;
 use crate::column::{Arg, Column, ToArg};
+use crate::row_seals::{self, Rest};
+use crate::seal::RowKey;
 use crate::sql::Sql;
+use crate::twin::{Renewal, Twin};
 
 /// The reading half of a transaction: a snapshot in [`crate::Db::read`].
 ///
@@ -16,6 +19,7 @@ use crate::sql::Sql;
 pub struct Rx<'c> {
     conn: Conn<'c>,
     spoiled: Option<Spoiled>,
+    row_key: Option<RowKey>,
 }
 
 /// A transaction that will be committed when the closure returns `Ok`.
@@ -42,7 +46,12 @@ pub(crate) enum Spoiled {
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(conn: Conn<'c>) -> Self {
-        Self(Rx { conn, spoiled: None })
+        Self(Rx { conn, spoiled: None, row_key: None })
+    }
+
+    /// From now on what it writes is sealed by this key.
+    pub(crate) fn seal_by(&mut self, key: Option<&RowKey>) {
+        self.0.row_key = key.cloned();
     }
 
     pub(crate) fn spoiled(&self) -> Option<Spoiled> {
@@ -51,8 +60,19 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement and returns how many rows it touched.
     pub fn exec(&mut self, sql: &'static Sql, args: &[&dyn ToArg]) -> Result<u64, StoreError> {
-        let done = self.0.conn.exec(sql, args);
-        self.0.note(done)
+        if let Some(twin) = self.0.twin(sql) {
+            return Ok(self.0.list_sealing::<Nothing>(twin, args)?.len() as u64);
+        }
+        self.exec_unsealed(sql, args)
+    }
+
+    /// The same, of a statement that no seal is about.
+    pub(crate) fn exec_unsealed(
+        &mut self,
+        sql: &'static Sql,
+        args: &[&dyn ToArg],
+    ) -> Result<u64, StoreError> {
+        self.0.exec_unsealed(sql, args)
     }
 
     /// Runs a statement that must touch exactly one row.
@@ -97,8 +117,57 @@ impl Rx<'_> {
 
     /// All rows of a statement.
     pub fn list<T: FromRow>(&mut self, sql: &'static Sql, args: &[&dyn ToArg]) -> Result<Vec<T>, StoreError> {
+        if let Some(twin) = self.twin(sql) {
+            return self.list_sealing(twin, args);
+        }
+        self.list_unsealed(sql, args)
+    }
+
+    fn list_unsealed<T: FromRow>(
+        &mut self,
+        sql: &'static Sql,
+        args: &[&dyn ToArg],
+    ) -> Result<Vec<T>, StoreError> {
         let done = self.conn.list(sql, args);
         self.note(done)
+    }
+
+    fn exec_unsealed(&mut self, sql: &'static Sql, args: &[&dyn ToArg]) -> Result<u64, StoreError> {
+        let done = self.conn.exec(sql, args);
+        self.note(done)
+    }
+
+    fn twin(&self, sql: &'static Sql) -> Option<&'static Twin> {
+        self.row_key.as_ref().and_then(|_| sql.twin())
+    }
+
+    /// Runs a statement that changes sealed values, and makes their seals anew.
+    fn list_sealing<T: FromRow>(
+        &mut self,
+        twin: &'static Twin,
+        args: &[&dyn ToArg],
+    ) -> Result<Vec<T>, StoreError> {
+        let rows: Vec<(T, Rest)> = self.list_unsealed(twin.sql, args)?;
+        let Some(key) = self.row_key.clone() else { return Ok(Vec::new()) };
+        let renewed = rows.into_iter().map(|(row, rest)| {
+            match twin.renewal(&key, &rest) {
+                Renewal::Remove(place) => self.exec_unsealed(&row_seals::DELETE, &place.args())?,
+                Renewal::Whole(place, seal) => {
+                    let [table, row] = place.args();
+                    self.exec_unsealed(&row_seals::SET, &[table, row, &seal])?
+                }
+                Renewal::Parts(place, parts) => {
+                    let [table, row] = place.args();
+                    let kept = self.list_unsealed::<row_seals::Kept>(&row_seals::FIND, &[table, row])?.pop();
+                    match parts.over(kept) {
+                        Some(seal) => self.exec_unsealed(&row_seals::SET, &[table, row, &seal])?,
+                        None => 0,
+                    }
+                }
+            };
+            Ok(row)
+        });
+        renewed.collect()
     }
 
     fn note<T>(&mut self, done: Result<T, Failed>) -> Result<T, StoreError> {
@@ -189,6 +258,17 @@ impl<'r> Cells<'r> {
         Ok(value)
     }
 
+    /// The next column, whatever it is called; none when there is none left.
+    pub(crate) fn next_value(&mut self) -> Result<Option<Arg<'_>>, StoreError> {
+        if self.row.name(self.at).is_none() {
+            return Ok(None);
+        }
+        let corrupt = |why| StoreError::Corrupt { statement: self.statement, column: "a column", why };
+        let value = self.row.value(self.at).map_err(corrupt)?;
+        self.at += 1;
+        Ok(Some(value))
+    }
+
     /// Reads a whole row; columns that are left over are an error in debug builds.
     pub(crate) fn read<T: FromRow>(mut self) -> Result<T, StoreError> {
         let value = T::read(&mut self)?;
@@ -216,6 +296,21 @@ impl Row<'_> {
             }
             Self::Postgres(row) => row.columns().get(at).map(postgres::Column::name),
         }
+    }
+}
+
+/// A row of which nothing is read.
+struct Nothing;
+
+impl FromRow for Nothing {
+    fn read(_: &mut Cells<'_>) -> Result<Self, StoreError> {
+        Ok(Self)
+    }
+}
+
+impl<T: FromRow> FromRow for (T, Rest) {
+    fn read(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
+        Ok((T::read(cells)?, Rest::read(cells)?))
     }
 }
 

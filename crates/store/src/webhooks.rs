@@ -65,6 +65,19 @@ static FIND: Sql =
     sql!("webhooks.find", "SELECT ", columns!(), " FROM webhook_endpoints WHERE tenant_id = $1 AND id = $2");
 static FIND_ANY: Sql =
     sql!("webhooks.find_any", "SELECT tenant_id, ", columns!(), " FROM webhook_endpoints WHERE id = $1");
+row! {
+    struct Url {
+        url: String,
+    }
+}
+
+/// More would keep whoever tries them too long.
+const URLS_MAX: i64 = 20;
+
+static LIST_URLS: Sql = sql!(
+    "webhooks.list_urls",
+    "SELECT DISTINCT url FROM webhook_endpoints WHERE state = 'enabled' ORDER BY url LIMIT $1"
+);
 static LIST: Sql = sql!(
     "webhooks.list",
     "SELECT ",
@@ -103,6 +116,11 @@ static DELETE: Sql =
 /// An endpoint of whichever tenant; for the worker.
 pub fn find_any(rx: &mut Rx<'_>, id: &WebhookId) -> Result<Option<OfTenant<Endpoint>>, StoreError> {
     rx.find(&FIND_ANY, &[id])
+}
+
+/// Where events of all tenants go, up to [`URLS_MAX`] of the places.
+pub fn list_urls(rx: &mut Rx<'_>) -> Result<Vec<String>, StoreError> {
+    Ok(rx.list::<Url>(&LIST_URLS, &[&URLS_MAX])?.into_iter().map(|row| row.url).collect())
 }
 
 /// The endpoints of one tenant.

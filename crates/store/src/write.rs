@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use crate::clock::now;
 use crate::migrate::SchemaStep;
 use crate::queue::{Queue, Refused};
+use crate::seal::{RowKey, ServerKeys};
 use crate::tx::{Rx, Tx};
 use crate::{StoreError, pg, sqlite};
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub patience: Duration,
     /// What is done about a schema that is older than this program.
     pub old_schema: OldSchema,
+    /// What seals the rows that are written; none: they are not sealed.
+    pub row_key: Option<RowKey>,
 }
 
 /// What is done about a schema that is older than the program.
@@ -69,7 +72,14 @@ impl Settings {
             queue_max: 4096,
             patience: Duration::from_secs(3),
             old_schema: OldSchema::Migrate,
+            row_key: None,
         }
+    }
+
+    /// The same, with rows sealed by the server's keys.
+    #[must_use]
+    pub fn sealed_by(self, keys: &ServerKeys) -> Self {
+        Self { row_key: Some(keys.row_key().clone()), ..self }
     }
 
     /// The steps that the schema lacks, by number and name; nothing is changed by asking.
@@ -128,6 +138,7 @@ struct Shared {
     writes: Arc<Queue<Job>>,
     counters: Arc<Counters>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    row_key: Option<RowKey>,
 }
 
 #[derive(Default)]
@@ -158,7 +169,8 @@ impl Db {
             Engine::Postgres(_) => Arc::clone(&reads),
         };
         // Made before the threads, so that on an error its drop closes the queues and ends those there are.
-        let shared = Shared { reads, writes, counters: Arc::default(), threads: Mutex::default() };
+        let row_key = settings.row_key.clone();
+        let shared = Shared { reads, writes, counters: Arc::default(), threads: Mutex::default(), row_key };
         let (reads, writes, counters) = (&shared.reads, &shared.writes, &shared.counters);
         let threads = match &settings.engine {
             Engine::Sqlite(path) => sqlite::start(path, settings, reads, writes, counters)?,
@@ -183,7 +195,12 @@ impl Db {
         if self.is_failed() {
             return Err(StoreError::Unavailable { doing: name, source: None }.into());
         }
-        run(&self.shared.writes, name, Mode::Write, work).await
+        let key = self.shared.row_key.clone();
+        let sealed = move |tx: &mut Tx<'_>| {
+            tx.seal_by(key.as_ref());
+            work(tx)
+        };
+        run(&self.shared.writes, name, Mode::Write, sealed).await
     }
 
     /// Runs `look` over one unchanging view of the database.

@@ -229,7 +229,9 @@ impl Plan {
             store::Engine::Sqlite(path) => Place::Sqlite(path.clone()),
             store::Engine::Postgres(address) => Place::Postgres(address.clone()),
         };
-        let db = Db::open(settings.database.clone()).await.expect("a database");
+        let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance);
+        let sealing = settings.database.clone().sealed_by(&keys.expect("keys"));
+        let db = Db::open(sealing).await.expect("a database");
         let clock = MockClock::default();
         if self.stock {
             put_in_stock(&db, &fixture.hot, KeyEnvironment::Hot, clock.now()).await;

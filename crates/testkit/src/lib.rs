@@ -27,6 +27,7 @@ mod person;
 pub mod persona;
 mod s3;
 mod scrape;
+mod vandal;
 
 pub use actor::{Actor, Given, assign_body, data_body, store_body};
 pub use app::{App, KeyRole, Plan};
@@ -41,3 +42,4 @@ pub use mail::{MailMode, MailSink};
 pub use person::{Person, code_of, csrf_of, link_of, options_of};
 pub use s3::S3;
 pub use scrape::Scrape;
+pub use vandal::{Deed, Edit, Vandal};

@@ -24,6 +24,7 @@ mod rates;
 mod repeats;
 mod rollback;
 mod routes;
+mod row_edits;
 mod schemathesis;
 mod stage;
 mod story;

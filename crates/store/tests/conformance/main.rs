@@ -23,6 +23,7 @@ mod reseals;
 mod reset;
 mod reviews;
 mod rotations;
+mod row_seals;
 mod sqlite_alone;
 mod verifications;
 mod webhooks;

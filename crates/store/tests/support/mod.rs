@@ -1,11 +1,15 @@
 //! Private databases for tests: a `SQLite` file in a temporary folder, or a database of its own in a
 //! `PostgreSQL` cluster that the harness starts and ends.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use store::{Db, Settings};
+use store::row_seals::{self, Finding};
+use store::rows::TABLES;
+use store::seal::ServerKeys;
+use store::{Db, Settings, StoreError};
 
 pub use cluster::{Cluster, Stop, Tls};
 
@@ -29,6 +33,16 @@ pub struct Bench {
     /// The folder of the file; its drop removes it.
     _folder: Option<tempfile::TempDir>,
     address: String,
+    /// Somebody wrote past the store, so that its rows need not have their seals.
+    is_edited: AtomicBool,
+}
+
+/// Few, so that there are several pages.
+const PAGE_ROWS: i64 = 3;
+
+/// What seals the rows of every test.
+pub fn server_keys() -> ServerKeys {
+    ServerKeys::from_bytes(&[7; 32], &[[8; 32]]).expect("keys")
 }
 
 impl Bench {
@@ -45,8 +59,9 @@ impl Bench {
                 (Settings { threads: 4, ..Settings::postgres(address.clone()) }, None, address)
             }
         };
-        let settings = Settings { patience: Duration::from_millis(1500), ..settings };
-        Self { kind, settings, _folder: folder, address }
+        let settings =
+            Settings { patience: Duration::from_millis(1500), ..settings }.sealed_by(&server_keys());
+        Self { kind, settings, _folder: folder, address, is_edited: AtomicBool::new(false) }
     }
 
     pub fn kind(&self) -> Kind {
@@ -68,6 +83,7 @@ impl Bench {
 
     /// Runs statements over a connection of its own, past the store.
     pub fn raw(&self, statements: &str) {
+        self.is_edited.store(true, Ordering::Relaxed);
         match self.kind {
             Kind::Sqlite => {
                 let connection = rusqlite::Connection::open(&self.address).expect("opens");
@@ -75,6 +91,59 @@ impl Bench {
                 connection.execute_batch(statements).expect("runs");
             }
             Kind::Postgres => cluster::run(&self.address, statements).expect("runs"),
+        }
+    }
+
+    /// The texts of one column, past the store.
+    pub fn texts(&self, query: &str) -> Vec<String> {
+        match self.kind {
+            Kind::Sqlite => {
+                let connection = rusqlite::Connection::open(&self.address).expect("opens");
+                let mut rows = connection.prepare(query).expect("a query");
+                let rows = rows.query_map([], |row| row.get(0)).expect("rows");
+                rows.map(|text| text.expect("a text")).collect()
+            }
+            Kind::Postgres => cluster::on_own_thread(&self.address, |client| {
+                Ok(client.query(query, &[])?.iter().map(|row| row.get(0)).collect())
+            })
+            .expect("texts"),
+        }
+    }
+
+    /// Every row that is not as the store left it.
+    pub async fn findings(&self) -> Vec<Finding> {
+        let db = self.open().await;
+        let mut findings = Vec::new();
+        for table in TABLES.iter().filter(|table| table.sealed().next().is_some()) {
+            let (mut after, mut is_more) = (None, true);
+            while is_more {
+                let from = after.clone();
+                let checked = db.read("check_rows", move |rx| {
+                    let keys = server_keys();
+                    row_seals::check_rows(rx, keys.row_key(), table, from.as_ref(), PAGE_ROWS)
+                });
+                let checked = checked.await.unwrap_or_else(|error: StoreError| panic!("{error:?}"));
+                findings.extend(checked.found);
+                (is_more, after) = (checked.next.is_some(), checked.next);
+            }
+            let mut after = Some(String::new());
+            while let Some(from) = after.take() {
+                let checked = db
+                    .read("check_seals", move |rx| row_seals::check_seals(rx, table, &from, PAGE_ROWS))
+                    .await;
+                let (found, next) = checked.unwrap_or_else(|error: StoreError| panic!("{error:?}"));
+                findings.extend(found);
+                after = next;
+            }
+        }
+        db.close().await;
+        findings
+    }
+
+    /// Whatever a test did through the store, every row has its seal, and no seal is left over.
+    pub async fn check_seals(&self) {
+        if !self.is_edited.load(Ordering::Relaxed) {
+            assert_eq!(self.findings().await, []);
         }
     }
 
@@ -124,13 +193,17 @@ macro_rules! on_both_engines {
         mod sqlite {
             $(#[tokio::test]
             async fn $test() {
-                super::$test(&$crate::support::Bench::new($crate::support::Kind::Sqlite)).await;
+                let bench = $crate::support::Bench::new($crate::support::Kind::Sqlite);
+                super::$test(&bench).await;
+                bench.check_seals().await;
             })*
         }
         mod postgres {
             $(#[tokio::test]
             async fn $test() {
-                super::$test(&$crate::support::Bench::new($crate::support::Kind::Postgres)).await;
+                let bench = $crate::support::Bench::new($crate::support::Kind::Postgres);
+                super::$test(&bench).await;
+                bench.check_seals().await;
             })*
         }
     };

@@ -10,7 +10,7 @@ done
 cp -a "$FROM/enclave/." "$STATE/"
 cp -a "$FROM/data/." "$DATA/"
 # Keys in stock may have been given out after the copy was made: new ones are made in their place.
-empty='DELETE FROM pool_keys'
+empty="DELETE FROM pool_keys; DELETE FROM row_seals WHERE place = 'pool_keys'"
 if [ -n "${DATABASE-}" ]; then
   psql --quiet --set=ON_ERROR_STOP=1 --single-transaction --dbname="$DATABASE" --file="$DATA/database.sql" >/dev/null
   psql --quiet --set=ON_ERROR_STOP=1 --dbname="$DATABASE" --command="$empty"

@@ -3,7 +3,7 @@
 mod access;
 mod account;
 mod acls;
-mod approvals;
+pub mod approvals;
 mod backups;
 mod bad_days;
 mod freeze;

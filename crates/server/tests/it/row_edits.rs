@@ -1,0 +1,303 @@
+//! Somebody has the database and writes into it past the service: any value of any row of any table. Then the service
+//! is examined, and people recover. Nobody ever gets what is another's, nor anything but what he stored, and the
+//! examination names every row whose change would decide anything.
+//!
+//! `HOLDFAST_CAMPAIGN=1` makes it five thousand edits; `HOLDFAST_SEED` plays one run again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::credential::{Scope, TenantKind};
+use domain::time::Timestamp;
+use reqwest::Method;
+use serde_json::json;
+use server::admin::Admin;
+use server::doctor::{Line, Verdict, examine};
+use store::StoreError;
+use store::rows::Class;
+use testkit::device::secret;
+use testkit::{App, Deed, Edit, Place, Plan, Vandal};
+
+use crate::control::approvals::{EVERYBODY, Stage as Control, link, vote};
+use crate::stage::Stage;
+
+/// So many edits lie beside one another when the service is examined.
+const EDITS_AT_ONCE: usize = 8;
+const EDITS: usize = 200;
+const EDITS_OF_CAMPAIGN: usize = 5_000;
+
+/// Whose the database is full of.
+struct World {
+    app: App,
+    admin: Admin,
+}
+
+impl World {
+    /// Two wallets' users, a partner with one of everything, and people who gave a backup back.
+    async fn new() -> (Self, Vandal) {
+        let app = Plan::default().on_sqlite().start().await;
+        let Place::Sqlite(file) = app.place.clone() else { unreachable!("asked for a file") };
+        let mut vandal = Vandal::new(&file, seed());
+        let retail = app.retail();
+        for user in ["anna", "mallory"] {
+            let inquiry = retail.approved(user).await;
+            let key = retail.key(user, &inquiry).await;
+            let device = key.device();
+            let items = ["seed", "pin"].map(|name| device.item(name, &secret(&format!("{user}'s {name}"))));
+            retail.store(user, &inquiry, &key, &items).await;
+            retail.recover(user, &inquiry, &app.fixture.recipient.certificate).await.ok();
+            vandal.grow_older();
+        }
+        let stranger = app.new_tenant(TenantKind::Partner, Scope::ALL).await;
+        Stage::set(&app, stranger, "bob").await;
+        let mut control = Control::of(app, &EVERYBODY, &[]).await;
+        let file = control.key.device().encrypt(b"a file");
+        control.app.partner().try_store_file(&control.key, &file, &json!({"note": "x"})).await.ok();
+        let path = control.ask_and_prove().await;
+        vote(&mut control.first, &path, "yes").await;
+        vandal.grow_older();
+        vote(&mut control.second, &path, "yes").await;
+        let package = link(&mut control.first, &path).await;
+        assert_eq!(control.first.get(&package).await.status, 200);
+        let app = control.app;
+        for tenant in [app.retail(), app.partner()] {
+            // Every entry gets its place in the log.
+            tenant.get("/v1/audit/checkpoint").await;
+        }
+        let admin = app.admin().await;
+        (Self { app, admin }, vandal)
+    }
+
+    async fn examine(&self) -> Result<Vec<Line>, String> {
+        let found = examine(&self.admin, &mut |_, _, _| {}).await;
+        let found = found.map_err(|error| error.to_string())?;
+        Ok(found.into_iter().filter(|line| line.verdict == Verdict::Failure).collect())
+    }
+
+    /// Everybody recovers by a new check of his own; says how many items came.
+    async fn recover(&self) -> usize {
+        let mut came = 0;
+        let gpg = self.app.fixture.recipient.gpg();
+        for user in ["anna", "mallory"] {
+            let retail = self.app.retail();
+            let call = retail.call(&Method::POST, "/v1/verification/start");
+            let call = call.header("x-override-status", "approve_inquiry");
+            let started = call.json(&json!({"user_identifier": user})).send().await;
+            if started.status != 200 {
+                continue;
+            }
+            let inquiry = started.ok()["verification_id"].as_str().unwrap().to_owned();
+            let answer = retail.recover(user, &inquiry, &self.app.fixture.recipient.certificate).await;
+            if answer.status != 200 {
+                continue;
+            }
+            let answer = answer.ok();
+            for item in answer["backup"].as_array().into_iter().flatten() {
+                if item["item_value"].as_str().is_none() {
+                    continue;
+                }
+                let plaintext = gpg.decrypt(&crate::story::message(item));
+                let name = item["item_key"].as_str().unwrap();
+                assert_eq!(
+                    plaintext,
+                    secret(&format!("{user}'s {name}")),
+                    "what {user} stored under that name"
+                );
+                came += 1;
+            }
+        }
+        came
+    }
+}
+
+/// The seed of this run.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+
+    let asked = std::env::var("HOLDFAST_SEED").ok();
+    let seed = asked.map_or_else(
+        || RandomState::new().hash_one(std::process::id()),
+        |text| text.parse().expect("HOLDFAST_SEED is a number"),
+    );
+    println!("HOLDFAST_SEED={seed}");
+    seed
+}
+
+/// Whether the examination names an edit.
+fn is_named(edit: &Edit, found: &[Line]) -> bool {
+    let texts = || found.iter().map(|line| line.text.as_str());
+    if edit.table.name == "row_seals" {
+        return edit.rows.iter().any(|row| {
+            let (table, id) = row.split_once('/').unwrap_or_default();
+            texts().any(|text| text.starts_with(&format!("{table} {id} ")))
+        });
+    }
+    if edit.class() == audit_class() {
+        return found.iter().any(|line| line.check == "audit");
+    }
+    edit.rows.iter().all(|row| {
+        let named = format!("{} {row} ", edit.table.name);
+        texts().any(|text| text.starts_with(&named))
+    })
+}
+
+fn audit_class() -> Class {
+    let table = store::rows::TABLES.iter().find(|table| table.name == "audit_entries").unwrap();
+    table.columns[0].1
+}
+
+/// Whether the examination has to name an edit: it changes what decides something.
+fn must_be_named(edit: &Edit) -> bool {
+    match edit.table.name {
+        // The tags of what is there; one of another table's row is none.
+        "row_seals" => edit.deed != Deed::Duplicate,
+        // A checkpoint that is gone proves nothing wrong, and an id only orders what has no place yet.
+        "audit_checkpoints" if edit.deed == Deed::Delete => false,
+        "audit_entries" if edit.column == Some("id") => false,
+        _ => edit.class() == Class::Sealed || edit.class() == audit_class(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_edit_of_a_row_gives_anybody_anything() {
+    let (mut world, mut vandal) = World::new().await;
+    world.app.stop_service().await;
+    assert_eq!(world.examine().await.unwrap(), [], "nothing is wrong before anybody edits");
+    vandal.grow_older();
+    let is_campaign = std::env::var("HOLDFAST_CAMPAIGN").is_ok_and(|word| word == "1");
+    let wanted = if is_campaign { EDITS_OF_CAMPAIGN } else { EDITS };
+    let (mut made, mut deciding, mut named, mut stopped, mut came) = (0, 0, 0, 0, 0);
+    let mut tables: BTreeMap<&str, usize> = BTreeMap::new();
+    while made < wanted {
+        let (mut edits, mut touched) = (Vec::new(), BTreeSet::new());
+        while edits.len() < EDITS_AT_ONCE {
+            edits.extend(vandal.edit(&mut touched));
+        }
+        let found = world.examine().await;
+        for edit in &edits {
+            *tables.entry(edit.table.name).or_default() += 1;
+            if must_be_named(edit) {
+                deciding += 1;
+                match &found {
+                    Ok(found) if is_named(edit, found) => named += 1,
+                    // Neither logs nor proofs were looked at, and the operator is told.
+                    Ok(found) if found.iter().any(|line| line.check == "tenants") => stopped += 1,
+                    Ok(found) => panic!("{edit:?} is not among {found:#?}"),
+                    Err(error) => panic!("the examination ended early: {error}"),
+                }
+            }
+        }
+        made += edits.len();
+        if world.app.start_service().await.is_ok() {
+            came += world.recover().await;
+        }
+        world.app.stop_service().await;
+        vandal.undo();
+    }
+    println!("figure: row-edits {made} edits");
+    println!("figure: row-edits-deciding {deciding} edits");
+    println!("figure: row-edits-named {named} edits");
+    println!("figure: row-edits-unexaminable {stopped} edits");
+    println!("figure: row-edits-items-recovered {came} items");
+    println!("{tables:?}");
+    assert!(named * 10 >= deciding * 9 && came > 0, "an examination that ends early names nothing");
+    assert_eq!(world.examine().await.unwrap(), [], "everything is as it was");
+}
+
+/// What an examination says of the log, after these rows were put back with their seals.
+async fn contradicted(app: &App, vandal: &Vandal, tables: &[&str]) -> Vec<String> {
+    vandal.put_back(&[tables, &["row_seals"]].concat());
+    contradicted_now(app).await
+}
+
+async fn contradicted_now(app: &App) -> Vec<String> {
+    let admin = app.admin().await;
+    let found = examine(&admin, &mut |_, _, _| {}).await.unwrap();
+    admin.close().await;
+    let failures = found.into_iter().filter(|line| line.verdict == Verdict::Failure && line.check == "audit");
+    failures.map(|line| line.text).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_row_with_its_old_seal_is_told_by_the_log() {
+    let mut app = Plan::default().on_sqlite().start().await;
+    let Place::Sqlite(file) = app.place.clone() else { unreachable!("asked for a file") };
+    let tenant = app.new_tenant(TenantKind::Partner, Scope::ALL).await;
+    let key = tenant.assigned("bob", "customer").await;
+    let other = tenant.assigned("bob", "other").await;
+    let stored = tenant.try_store_data(&other, &other.device().item("seed", &secret("seed"))).await.ok();
+    let made = tenant.post("/v1/credentials", &json!({"name": "x", "scopes": ["audit"]})).await.ok();
+    let (credential, backup) = (made["id"].as_str().unwrap(), stored["backup_id"].as_str().unwrap());
+    let vandal = Vandal::new(&file, 0);
+    tenant.call(&Method::DELETE, &format!("/v1/credentials/{credential}")).send().await;
+    tenant.post(&format!("/v1/partner/keys/{}/rotate", key.key_id), &json!({})).await.ok();
+    tenant.get("/v1/audit/checkpoint").await;
+    app.stop_service().await;
+    assert_eq!(contradicted(&app, &vandal, &[]).await.len(), 0, "the seals alone, put back, are no old rows");
+    let told = contradicted(&app, &vandal, &["api_credentials", "customer_keys"]).await;
+    for says in [
+        format!("says that credential {credential} is revoked"),
+        format!("says that key {} is superseded", key.key_id),
+    ] {
+        assert!(told.iter().any(|text| text.ends_with(&says)), "{says}: {told:?}");
+    }
+    app.place.run(&format!(
+        "PRAGMA foreign_keys = OFF; DELETE FROM backups WHERE id = '{backup}'; \
+         DELETE FROM row_seals WHERE row_id = '{backup}'"
+    ));
+    let told = contradicted_now(&app).await;
+    let says = format!("says that backup.stored was the last of backup {backup}");
+    assert!(told.iter().any(|text| text.ends_with(&says)), "{says}: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_enclave_does_not_vouch_for_is_told_though_every_seal_holds() {
+    let app = Plan::default().on_sqlite().start().await;
+    let tenant = app.new_tenant(TenantKind::Partner, Scope::ALL).await;
+    let (one, other) = (tenant.assigned("bob", "customer").await, tenant.assigned("eve", "other").await);
+    let device = one.device();
+    let stored = tenant.try_store_data(&one, &device.item("seed", &secret("seed"))).await.ok();
+    let filed = tenant.try_store_file(&one, &device.encrypt(b"a file"), &json!({"note": "x"})).await.ok();
+    let inquiry = tenant.approved("bob").await;
+    assert_eq!(failures(&app).await, BTreeSet::new());
+    // By the store and its keys, as a captured server would: the seals are whole.
+    let [data, file] = [&stored, &filed].map(|stored| stored["backup_id"].as_str().unwrap().to_owned());
+    let id = app.tenant_of(&tenant).await;
+    let (whose, key) = (id.clone(), other.key_id.clone());
+    let (damaged, forged) = (data.clone(), inquiry.clone());
+    let written = app.db.write("forge", move |tx| {
+        let bytes = vec![1; 512];
+        store::backups::of(&whose).set_damaged(
+            tx,
+            &damaged.parse().unwrap(),
+            &bytes,
+            Timestamp::from_ms(1),
+        )?;
+        let mut twin = store::keys::of(&whose).find(tx, &key.parse().unwrap())?.unwrap();
+        twin.id = "01900000-0000-7000-8000-000000000001".parse().unwrap();
+        twin.public_key_sha256 = [7; 32];
+        twin.public_key = vec![4; 550];
+        twin.assignment_slot = None;
+        store::keys::of(&whose).insert(tx, &twin)?;
+        let mut session = store::verifications::of(&whose).find(tx, &forged.parse().unwrap())?.unwrap();
+        session.id = "inq_forged".parse().unwrap();
+        session.ticket[40] ^= 1;
+        store::verifications::of(&whose).insert(tx, &session)
+    });
+    written.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+    app.blobs().remove(&id, &file.parse().unwrap()).await.unwrap();
+    let told = failures(&app).await;
+    let expected = [
+        format!("backups {data} does not hold"),
+        format!("backups {file} does not hold"),
+        "customer_keys 01900000-0000-7000-8000-000000000001 does not hold".to_owned(),
+        "verifications inq_forged does not hold".to_owned(),
+    ];
+    assert_eq!(told, expected.into());
+}
+
+async fn failures(app: &App) -> BTreeSet<String> {
+    let admin = app.admin().await;
+    let found = examine(&admin, &mut |_, _, _| {}).await.unwrap();
+    admin.close().await;
+    found.into_iter().filter(|line| line.verdict == Verdict::Failure).map(|line| line.text).collect()
+}
