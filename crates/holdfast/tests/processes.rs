@@ -125,7 +125,7 @@ async fn takes_a_key(client: &Client, user: &str) -> bool {
     match client.partner().assign_key(&serde_json::from_value(body).expect("a request")).await {
         Ok(_) => true,
         Err(error) if error.code() == "pool-empty" => false,
-        Err(error) => panic!("{error}"),
+        Err(error) => unreachable!("{error}"),
     }
 }
 

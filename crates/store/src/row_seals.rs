@@ -285,7 +285,7 @@ fn read_key(table: &Table, row: &str) -> Option<Vec<Cell>> {
         KeyKind::Blob => {
             let (pairs, rest) = part.as_bytes().as_chunks::<2>();
             let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-            let bytes: Option<Vec<u8>> = pairs.iter().map(|pair| byte(pair)).collect();
+            let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
             bytes.filter(|_| rest.is_empty()).map(Cell::Blob)
         }
     };

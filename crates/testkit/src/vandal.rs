@@ -103,12 +103,12 @@ impl Vandal {
     pub fn put_back(&self, tables: &[&str]) {
         let connection = self.open();
         connection.execute("ATTACH ?1 AS kept", [self.whole.to_str()]).expect("attaches");
-        let mut text = "BEGIN IMMEDIATE;".to_owned();
-        for table in tables {
-            text +=
-                &format!("DELETE FROM main.{table}; INSERT INTO main.{table} SELECT * FROM kept.{table};");
-        }
-        connection.execute_batch(&(text + "COMMIT; DETACH kept")).expect("everything as it was");
+        let again = |table: &&str| {
+            format!("DELETE FROM main.{table}; INSERT INTO main.{table} SELECT * FROM kept.{table};")
+        };
+        let again: String = tables.iter().map(again).collect();
+        let text = format!("BEGIN IMMEDIATE; {again} COMMIT; DETACH kept");
+        connection.execute_batch(&text).expect("everything as it was");
     }
 
     /// A number below this one.

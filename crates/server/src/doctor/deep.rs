@@ -230,14 +230,13 @@ async fn prove(app: &App, tenant: &Tenant, proof: Proof, id: &str) -> Result<Hol
     };
     match proven {
         Ok(true) => Ok(Holds::Yes),
-        Ok(false) => Ok(Holds::No),
         Err(Error::Refused(refusal)) if refusal.code == "held-offline" => Ok(Holds::Offline),
         // It went between the list and the look, or its key or user is not there.
         Err(Error::Refused(refusal)) if matches!(refusal.kind, Kind::NotFound | Kind::Conflict) => {
             Ok(Holds::No)
         }
-        // A column that does not read, or does not open.
-        Err(Error::Fault(_)) => Ok(Holds::No),
+        // A fault is a column that does not read, or does not open.
+        Ok(false) | Err(Error::Fault(_)) => Ok(Holds::No),
         Err(error) => Err(error),
     }
 }

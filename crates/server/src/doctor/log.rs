@@ -146,7 +146,7 @@ impl Said {
                 self.backups.insert(backup.clone(), action.to_owned());
             }
             ("verification.started" | "person-check.started", ..) => {
-                self.checks.extend(entry.verification_id.clone())
+                self.checks.extend(entry.verification_id.clone());
             }
             ("credential.created" | "credential.revoked", ..) => {
                 if let Some(id) = first.and_then(|id| id.parse().ok()) {

@@ -159,7 +159,7 @@ fn must_be_named(edit: &Edit) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_edit_of_a_row_gives_anybody_anything() {
-    let (mut world, mut vandal) = World::new().await;
+    let (mut world, mut vandal) = Box::pin(World::new()).await;
     world.app.stop_service().await;
     assert_eq!(world.examine().await.unwrap(), [], "nothing is wrong before anybody edits");
     vandal.grow_older();
@@ -181,8 +181,8 @@ async fn no_edit_of_a_row_gives_anybody_anything() {
                     Ok(found) if is_named(edit, found) => named += 1,
                     // Neither logs nor proofs were looked at, and the operator is told.
                     Ok(found) if found.iter().any(|line| line.check == "tenants") => stopped += 1,
-                    Ok(found) => panic!("{edit:?} is not among {found:#?}"),
-                    Err(error) => panic!("the examination ended early: {error}"),
+                    Ok(found) => unreachable!("{edit:?} is not among {found:#?}"),
+                    Err(error) => unreachable!("the examination ended early: {error}"),
                 }
             }
         }

@@ -122,7 +122,8 @@ impl Bench {
                     let keys = server_keys();
                     row_seals::check_rows(rx, keys.row_key(), table, from.as_ref(), PAGE_ROWS)
                 });
-                let checked = checked.await.unwrap_or_else(|error: StoreError| panic!("{error:?}"));
+                let checked: Result<_, StoreError> = checked.await;
+                let checked = checked.expect("reads");
                 findings.extend(checked.found);
                 (is_more, after) = (checked.next.is_some(), checked.next);
             }
@@ -131,7 +132,8 @@ impl Bench {
                 let checked = db
                     .read("check_seals", move |rx| row_seals::check_seals(rx, table, &from, PAGE_ROWS))
                     .await;
-                let (found, next) = checked.unwrap_or_else(|error: StoreError| panic!("{error:?}"));
+                let checked: Result<_, StoreError> = checked;
+                let (found, next) = checked.expect("reads");
                 findings.extend(found);
                 after = next;
             }
