@@ -44,7 +44,7 @@ def read_checkpoint(note, key):
         for line in signatures[:-1].split("\n"):
             dash, signer, encoded = line.split(" ")
             raw = base64.b64decode(encoded, validate=True)
-            if dash != "\u2014":
+            if dash != "\u2014" or base64.b64encode(raw).decode() != encoded:
                 raise ValueError("a line is no signature")
             if signer == name and raw[:4] == key_id:
                 public.verify(raw[4:], text.encode())
