@@ -59,14 +59,18 @@ fn examine(args: &Args, page: Page) -> Result<Option<Exit>, Failure> {
         page.line(&page.bold("Deployment"));
         let files = Settings::list_files(&effective);
         let mut lines = vec![free_space(&settings)];
-        lines.extend(doctor::test(&settings, &files).await);
-        lines.iter().for_each(|line| tell(page, line));
+        lines.extend(Box::pin(doctor::test(&settings, &files)).await);
+        for line in &lines {
+            tell(page, line);
+        }
         let is_broken = lines.iter().any(|line| line.verdict == Verdict::Failure);
         let mut exit = is_broken.then_some(Exit::Unavailable);
         if args.deep {
             page.line(&page.bold("Every row"));
-            let deep = deep(settings, page).await?;
-            deep.iter().for_each(|line| tell(page, line));
+            let deep = Box::pin(deep(settings, page)).await?;
+            for line in &deep {
+                tell(page, line);
+            }
             if deep.iter().any(|line| line.verdict == Verdict::Failure) {
                 exit = Some(Exit::NotProven);
             }

@@ -102,8 +102,8 @@ impl Site {
 
 fn line_with(log: &Path, word: &str) -> Option<Value> {
     let text = fs::read_to_string(log).ok()?;
-    let lines = text.lines().filter(|line| line.contains(&format!("\"message\":\"{word}\"")));
-    lines.filter_map(|line| serde_json::from_str(line).ok()).next()
+    let mut lines = text.lines().filter(|line| line.contains(&format!("\"message\":\"{word}\"")));
+    lines.find_map(|line| serde_json::from_str(line).ok())
 }
 
 fn end(mut child: Child) {

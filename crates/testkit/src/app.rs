@@ -229,9 +229,7 @@ impl Plan {
             store::Engine::Sqlite(path) => Place::Sqlite(path.clone()),
             store::Engine::Postgres(address) => Place::Postgres(address.clone()),
         };
-        let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance);
-        let sealing = settings.database.clone().sealed_by(&keys.expect("keys"));
-        let db = Db::open(sealing).await.expect("a database");
+        let db = Box::pin(Db::open(sealed(&settings))).await.expect("a database");
         let clock = MockClock::default();
         if self.stock {
             put_in_stock(&db, &fixture.hot, KeyEnvironment::Hot, clock.now()).await;
@@ -591,4 +589,10 @@ async fn put_in_stock(db: &Db, keys: &[WirePoolKey], environment: KeyEnvironment
         .collect();
     let put = db.write("put_in_stock", move |tx| rows.iter().try_for_each(|row| pool::insert(tx, row)));
     put.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+}
+
+/// The database, with rows sealed as the service does.
+fn sealed(settings: &Settings) -> store::Settings {
+    let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance);
+    settings.database.clone().sealed_by(&keys.expect("keys"))
 }
