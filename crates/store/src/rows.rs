@@ -74,9 +74,9 @@ tables! {
     customer_keys [id Text] {
         Sealed: tenant_id user_id key_type key_environment state public_key public_key_sha256 sealed binding
             signature signed_payload signed_fields kid assignment_slot customer_id package_id verification_id
-            supersedes acl_id;
+            supersedes acl_id split_id;
         SHOWN: customer_name package_name;
-        WHEN: assigned_at;
+        WHEN: assigned_at held_at;
     }
     verifications [id Text] {
         Sealed: tenant_id user_id provider session_id ticket state gpg_fingerprint admission created_at approved_at
@@ -101,7 +101,12 @@ tables! {
         CHAIN: tenant_id seq time actor actor_type action key_id backup_id recovery_id verification_id customer_id
             package_id result reason request_id prev_hash entry_hash;
     }
-    audit_heads [tenant_id Text] { CHAIN: seq entry_hash peaks checkpoint_size; ORIGIN: log; QUEUE: checkpoint_at; }
+    audit_heads [tenant_id Text] {
+        CHAIN: seq entry_hash peaks checkpoint_size;
+        ORIGIN: log;
+        QUEUE: checkpoint_at;
+        ENCLAVE_KEEPS: cosigned_size cosign_after forked_at;
+    }
     meta [name Text] { ENVIRONMENT: value; }
     idempotency_keys [tenant_id Text, key_hash Blob] {
         OPENS: answer;
@@ -166,7 +171,11 @@ tables! {
         REPORT: tenant_id person_id kind title text created_at read_at;
         QUEUE: mail_state mail_tries due_at;
     }
-    audit_checkpoints [tenant_id Text, size Integer] { CHAIN: root note; WHEN: made_at; }
+    audit_checkpoints [tenant_id Text, size Integer] {
+        CHAIN: root note;
+        ENCLAVE_KEEPS: peaks cosigner;
+        WHEN: made_at;
+    }
     enclave_marks [name Text] { MARK: sequence mark; WHEN: kept_at; }
     tenant_policies [tenant_id Text, version Integer] { Sealed: document hash effective_at; WHEN: created_at; }
     signed_records [tenant_id Text, about Text] { SIGNED_BY_ENCLAVE: record; WHEN: made_at; }
@@ -174,11 +183,17 @@ tables! {
         Sealed: tenant_id why state document first_by first_ballot second_by second_ballot signed_at ended_at;
         WHEN: came_at;
     }
+    tenant_freezes [tenant_id Text] { Sealed: number frozen_until changed_by; WHEN: changed_at; }
+    reseals [epoch Integer] {
+        QUEUE: began_at pass_began_at due_at place last_id moved moved_in_pass broken broken_in_pass finished_at;
+    }
     row_seals [place Text, row_id Text] { TAGS: seal; }
 }
 
 const ENVIRONMENT: Class = Told("the service does not start on a database of the other environment");
 const ORIGIN: Class = Free("part of the name of checkpoints to come, which whoever takes them away compares");
+const ENCLAVE_KEEPS: Class =
+    Free("the enclave has its own of it, and refuses, loudly, a proof that does not go on from that");
 const THROTTLE: Class = Free("slows guesses down; it lets nobody in");
 const PERSONS_HASH: Class =
     Told("the keyed hash is of person and code: under another person it fits no code");
