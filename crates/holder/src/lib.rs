@@ -3,12 +3,16 @@
 //!
 //! - [`door`]: the enclave's socket; what comes through it is believed only as far as the share vouches for it.
 //! - [`paper`]: a share as text, printed and typed.
+//! - [`transcript`]: what people read of a ceremony of the offline enclave.
 
 pub mod door;
 pub mod paper;
+pub mod transcript;
 
 pub use boundary::Env;
 pub use boundary::ceremony::*;
+pub use boundary::cold::{ANSWER_FILE, REQUEST_FILE};
+pub use boundary::message::KeyType;
 pub use boundary::wire::Wire;
 
 /// Why something was not done, for a person.

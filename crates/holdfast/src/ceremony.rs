@@ -1,7 +1,10 @@
 //! `holdfast ceremony`: the root key of a production enclave, split among people, and how they bring it back.
 
+mod cold;
 mod retire;
 mod tell;
+
+pub use self::cold::key_of;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -21,6 +24,7 @@ use zeroize::Zeroizing;
 use self::tell::{code_of, hex};
 use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
+use crate::sandbox;
 
 /// The largest file of a share, a certificate or a question that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 128 * 1024;
@@ -158,6 +162,16 @@ pub enum What {
         /// The answer.
         answer: PathBuf,
     },
+    /// Puts what waits for the offline enclave into a bundle: keys to be made, and who has which; lists, checks,
+    /// recoveries that were approved.
+    Export(cold::Export),
+    /// Has the offline enclave of this machine answer a bundle; needs no network and no service.
+    Hold(cold::Hold),
+    /// Takes in what the offline enclave answered.
+    Import(cold::Import),
+    /// Plays it all on this machine, in a folder that is removed: keys are made, a backup is stored and checked, people vote
+    /// on its recovery, it is released offline and opened.
+    Rehearse,
     /// Says how things stand with the root key.
     Status {
         #[command(flatten)]
@@ -184,7 +198,7 @@ pub fn run(args: Args) -> ExitCode {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let page = Page::new(args.json);
     match act(page, args.what) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             print_failure(page, &failure);
             ExitCode::FAILURE
@@ -192,8 +206,8 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-fn act(page: Page, what: What) -> Result<(), Failure> {
-    match what {
+fn act(page: Page, what: What) -> Result<ExitCode, Failure> {
+    let done = match what {
         What::Init { at, among } => init(page, &at.into(), &among),
         What::Unseal { at, share } => give_for(page, &at.into(), &Purpose::Unseal, &share),
         What::Rekey { at, among, lost, new_root } => {
@@ -227,11 +241,16 @@ fn act(page: Page, what: What) -> Result<(), Failure> {
             tell::given(page, &given.doing(|| "the share was not taken")?);
             Ok(())
         }
+        What::Export(export) => cold::export(page, &export),
+        What::Import(import) => cold::import(page, &import),
+        What::Rehearse => sandbox::rehearse(page),
+        What::Hold(hold) => return cold::hold(page, &hold),
         What::Status { at, config } => {
             tell::standing(page, &Door::from(at).stand().doing(|| "cannot tell how things stand")?);
             config.map_or(Ok(()), |config| retire::progress(page, &config))
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// What shares are asked for now: the attempt that runs, or else the opening of a sealed enclave.

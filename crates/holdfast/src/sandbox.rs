@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use client::api::sandbox::Credentials;
+use holder::KeyType;
 use server::config::{Settings, TracingSettings};
 use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
 use server::edge::clock::SystemClock;
@@ -22,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use self::enclave_process::EnclaveProcess;
+pub use self::enclave_process::own_program;
 use self::folders::{Folders, Socket};
 pub use self::greeting::full_key_of;
 use self::progress::Progress;
@@ -155,6 +157,54 @@ async fn live(args: &Args, page: Page, started: Instant) -> Result<ExitCode, Fai
     }
     page.event("ended", serde_json::json!({}));
     took_part
+}
+
+/// Rehearses the ceremonies of COLD keys: a sandbox of its own in a folder that is removed, in which nothing is held by
+/// itself.
+pub fn rehearse(page: Page) -> Result<(), Failure> {
+    let folder = tempfile::tempdir().doing(|| "cannot make a folder")?;
+    let args = Args {
+        tour: false,
+        once: true,
+        listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
+        data_dir: Some(folder.path().join("sandbox")),
+        fresh: false,
+        credentials: None,
+        manual_ceremony: true,
+        recovery_limits: false,
+        otlp_endpoint: None,
+        json: page.is_json(),
+    };
+    let runtime = tokio::runtime::Runtime::new().doing(|| "cannot start threads")?;
+    runtime.block_on(async {
+        let folders = Folders::open(args.data_dir.as_deref(), false)?;
+        start_log(&folders.log_file(), None)?;
+        let Running { service, enclave, credentials, .. } = start(&args, page, &folders).await?;
+        let played =
+            tour::rehearse(page, &credentials, &Rehearsal { folders: &folders, service: &service }).await;
+        service.stop().await;
+        enclave.stop().await;
+        played
+    })
+}
+
+/// Who holds the ceremonies of a rehearsal.
+pub struct Rehearsal<'a> {
+    folders: &'a Folders,
+    service: &'a Service,
+}
+
+impl Rehearsal<'_> {
+    /// Holds one, with so many RSA keys to be made, and returns what people would sign.
+    pub async fn hold(&self, rsa: u64) -> Result<String, Failure> {
+        let held = cold::hold(
+            self.folders,
+            self.service,
+            [(KeyType::Rsa4096, rsa), (KeyType::Secp256k1, 0), (KeyType::Ed25519, 0)],
+        )
+        .await?;
+        held.map(|held| held.transcript).ok_or_else(|| Failure::new("nothing waits for a ceremony"))
+    }
 }
 
 /// Being told to end is how a sandbox ends; with `--once` it had not done what it was asked.

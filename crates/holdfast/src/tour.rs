@@ -15,7 +15,7 @@ use self::stage::Stage;
 use crate::edge::random_hex;
 use crate::failure::Failure;
 use crate::page::Page;
-use crate::sandbox::full_key_of;
+use crate::sandbox::{Rehearsal, full_key_of};
 
 /// What the user of the stories wants to keep: never a real wallet's words.
 const MNEMONIC: &str = "lunar orchard velvet copper thunder maple gentle harbour pixel walnut ribbon summit";
@@ -35,6 +35,29 @@ pub async fn run(page: Page, credentials: &Credentials) -> Result<(), Failure> {
     }
 }
 
+/// Plays the third story with a COLD key, whose ceremonies are held on the way.
+pub async fn rehearse(
+    page: Page,
+    credentials: &Credentials,
+    rehearsal: &Rehearsal<'_>,
+) -> Result<(), Failure> {
+    let stage = Stage::new(page, control::STEPS + control::CEREMONIES);
+    let played = async {
+        let key = full_key_of(&credentials.tenants, "institution")
+            .ok_or_else(|| Failure::new("the sandbox has no institution"))?;
+        let institution = stage.client(&credentials.base_url, key)?;
+        control::play(&stage, &institution, credentials, Some(rehearsal)).await
+    };
+    match played.await {
+        Ok(()) => {
+            stage
+                .curtain(&format!("The rehearsal is over: {} steps, all as they should be.", stage.played()));
+            Ok(())
+        }
+        Err(failure) => Err(stage.broken(&failure)),
+    }
+}
+
 async fn play(stage: &Stage, credentials: &Credentials, user: &str) -> Result<(), Failure> {
     let base = &credentials.base_url;
     let key_of = |kind: &str| {
@@ -46,5 +69,5 @@ async fn play(stage: &Stage, credentials: &Credentials, user: &str) -> Result<()
     let partner = stage.client(base, key_of("partner")?)?;
     partner::play(stage, &partner, user).await?;
     let institution = stage.client(base, key_of("institution")?)?;
-    control::play(stage, &institution, credentials).await
+    control::play(stage, &institution, credentials, None).await
 }

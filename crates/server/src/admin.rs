@@ -22,6 +22,7 @@ use crate::edge::jwt::TokenKey;
 use crate::files::Files;
 pub use crate::flows::key_shares::Remade;
 use crate::flows::key_shares::{Wish, remake_key_shares};
+pub use crate::flows::offline::{Exported, Imported, Order};
 use crate::flows::people::{self, Invited, Invitee};
 use crate::flows::{self, Error, NewCredential};
 use crate::http::credential;
@@ -283,6 +284,18 @@ impl Admin {
 
     pub(crate) fn app(&self) -> &App {
         &self.0
+    }
+
+    /// Puts what waits for the offline enclave of that public key, and an order for keys, into a bundle.
+    pub async fn export_bundle(&self, order: &Order) -> Result<Exported, AdminError> {
+        flows::recall_mark(&self.0).await?;
+        Ok(flows::offline::export_bundle(&self.0, self.0.clock.now(), order).await?)
+    }
+
+    /// Takes in what the offline enclave answered: the contents of its file.
+    pub async fn import_answers(&self, file: &[u8]) -> Result<Imported, AdminError> {
+        flows::recall_mark(&self.0).await?;
+        Ok(flows::offline::import_answers(&self.0, self.0.clock.now(), file).await?)
     }
 
     /// Closes the database.

@@ -35,6 +35,7 @@ use crate::edge::identity::persona::Persona;
 use crate::edge::jwt::TokenKey;
 use crate::edge::mail::Mailer;
 use crate::files::Files;
+use crate::flows::offline::{self, Exported, Imported, Order};
 use crate::flows::{self, Error};
 use crate::http::metrics;
 use crate::http::router::router;
@@ -42,7 +43,7 @@ use crate::http::serve::{Doors, serve};
 use crate::key_shares::KeyShares;
 use crate::metrics::SpanCounts;
 use crate::sandbox_tenants;
-use crate::work::{self, Workers, pool_key};
+use crate::work::{self, Workers};
 
 /// How often it is looked whether the database still takes writes.
 const BROKEN_LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -237,24 +238,24 @@ impl Service {
     /// new. The same batch taken again adds nothing.
     pub async fn adopt_batch(&self, file: &[u8]) -> Result<usize, StartError> {
         const DOING: &str = "adopting a batch of COLD keys";
-        let mut rest = file;
-        let batch = Vec::take(&mut rest).map_err(doing(DOING))?;
-        let signature = Vec::take(&mut rest).map_err(doing(DOING))?;
-        let adopted = self.app.enclave.adopt(Adopt { batch, signature }).await.map_err(doing(DOING))?;
-        let now = self.app.clock.now();
-        let keys = adopted.keys.into_iter().map(|key| pool_key(key, KeyEnvironment::Cold, now));
-        let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|error| StartError::of(DOING, error))?;
-        let written = self.app.db.write("adopt_batch", move |tx| {
-            let mut count = 0;
-            for key in &keys {
-                if store::pool::find(tx, &key.key_id)?.is_none() {
-                    store::pool::insert(tx, key)?;
-                    count += 1;
-                }
-            }
-            Ok::<_, StoreError>(count)
-        });
-        written.await.map_err(doing(DOING))
+        let batch = Adopt::from_bytes(file).map_err(doing(DOING))?;
+        let adopted = offline::adopt_batch(&self.app, self.app.clock.now(), batch).await;
+        adopted.map_err(|error| StartError::of(DOING, error))
+    }
+
+    /// Puts what waits for the offline enclave, and an order for keys, into a bundle; none when there is nothing.
+    pub async fn export_bundle(&self, order: &Order) -> Result<Option<Exported>, StartError> {
+        match offline::export_bundle(&self.app, self.app.clock.now(), order).await {
+            Ok(exported) => Ok(Some(exported)),
+            Err(Error::Refused(refusal)) if refusal.code == offline::NOTHING_WAITS => Ok(None),
+            Err(error) => Err(StartError::of("exporting a bundle for the offline enclave", error)),
+        }
+    }
+
+    /// Takes in what the offline enclave answered: the contents of its file.
+    pub async fn import_answers(&self, file: &[u8]) -> Result<Imported, StartError> {
+        let imported = offline::import_answers(&self.app, self.app.clock.now(), file).await;
+        imported.map_err(|error| StartError::of("importing the offline enclave's answers", error))
     }
 
     /// The sandbox's tenants with their API keys: made at the first call, the same ever after.

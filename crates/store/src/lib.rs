@@ -53,6 +53,7 @@ pub mod keys;
 pub mod listings;
 pub mod meta;
 pub mod notices;
+pub mod offline;
 pub mod passkeys;
 pub mod people;
 pub mod policies;

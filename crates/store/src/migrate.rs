@@ -44,6 +44,7 @@ migrations! {
     12 "policies" "0012_policies.sql",
     13 "signed_records" "0013_signed_records.sql",
     14 "reviews" "0014_reviews.sql",
+    15 "offline" "0015_offline.sql",
     16 "key_shares" "0016_key_shares.sql",
     17 "freezes" "0017_freezes.sql",
     18 "cosignatures" "0018_cosignatures.sql",

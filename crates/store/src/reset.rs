@@ -18,7 +18,8 @@ row! {
 }
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 25] = [
+static FORGET: [Sql; 26] = [
+    sql!("reset.offline_requests", "DELETE FROM offline_requests WHERE tenant_id = $1"),
     sql!("reset.notices", "DELETE FROM notices WHERE tenant_id = $1"),
     sql!("reset.signed_records", "DELETE FROM signed_records WHERE tenant_id = $1"),
     sql!("reset.webhook_deliveries", "DELETE FROM webhook_deliveries WHERE tenant_id = $1"),

@@ -33,7 +33,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// The key that an answer gives.
+    /// The key of a service's answer.
     pub fn of(answer: Value) -> Self {
         let text = |name: &str| answer[name].as_str().expect("a text").to_owned();
         Self { key_id: text("key_id"), public_key: text("public_key"), answer }

@@ -14,7 +14,7 @@ use crate::enclave::{Enclave, Recipe, built_folder, copy_folder, program, progra
 use crate::foreign::Recipient;
 
 /// Raised when the form of the fixture changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// HOT keys of each kind. An RSA-4096 pair costs a core most of a second.
 const HOT: [(KeyType, usize); 3] = [(KeyType::Rsa4096, 64), (KeyType::Secp256k1, 4), (KeyType::Ed25519, 8)];
@@ -28,6 +28,8 @@ pub struct Fixture {
     pub state: PathBuf,
     /// The simulated identity provider.
     pub provider: PathBuf,
+    /// The state of the offline enclave, which has the private halves of the COLD keys.
+    pub offline: PathBuf,
     /// By what the enclave knows the offline one.
     pub offline_key: PathBuf,
     /// The batch that the COLD keys came in.
@@ -67,6 +69,7 @@ impl Fixture {
         Self {
             state: folder.join("enclave"),
             provider: folder.join("simulator.provider"),
+            offline: folder.join("offline"),
             offline_key: folder.join("offline.pub"),
             batch: read("cold.batch"),
             hot: keys(&read("hot.keys")),
@@ -160,8 +163,6 @@ fn make(folder: &Path) {
     fs::write(folder.join("hot.keys"), Adopted { keys: hot }.to_bytes()).expect("a file");
     fs::write(folder.join("cold.keys"), adopted.to_bytes()).expect("a file");
     drop(enclave);
-    // No test has a use for these, and each copies what is left.
-    fs::remove_dir_all(&offline).expect("removed");
     for name in ["enclave.sock", "enclave.log"] {
         let _ = fs::remove_file(folder.join(name));
     }

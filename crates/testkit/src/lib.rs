@@ -35,7 +35,7 @@ pub use call::{Answer, Call};
 pub use clock::MockClock;
 pub use cluster::{Cluster, Stop};
 pub use database::{Census, Lock, Place};
-pub use enclave::{Enclave, Recipe};
+pub use enclave::{Enclave, Recipe, program};
 pub use fixture::Fixture;
 pub use form::Form;
 pub use mail::{MailMode, MailSink};

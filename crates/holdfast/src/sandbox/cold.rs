@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use holder::transcript::transcript;
+use holder::{ANSWER_FILE, KeyType, REQUEST_FILE};
+use server::admin::{Imported, Order as Wanted};
 use server::edge::ceremony::CeremonyCall;
 use server::running::{PoolDepth, Service};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -13,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::enclave_process::own_program;
 use super::folders::{Folders, make_private_dir, write_private};
+use crate::ceremony::key_of;
 use crate::failure::{Doing as _, Failure};
 
 /// With fewer keys of a kind than this, more are made.
@@ -77,6 +81,53 @@ pub async fn adopt_waiting(folders: &Folders, service: &Service) -> Result<u64, 
     Ok(added)
 }
 
+/// What a ceremony came to.
+pub struct Held {
+    /// What people would sign.
+    pub transcript: String,
+    /// What was taken in.
+    pub imported: Imported,
+}
+
+/// Holds a whole ceremony, with so many keys of each kind to be made; none when nothing waits. One that was interrupted
+/// is brought to its end first: the offline enclave answers no other bundle of its number.
+pub async fn hold(
+    folders: &Folders,
+    service: &Service,
+    counts: [(KeyType, u64); 3],
+) -> Result<Option<Held>, Failure> {
+    let carried = folders.cold_outgoing().join("bundle");
+    make_private_dir(&folders.cold_outgoing())?;
+    make_private_dir(&carried)?;
+    if carried.join(REQUEST_FILE).exists() {
+        finish(folders, service, &carried).await?;
+    }
+    let key = std::fs::read_to_string(folders.offline_key()).doing(|| "the offline enclave is not known")?;
+    let offline =
+        key_of(key.trim()).ok_or_else(|| Failure::new("the offline enclave's key is unreadable"))?;
+    let times = |count| usize::try_from(count).unwrap_or_default();
+    let keys = counts.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, times(count))).collect();
+    let exported = service.export_bundle(&Wanted { offline, keys }).await.doing(|| "no ceremony was held")?;
+    let Some(exported) = exported else { return Ok(None) };
+    write_private(&carried.join(REQUEST_FILE), &exported.file)?;
+    finish(folders, service, &carried).await.map(Some)
+}
+
+/// Has the bundle answered, and takes the answers in.
+async fn finish(folders: &Folders, service: &Service, carried: &Path) -> Result<Held, Failure> {
+    let [words, more] = ["--in", "--out"].map(|word| [OsString::from(word), carried.into()]);
+    run_offline(folders, "batch", &[words, more].concat(), |_| {}).await?;
+    let [request, answer] = [REQUEST_FILE, ANSWER_FILE].map(|name| carried.join(name));
+    let read = |path: &Path| std::fs::read(path).doing(|| format!("cannot read {}", path.display()));
+    let answers = read(&answer)?;
+    let transcript = transcript(&read(&request)?, &answers).doing(|| "the answers cannot be read")?;
+    let imported = service.import_answers(&answers).await.doing(|| "the answers were not taken in")?;
+    for path in [request, answer] {
+        std::fs::remove_file(&path).doing(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(Held { transcript, imported })
+}
+
 /// Keeps the stock of COLD keys, and holds the ceremonies that are asked for, one after the other, for as long as
 /// the sandbox runs. `is_manual`: only those; batches that somebody brings are taken in all the same.
 pub async fn keep_stocked(
@@ -94,7 +145,7 @@ pub async fn keep_stocked(
             Ok(None) => return std::future::pending().await,
         };
         let done = match (&call, is_manual) {
-            (Some(_), _) => restock(folders, service, READY_TARGET).await,
+            (Some(_), _) => hold_all(folders, service).await,
             (None, false) => restock(folders, service, READY_MIN).await,
             (None, true) => adopt_waiting(folders, service).await,
         };
@@ -112,6 +163,16 @@ pub async fn keep_stocked(
             }
         };
     }
+}
+
+/// The ceremony that was asked for: keys are made up to the target, and all that waits is done.
+async fn hold_all(folders: &Folders, service: &Service) -> Result<u64, Failure> {
+    let added = adopt_waiting(folders, service).await?;
+    let pool = service.pool().await.doing(|| "cannot count the keys in stock")?;
+    let Order { rsa, secp256k1, ed25519 } = order_for(&pool, READY_TARGET);
+    let counts = [(KeyType::Rsa4096, rsa), (KeyType::Secp256k1, secp256k1), (KeyType::Ed25519, ed25519)];
+    let held = hold(folders, service, counts).await?;
+    Ok(added + held.map_or(0, |held| held.imported.keys as u64))
 }
 
 /// Fills up each kind of which there are fewer than `low`, and says how many keys came in.

@@ -11,9 +11,12 @@ use super::browser::{Addresses, Browser};
 use super::stage::Stage;
 use crate::edge::random_hex;
 use crate::failure::{Doing as _, Failure};
+use crate::sandbox::Rehearsal;
 
 /// How many steps the story has.
 pub const STEPS: usize = 1 + list::STEPS + decision::STEPS;
+/// How many ceremonies are held where its key is COLD.
+pub const CEREMONIES: usize = 3;
 
 /// What the people decide on.
 struct Kept {
@@ -33,7 +36,12 @@ struct People<'a> {
 }
 
 /// Plays the story.
-pub async fn play(stage: &Stage, institution: &Client, credentials: &Credentials) -> Result<(), Failure> {
+pub async fn play(
+    stage: &Stage,
+    institution: &Client,
+    credentials: &Credentials,
+    rehearsal: Option<&Rehearsal<'_>>,
+) -> Result<(), Failure> {
     stage.story(
         "Story three: three people decide together",
         "An institution keeps a share of its treasury key with Holdfast. Nobody gets it back alone: not whoever asks, \
@@ -49,9 +57,33 @@ pub async fn play(stage: &Stage, institution: &Client, credentials: &Credentials
     ]);
     // A list of its own for each tour: a key is under one list for good.
     let name = format!("treasury-{}", random_hex(3)?);
-    let kept = keep(stage, institution, &name).await?;
+    if let Some(rehearsal) = rehearsal {
+        let why = "The offline enclave makes key pairs and signs their public halves; the private halves never leave its \
+                   folder. Here its machine is a process that ends, and the stick is a folder.";
+        hold(stage, rehearsal, 1, ("First ceremony: keys are made", why), "in the pool, to be given out")
+            .await?;
+    }
+    let kept = keep(stage, institution, &name, rehearsal.is_some()).await?;
     list::make(stage, &mut people, &name, &kept).await?;
-    decision::decide(stage, &mut people, &kept, institution).await
+    decision::decide(stage, &mut people, &kept, institution, rehearsal).await
+}
+
+/// Holds a ceremony, and shows what people would sign.
+async fn hold(
+    stage: &Stage,
+    rehearsal: &Rehearsal<'_>,
+    rsa: u64,
+    (title, why): (&str, &str),
+    proves: &str,
+) -> Result<(), Failure> {
+    stage.step(title, why);
+    let transcript = rehearsal.hold(rsa).await?;
+    stage.on_device(&transcript.lines().map(|line| ("", line.to_owned())).collect::<Vec<_>>());
+    if transcript.contains("NOT DONE") {
+        return Err(Failure::new("the offline enclave did not do all of it"));
+    }
+    stage.proved(&format!("Exported, answered offline, imported: {proves}."));
+    Ok(())
 }
 
 fn people<'a>(
@@ -72,7 +104,7 @@ fn people<'a>(
 }
 
 /// A key, and a backup under it.
-async fn keep(stage: &Stage, institution: &Client, name: &str) -> Result<Kept, Failure> {
+async fn keep(stage: &Stage, institution: &Client, name: &str, is_cold: bool) -> Result<Kept, Failure> {
     stage.step(
         "Store the share, by a program",
         "The institution's own program asks for a key, checks the enclave's signature, encrypts and stores, as the \
@@ -81,7 +113,7 @@ async fn keep(stage: &Stage, institution: &Client, name: &str) -> Result<Kept, F
     let request = NewKeyRequest {
         user_identifier: name.to_owned(),
         key_type: "rsa4096".to_owned(),
-        key_environment: None,
+        key_environment: is_cold.then(|| "COLD".to_owned()),
         organisation: None,
         package: None,
         sign_with: Some(

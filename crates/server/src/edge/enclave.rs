@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use boundary::ceremony::{Reseal, Resealed};
 use boundary::checkpoint::{Cosign, Cosigned};
+use boundary::cold::{Dispatch, Signed};
 use boundary::freeze::{Freeze, Frozen, Thaw};
 use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
@@ -136,6 +137,8 @@ impl Enclave {
         freeze: Freeze => Frozen(Frozen);
         /// It goes on, on an Owner's word.
         thaw: Thaw => Frozen(Frozen);
+        /// A bundle for the offline enclave, signed.
+        dispatch: Dispatch => Signed(Signed);
         /// How far its log has come, and whether it has all that is remembered of it.
         mark: Mark => Marked(Marked);
         /// Its signature under a checkpoint that goes on from the last.
@@ -176,6 +179,15 @@ impl Enclave {
         match self.call("package", &Request::Package(request)).await? {
             Reply::Packaged(body) => Ok(Parcel::Ready(body)),
             Reply::Waiting(body) => Ok(Parcel::Waits(body)),
+            Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+            _ => Err(CallError::OutOfProtocol),
+        }
+    }
+
+    /// Its word to the offline enclave on a recovery.
+    pub async fn vouch(&self, request: Package) -> Result<Signed, CallError> {
+        match self.call("vouch", &Request::Vouch(request)).await? {
+            Reply::Signed(body) => Ok(body),
             Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
             _ => Err(CallError::OutOfProtocol),
         }

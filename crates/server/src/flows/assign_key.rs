@@ -3,9 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use boundary::batch::SignedBinding;
+use boundary::cold::Entry;
 use boundary::json::Value as Json;
 use boundary::message::Bind;
 use boundary::statement::Field;
+use boundary::wire::Wire as _;
 use domain::access::Deed;
 use domain::ids::VerificationId;
 use domain::key::{KeyEnvironment, KeyState, KeyType};
@@ -13,9 +16,11 @@ use domain::refusal::{Kind, Refusal};
 use store::StoreError;
 use store::audit::AuditEntry;
 use store::keys::{self, CustomerKey};
+use store::offline::OfflineRequest;
 use store::users::User;
 
 use super::key_shares::{hold_sealed, must_be_there, open_sealed};
+use super::offline::told;
 use super::take_pool_key::take_pool_key;
 use super::{Ctx, Error, EventData, event, tell};
 use crate::app::App;
@@ -166,6 +171,7 @@ pub(super) async fn bind_and_file(
         ..ctx.entry(app, "key.assigned")
     };
     let event = event(&app.minter, ctx.now, "key.assigned", key_data(&key, user));
+    let told = tie(app, ctx, &key)?;
     let (tenant, env, filed, owner) =
         (ctx.principal.tenant.clone(), app.env, key.clone(), app.instance.clone());
     app.db
@@ -174,11 +180,19 @@ pub(super) async fn bind_and_file(
                 return Err(Error::from(already_assigned()));
             }
             store::pool::take(tx, &filed.id, &owner)?;
+            told.iter().try_for_each(|told| store::offline::of(&tenant).append(tx, told))?;
             store::audit::of(&tenant).append(tx, &entry)?;
             Ok(tell(tx, &tenant, env, &event)?)
         })
         .await?;
     Ok(key)
+}
+
+/// Whose a COLD key is, for the offline enclave; nothing of a HOT one.
+pub(super) fn tie(app: &App, ctx: &Ctx, key: &CustomerKey) -> Result<Option<OfflineRequest>, Error> {
+    let binding = key.binding.as_deref().map(SignedBinding::from_bytes).transpose();
+    let binding = binding.map_err(|_| Error::fault("reading a binding"))?;
+    Ok(binding.map(|binding| told(app, ctx.now, &Entry::Tie(binding))))
 }
 
 /// The data of a key's event.

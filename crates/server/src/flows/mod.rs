@@ -33,6 +33,7 @@ mod list_webhooks;
 mod manage_credentials;
 mod move_inquiry;
 mod notify;
+pub mod offline;
 pub mod people;
 mod play_customer;
 mod read_checkpoint;

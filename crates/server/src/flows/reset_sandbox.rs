@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use boundary::message::Reset;
+use boundary::message::{Request, Reset};
 use domain::access::Deed;
 use domain::audit::checkpoint::Checkpoint;
 use domain::refusal::Refusal;
 use store::audit::{self, AuditEntry};
 use store::{StoreError, reset};
 
+use super::offline::told_too;
 use super::sequence_audit::{seal_all, sequence_audit};
 use super::sweep_files::remove_or_leave;
 use super::{Ctx, Error};
@@ -26,6 +27,7 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
     // Most of the log is numbered here, so that the last transaction is short.
     sequence_audit(app, &tenant, ctx.now).await?;
     let entry = ctx.entry(app, "sandbox.reset");
+    let told = told_too(app, ctx.now, Request::Reset(Reset { tenant_id: tenant.to_string() }));
     let (owner, key, now) = (tenant.clone(), Arc::clone(&app.log_key), ctx.now);
     let (files, packages) = app
         .db
@@ -33,6 +35,7 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
             let last = seal_all(tx, &tenant, &key, now)?;
             let packages = reset::list_packages(tx, &tenant)?;
             let files = reset::forget(tx, &tenant)?;
+            store::offline::of(&tenant).append(tx, &told)?;
             let end = Checkpoint::line(last.size, &last.root);
             let entry = AuditEntry { reason: Some(end), ..entry.clone() };
             audit::of(&tenant).append(tx, &entry)?;

@@ -18,11 +18,12 @@ use domain::limits::UNAVAILABLE_RETRY_AFTER_S;
 use domain::refusal::{Kind, Refusal};
 use store::audit::AuditEntry;
 use store::keys::{self, CustomerKey};
+use store::offline::OfflineRequest;
 use store::rotations::{self, Guarded, Wrapped};
 use store::users::{self, User};
 use store::{Rx, StoreError, Tx, backups, control_recoveries, recoveries};
 
-use super::assign_key::{Asked, Filing, bind_key, key_data};
+use super::assign_key::{Asked, Filing, bind_key, key_data, tie};
 use super::check_items::{checksum_place, find_active_locked, must_be_active};
 use super::key_shares::open_sealed;
 use super::take_pool_key::drop_burnt_key;
@@ -256,6 +257,7 @@ async fn write(app: &App, ctx: &Ctx, found: &Found, new: &CustomerKey, moved: &M
         new: new.clone(),
         moved: moved.clone(),
         entries: entries(app, ctx, &found.key, new),
+        told: tie(app, ctx, new)?,
         event: rotated(app, ctx, found, new),
     };
     let env = app.env;
@@ -300,6 +302,7 @@ struct Rotation {
     new: CustomerKey,
     moved: Moved,
     entries: [AuditEntry; 2],
+    told: Option<OfflineRequest>,
     event: Event,
 }
 
@@ -338,6 +341,7 @@ impl Rotation {
             return Err(Error::fault("taking the slot of a superseded key").into());
         }
         store::pool::take(tx, new, &self.owner)?;
+        self.told.iter().try_for_each(|told| store::offline::of(tenant).append(tx, told))?;
         if is_hot {
             // In one order, so that two writers of the same rows do not wait for one another.
             let mut ids: Vec<_> = self.moved.keys().collect();

@@ -5,6 +5,7 @@
 
 mod access_matrix;
 mod bodies;
+mod ceremonies;
 mod control;
 mod credentials;
 mod docs;

@@ -16,6 +16,7 @@ mod keys;
 mod listings;
 mod log;
 mod notices;
+mod offline;
 mod people;
 mod postgres_alone;
 mod recoveries;

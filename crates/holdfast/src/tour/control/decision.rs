@@ -7,8 +7,9 @@ use client::vote::{Ask, grouped, plain};
 use client::{AuditFilter, Client, PackedFile, RecipientKey};
 use serde_json::Value;
 
-use super::{Kept, People};
+use super::{Kept, People, hold};
 use crate::failure::{Doing as _, Failure};
+use crate::sandbox::Rehearsal;
 use crate::tour::browser::Browser;
 use crate::tour::html::Answer;
 use crate::tour::stage::Stage;
@@ -28,6 +29,7 @@ pub async fn decide(
     people: &mut People<'_>,
     kept: &Kept,
     institution: &Client,
+    rehearsal: Option<&Rehearsal<'_>>,
 ) -> Result<(), Failure> {
     let device = RecipientKey::generate().doing(|| "Mara has no OpenPGP key")?;
     let path = ask(stage, &mut people.asking, kept, &device).await?;
@@ -40,6 +42,16 @@ pub async fn decide(
     );
     for voter in [&mut people.voting, &mut people.owner] {
         vote(stage, voter, &path, &ask).await?;
+    }
+    if let Some(rehearsal) = rehearsal {
+        let why = "The offline enclave is told whose key it is, who owns the account, who is on the list and what it guards, \
+                   with the signatures of each. It checks them itself, and opens the backup to see that it can.";
+        let title = "Second ceremony: lists and backups are checked";
+        hold(stage, rehearsal, 0, (title, why), "the backup is no longer unverified-cold").await?;
+        let why = "The votes, and the online enclave's word on Mara's identity check, go to the offline enclave. Neither \
+                   enclave, and no server, could release the share alone.";
+        let title = "Third ceremony: what was approved is released";
+        hold(stage, rehearsal, 0, (title, why), "the package waits for Mara").await?;
     }
     wait_until_ready(&mut people.asking, &path).await?;
     stage.proved(

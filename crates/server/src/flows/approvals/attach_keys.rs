@@ -1,7 +1,7 @@
 //! Puts keys under a list, for good, and by them all that they open: an Owner signs for exactly these keys.
 
 use boundary::approval::{AclDocument, Attachment, Document as _};
-use boundary::message::Attach;
+use boundary::message::{Attach, Request};
 use domain::audit::hex;
 use domain::control::Act;
 use domain::ids::KeyId;
@@ -13,6 +13,7 @@ use store::audit::AuditEntry;
 use store::keys::{self, CustomerKey};
 
 use super::super::key_shares::open_each;
+use super::super::offline::told_too;
 use super::super::{Ctx, Error};
 use super::found_roster::in_force;
 use super::read_acls::find_acl;
@@ -78,7 +79,8 @@ async fn attach(app: &App, ctx: &Ctx, acl: &Acl, document: &str, credential: &st
         keys: found.iter().map(|key| opened[&key.id].clone()).collect(),
         ballot,
     };
-    app.enclave.attach(request).await.map_err(not_believed)?;
+    app.enclave.attach(request.clone()).await.map_err(not_believed)?;
+    let told = told_too(app, ctx.now, Request::Attach(request));
     let entries: Vec<_> = found
         .iter()
         .map(|key| AuditEntry {
@@ -99,6 +101,9 @@ async fn attach(app: &App, ctx: &Ctx, acl: &Acl, document: &str, credential: &st
                     store::audit::of(&tenant).append(tx, entry)?;
                     count += 1;
                 }
+            }
+            if count > 0 {
+                store::offline::of(&tenant).append(tx, &told)?;
             }
             Ok(count)
         })

@@ -3,19 +3,21 @@
 //! the first version once, and each later one on the signature of an Owner of the one before.
 
 use boundary::approval::{Document as _, Owner, Roster};
-use boundary::message::{Amend, Ballot, Signature};
+use boundary::message::{Amend, Ballot, Request, Signature};
 use domain::audit::hex;
 use domain::control::Act;
 use domain::ids::PersonId;
 use domain::person::Role;
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
+use store::offline;
 use store::passkeys::{self, Passkey};
 use store::people::Person;
 use store::rosters;
 use store::tenants::Tenant;
 use store::{Rx, StoreError};
 
+use super::super::offline::told_too;
 use super::super::{Ctx, Error};
 use super::{ToSign, ask_to_sign, ballot_of, control, hash_of, not_believed, of_role, permitted, recorded};
 use crate::app::App;
@@ -84,7 +86,8 @@ async fn put_in_force(
         roster: None,
         ballots: vec![ballot],
     };
-    app.enclave.amend(amend).await.map_err(not_believed)?;
+    app.enclave.amend(amend.clone()).await.map_err(not_believed)?;
+    let told = told_too(app, ctx.now, Request::Amend(amend));
     let (version, hash) = (next.version, hash_of(app, next));
     let row = rosters::Roster { version, document, hash, created_at: ctx.now };
     let entry = store::audit::AuditEntry {
@@ -94,6 +97,7 @@ async fn put_in_force(
     let tenant = ctx.principal.tenant.clone();
     let written = app.db.write("found_roster", move |tx| {
         if rosters::of(&tenant).insert(tx, &row)? {
+            offline::of(&tenant).append(tx, &told)?;
             store::audit::of(&tenant).append(tx, &entry)?;
         }
         Ok(())

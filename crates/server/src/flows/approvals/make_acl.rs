@@ -8,7 +8,7 @@ use boundary::approval::{
     AclDocument, Document as _, KeyKind, Member, SigningKey, VOTER_CERTIFICATE_BYTES_MAX,
 };
 use boundary::json::Value as Json;
-use boundary::message::Amend;
+use boundary::message::{Amend, Request};
 use domain::audit::hex;
 use domain::control::Act;
 use domain::ids::AclId;
@@ -22,6 +22,7 @@ use store::audit::AuditEntry;
 use store::passkeys;
 use store::people::Person;
 
+use super::super::offline::told_too;
 use super::super::{Ctx, Error, event, tell};
 use super::found_roster::in_force;
 use super::{
@@ -330,8 +331,8 @@ async fn make(app: &App, ctx: &Ctx, document: &str, credential: &str) -> Result<
         roster: Some(roster.to_canonical().into_bytes()),
         ballots: vec![ballot],
     };
-    app.enclave.amend(amend).await.map_err(not_believed)?;
-    write(app, ctx, &list, &acl_id, hash, document).await?;
+    app.enclave.amend(amend.clone()).await.map_err(not_believed)?;
+    write(app, ctx, &list, &acl_id, hash, amend).await?;
     Ok(acl_id)
 }
 
@@ -341,12 +342,12 @@ async fn write(
     list: &AclDocument,
     acl_id: &AclId,
     hash: [u8; 32],
-    document: &str,
+    amend: Amend,
 ) -> Result<(), Error> {
     let first = Version {
         acl_id: acl_id.clone(),
         version: 1,
-        document: document.to_owned(),
+        document: list.to_canonical(),
         hash,
         created_at: ctx.now,
     };
@@ -363,12 +364,14 @@ async fn write(
             &format!("/control/acls/{acl_id}"),
         ),
     )?;
+    let told = told_too(app, ctx.now, Request::Amend(amend));
     let (tenant, env, name) = (ctx.principal.tenant.clone(), app.env, list.name.clone());
     let written = app.db.write("make_acl", move |tx| {
         if acls::of(&tenant).find(tx, &first.acl_id)?.is_some() {
             return Ok(());
         }
         acls::of(&tenant).insert(tx, &name, &first)?;
+        store::offline::of(&tenant).append(tx, &told)?;
         store::audit::of(&tenant).append(tx, &entry)?;
         notices.iter().try_for_each(|notice| store::notices::of(&tenant).append(tx, notice))?;
         tell(tx, &tenant, env, &event)

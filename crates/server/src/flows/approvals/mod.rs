@@ -9,6 +9,7 @@ mod download_recovery;
 mod found_roster;
 mod list_reviews;
 mod make_acl;
+mod offer_recovery;
 mod open_person_check;
 mod prepare_recovery;
 mod read_acls;
@@ -56,6 +57,7 @@ pub use vote_on_change::vote_on_change;
 pub use super::read_verification::Inquiry;
 
 pub(super) use advance_recovery::advance_of_check;
+pub(super) use offer_recovery::{recoveries_for_ceremony, take_answer};
 pub(super) use read_policy::{Judging, judging};
 pub(super) use tell_officers::tell_officers;
 

@@ -65,7 +65,7 @@ pub(super) async fn begin_delay(
     Ok(true)
 }
 
-async fn set_release_at(
+pub(super) async fn set_release_at(
     app: &App,
     tenant: &TenantId,
     shown: &ShownRecovery,
@@ -119,7 +119,11 @@ pub(super) async fn pack(
 }
 
 /// All that proves it: the list, the ballots that count, the checks, the certificate.
-fn proof(shown: &ShownRecovery, items: Vec<ReleaseItem>, keys: Vec<Vec<u8>>) -> Result<Package, Error> {
+pub(super) fn proof(
+    shown: &ShownRecovery,
+    items: Vec<ReleaseItem>,
+    keys: Vec<Vec<u8>>,
+) -> Result<Package, Error> {
     let counted = shown.votes.iter().filter(|cast| cast.counts());
     let ballots = counted.clone().map(|cast| Ballot::take(&mut cast.vote.ballot.as_slice()));
     let ballots = ballots.collect::<Result<_, _>>().map_err(|_| Error::fault("reading a ballot"))?;
@@ -143,7 +147,7 @@ fn proof(shown: &ShownRecovery, items: Vec<ReleaseItem>, keys: Vec<Vec<u8>>) -> 
 }
 
 /// The items and sealed keys of the intent, in its order; none when one of them is not there any more.
-async fn gather(
+pub(super) async fn gather(
     app: &App,
     tenant: &TenantId,
     shown: &ShownRecovery,
@@ -198,7 +202,7 @@ async fn read_file(app: &App, tenant: &TenantId, backup: &domain::ids::BackupId)
 }
 
 /// Keeps the package, and then says that it is there.
-async fn keep(
+pub(super) async fn keep(
     app: &App,
     tenant: &TenantId,
     shown: &ShownRecovery,
@@ -206,7 +210,9 @@ async fn keep(
     now: Timestamp,
 ) -> Result<(), Error> {
     let recovery = &shown.recovery;
-    let record = SignedRecord { about: recovery.id.to_string(), record, made_at: now };
+    // What the offline enclave signs is by a key that is not published: nobody could verify its record.
+    let is_ours = recovery.key_environment == KeyEnvironment::Hot;
+    let record = is_ours.then(|| SignedRecord { about: recovery.id.to_string(), record, made_at: now });
     let package = control_recoveries::Package {
         sha256: app.sha256(&message),
         size: i64::try_from(message.len()).unwrap_or(i64::MAX),
@@ -246,7 +252,7 @@ async fn keep(
             return Ok(());
         }
         control_recoveries::of(&owner).set_package(tx, &id, &package)?;
-        signed_records::of(&owner).set_last(tx, &record)?;
+        record.iter().try_for_each(|record| signed_records::of(&owner).set_last(tx, record))?;
         entries.iter().try_for_each(|entry| store::audit::of(&owner).append(tx, entry))?;
         notices.iter().try_for_each(|notice| store::notices::of(&owner).append(tx, notice))?;
         tell(tx, &owner, env, &told)

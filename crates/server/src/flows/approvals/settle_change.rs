@@ -3,7 +3,7 @@
 
 use boundary::acl::{Outcome, outcome};
 use boundary::approval::{AclDocument, Document as _, weakens};
-use boundary::message::{Amend, Ballot};
+use boundary::message::{Amend, Ballot, Request};
 use boundary::wire::Wire as _;
 use domain::approval::ChangeState;
 use domain::audit::ActorType;
@@ -15,8 +15,10 @@ use domain::time::Timestamp;
 use store::acl_changes::{self, Change, Vote};
 use store::acls::{self, Acl, Version};
 use store::audit::AuditEntry;
+use store::offline::OfflineRequest;
 use store::{OfTenant, Rx, StoreError, people};
 
+use super::super::offline::told_too;
 use super::super::{Error, entry, event, tell};
 use super::change_acl::change_path;
 use super::make_acl::acl_data;
@@ -83,10 +85,14 @@ pub(super) async fn settle_change(
         Ok::<_, StoreError>(acl.map(|acl| (change, votes, acl)))
     });
     let (change, votes, acl) = found.await?.ok_or_else(Refusal::not_found)?;
+    let mut told = None;
     let step = match (change.state, stands(&change, &votes, &acl, now)?) {
         (ChangeState::Open, Outcome::Approved) => match take(app, &change, &votes, &acl).await {
-            Ok(at) if waits(&change, &acl)? && at > now => (ChangeState::Waiting, Some(at)),
-            Ok(_) => (ChangeState::Applied, Some(now)),
+            Ok((at, amend)) => {
+                told = Some(told_too(app, now, Request::Amend(amend)));
+                let waits = waits(&change, &acl)? && at > now;
+                if waits { (ChangeState::Waiting, Some(at)) } else { (ChangeState::Applied, Some(now)) }
+            }
             // What the enclave does not believe will never be the list; what only waits for it is tried again.
             Err(Error::Refused(refusal)) if refusal.code == NOT_BELIEVED => (ChangeState::Declined, None),
             Err(error) => return Err(error),
@@ -98,7 +104,7 @@ pub(super) async fn settle_change(
         }
         (state, _) => return Ok(state),
     };
-    write(app, tenant, &change, &acl, step, (now, request_id)).await
+    write(app, tenant, &change, &acl, (step, told), (now, request_id)).await
 }
 
 /// Whether the list's delay goes before the change, as the enclave reckons: only where it weakens the list. Its clock
@@ -126,7 +132,7 @@ fn stands(change: &Change, votes: &[Vote], acl: &Acl, now: Timestamp) -> Result<
 }
 
 /// Has the enclave take it; the same again answers the same.
-async fn take(app: &App, change: &Change, votes: &[Vote], acl: &Acl) -> Result<Timestamp, Error> {
+async fn take(app: &App, change: &Change, votes: &[Vote], acl: &Acl) -> Result<(Timestamp, Amend), Error> {
     let ballots = votes.iter().map(|vote| Ballot::take(&mut vote.ballot.as_slice()));
     let amend = Amend {
         document: change.document.clone().into_bytes(),
@@ -134,8 +140,8 @@ async fn take(app: &App, change: &Change, votes: &[Vote], acl: &Acl) -> Result<T
         roster: None,
         ballots: ballots.collect::<Result<_, _>>().map_err(|_| Error::fault("reading a ballot"))?,
     };
-    let amended = app.enclave.amend(amend).await.map_err(not_believed)?;
-    Ok(Timestamp::from_ms(amended.effective_at_ms))
+    let amended = app.enclave.amend(amend.clone()).await.map_err(not_believed)?;
+    Ok((Timestamp::from_ms(amended.effective_at_ms), amend))
 }
 
 async fn write(
@@ -143,7 +149,7 @@ async fn write(
     tenant: &TenantId,
     change: &Change,
     acl: &Acl,
-    (becomes, effective_at): (ChangeState, Option<Timestamp>),
+    ((becomes, effective_at), told): ((ChangeState, Option<Timestamp>), Option<OfflineRequest>),
     (now, request_id): (Timestamp, &str),
 ) -> Result<ChangeState, Error> {
     let about = entry(&app.minter, now, (ActorType::Service, "service"), action(becomes), request_id);
@@ -172,6 +178,7 @@ async fn write(
         if !acl_changes::of(&owner).set_state(tx, &change.id, step, effective_at, now)? {
             return Ok(false);
         }
+        told.iter().try_for_each(|told| store::offline::of(&owner).append(tx, told))?;
         if becomes == ChangeState::Applied {
             acls::of(&owner).set_version(tx, &name, &version)?;
             tell(tx, &owner, env, &event)?;

@@ -18,7 +18,7 @@ mod offline_votes;
 mod passkeys;
 mod policy;
 mod records;
-mod recoveries;
+pub mod recoveries;
 mod reviews;
 mod settings;
 mod sign_in;

@@ -10,7 +10,7 @@ use testkit::foreign::pipe;
 use super::approvals::{EVERYBODY, Stage, attach, link, make_list, options_for, sign, vote};
 
 /// Opens a package with stock tools: `gpg -d X | tar x`.
-fn unpack(app: &App, message: &[u8]) -> std::path::PathBuf {
+pub fn unpack(app: &App, message: &[u8]) -> std::path::PathBuf {
     let tar = app.fixture.recipient.gpg().decrypt(message);
     let folder = app.folder().join("unpacked");
     std::fs::create_dir_all(&folder).unwrap();

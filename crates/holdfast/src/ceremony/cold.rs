@@ -1,0 +1,177 @@
+//! Ceremonies of the offline enclave: a bundle goes out of the service, is answered on a machine without a network, and
+//! its answers come back in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use holder::transcript::{code, transcript};
+use holder::{ANSWER_FILE, Env, KeyType, REQUEST_FILE};
+use serde_json::json;
+use server::admin::{Admin, Order};
+use server::config::Settings;
+
+use super::environment;
+use crate::failure::{Doing as _, Failure};
+use crate::page::Page;
+use crate::sandbox::own_program;
+
+/// What people read and sign.
+const TRANSCRIPT_FILE: &str = "transcript.txt";
+
+/// The service that a bundle leaves, and comes back to.
+#[derive(Debug, clap::Args)]
+pub struct Service {
+    /// The service's settings, as TOML.
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_CONFIG")]
+    config: PathBuf,
+}
+
+/// What leaves.
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    #[command(flatten)]
+    service: Service,
+    /// The offline enclave's public key, `offline.pub` in its folder: the file that the online enclave was started with.
+    #[arg(long, value_name = "FILE")]
+    offline_key: PathBuf,
+    /// The folder that is carried; no bundle may be in it yet.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How many RSA-4096 keys are to be made.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rsa: usize,
+    /// How many secp256k1 keys.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    secp256k1: usize,
+    /// How many Ed25519 keys.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    ed25519: usize,
+}
+
+/// What is answered offline.
+#[derive(Debug, clap::Args)]
+pub struct Hold {
+    /// The offline enclave's folder.
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// Its environment.
+    #[arg(long, default_value = "production", value_parser = environment)]
+    env: Env,
+    /// The folder with the bundle.
+    #[arg(long = "in", value_name = "DIR")]
+    from: PathBuf,
+    /// The folder that the answers go into; the same one, unless another is named.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What comes back.
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    #[command(flatten)]
+    service: Service,
+    /// The folder with the answers.
+    #[arg(long = "in", value_name = "DIR")]
+    from: PathBuf,
+}
+
+async fn admin(service: &Service) -> Result<Admin, Failure> {
+    let config = &service.config;
+    let settings =
+        Settings::load(config).doing(|| format!("the settings in {} cannot be used", config.display()))?;
+    Admin::open(settings).await.doing(|| "cannot open the installation")
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().doing(|| "cannot start threads")
+}
+
+/// Puts what waits into a bundle.
+pub fn export(page: Page, export: &Export) -> Result<(), Failure> {
+    const DOING: &str = "nothing was exported";
+    let key = read(&export.offline_key)?;
+    let offline = String::from_utf8(key).ok().and_then(|text| key_of(text.trim()));
+    let offline = offline.ok_or_else(|| {
+        Failure::new(format!("{} is not 32 bytes of hexadecimal", export.offline_key.display()))
+    })?;
+    let path = export.out.join(REQUEST_FILE);
+    if path.exists() {
+        return Err(Failure::new(format!("{} is there already; name another folder", path.display())));
+    }
+    let counts = [
+        (KeyType::Rsa4096, export.rsa),
+        (KeyType::Secp256k1, export.secp256k1),
+        (KeyType::Ed25519, export.ed25519),
+    ];
+    let keys = counts.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)).collect();
+    let exported = runtime()?.block_on(async {
+        let admin = admin(&export.service).await?;
+        let exported = admin.export_bundle(&Order { offline, keys }).await.doing(|| DOING);
+        admin.close().await;
+        exported
+    })?;
+    fs::create_dir_all(&export.out).doing(|| format!("cannot make the folder {}", export.out.display()))?;
+    super::write_new(&path, &exported.file)?;
+    let (sequence, code) = (exported.sequence, code(&exported.hash));
+    page.line(&format!("{}  bundle {sequence}, {} entries", path.display(), exported.entries));
+    page.line(&format!("Code: {}", page.bold(&code)));
+    page.event("exported", json!({ "sequence": sequence, "code": code, "entries": exported.entries }));
+    Ok(())
+}
+
+/// An Ed25519 public key of its hexadecimal text.
+pub fn key_of(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
+    let bytes: Vec<u8> =
+        digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair[0] << 4 | pair[1]).ok()).collect();
+    <[u8; 32]>::try_from(bytes).ok().filter(|_| digits.len() == 64)
+}
+
+/// Has the offline enclave of this machine answer a bundle, and writes down what it did. What the enclave refuses has its
+/// own exit code.
+pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
+    let out = hold.out.as_ref().unwrap_or(&hold.from);
+    fs::create_dir_all(out).doing(|| format!("cannot make the folder {}", out.display()))?;
+    let mut command = Command::new(own_program()?);
+    command.args(["enclave", "batch", "--env", hold.env.as_str(), "--state"]).arg(&hold.state);
+    command.arg("--in").arg(&hold.from).arg("--out").arg(out);
+    let status = command.status().doing(|| "cannot start the offline enclave")?;
+    if !status.success() {
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
+    }
+    let text = transcript(&read(&hold.from.join(REQUEST_FILE))?, &read(&out.join(ANSWER_FILE))?);
+    let text = text.doing(|| "the answers cannot be read")?;
+    let path = out.join(TRANSCRIPT_FILE);
+    fs::write(&path, &text).doing(|| format!("cannot write {}", path.display()))?;
+    page.line(&text);
+    page.event("held", json!({ "transcript": text }));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the answers in.
+pub fn import(page: Page, import: &Import) -> Result<(), Failure> {
+    let file = read(&import.from.join(ANSWER_FILE))?;
+    let imported = runtime()?.block_on(async {
+        let admin = admin(&import.service).await?;
+        let imported = admin.import_answers(&file).await.doing(|| "nothing was imported");
+        admin.close().await;
+        imported
+    })?;
+    for line in &imported.lines {
+        page.line(line);
+    }
+    let (sequence, record) = (imported.sequence, imported.log_sequence);
+    let again = if imported.is_repeated { ", imported before" } else { "" };
+    page.line(&format!("Bundle {sequence}{again}; record {record} of the offline log"));
+    page.event(
+        "imported",
+        json!({ "sequence": sequence, "offline_record": record, "entries": imported.lines }),
+    );
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).doing(|| format!("cannot read {}", path.display()))
+}
