@@ -277,6 +277,10 @@ fn what_is_not_sound_is_refused() {
     ] {
         assert_eq!(Review::from_canonical(bad.to_canonical().as_bytes()), None, "{why}");
     }
+}
+
+#[test]
+fn keys_are_attached_each_once_and_in_order() {
     for key_ids in [vec![], vec!["k".to_owned(), "j".into()], vec!["k".to_owned(), "k".into()]] {
         let bad = Attachment { key_ids, ..attachment() };
         assert_eq!(Attachment::from_canonical(bad.to_canonical().as_bytes()), None);

@@ -19,6 +19,7 @@ use super::Subject;
 use crate::app::App;
 use crate::flows::Error;
 use crate::flows::approvals::recoveries_for_ceremony;
+use crate::flows::key_shares::open_sealed;
 use crate::flows::release_proof::open_checksum;
 
 /// The most checks, and the most of what is to be told, in one bundle; what is left waits for the next.
@@ -72,7 +73,7 @@ pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<E
     }
     parts.extend(told.into_iter().map(|told| (Subject::Told(told.tenant_id, told.row.id), told.row.entry)));
     for (tenant, found, user) in checks {
-        let entry = Entry::Ask(check(app, &tenant, &found, &user)?);
+        let entry = Entry::Ask(check(app, &tenant, &found, &user).await?);
         parts.push((Subject::Check(tenant, found.backup.id), entry.to_bytes()));
     }
     for (tenant, id, vouched) in recoveries_for_ceremony(app).await? {
@@ -106,7 +107,7 @@ pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<E
     Ok(Exported { sequence, hash, entries, file: File { head, parts }.to_bytes() })
 }
 
-fn check(
+async fn check(
     app: &App,
     tenant: &TenantId,
     BackupWithKey { backup, key }: &BackupWithKey,
@@ -117,7 +118,7 @@ fn check(
         credential_id: CREDENTIAL.to_owned(),
         tenant_id: tenant.to_string(),
         user_identifier: user.user_identifier.clone(),
-        key: key.key_sealed.clone(),
+        key: open_sealed(app, (tenant, &backup.key_id), &key.held()).await?,
         ticket: None,
         items: vec![CheckItem {
             backup_id: backup.id.to_string(),
