@@ -9,7 +9,7 @@ use boundary::message::{Amend, Amended, Ballot, Refusal};
 
 use crate::ballot::{Voter, votes};
 use crate::digest::{hex, sha256};
-use crate::release::{failed, must};
+use crate::release::{failed, must, named};
 use crate::service::Enclave;
 use crate::state::{Head, Record};
 
@@ -75,7 +75,8 @@ pub fn in_force<D: Versioned>(enclave: &Enclave, bytes: &[u8]) -> Result<(D, Hea
     let (env, tenant_id, acl_id) = document.place();
     let head =
         enclave.ledger.decide(|turn| Ok(turn.state().in_force(tenant_id, acl_id, turn.now_ms).cloned()))?;
-    let head = head.filter(|head| env == enclave.keyring.env && head.hash == sha256(&document.preimage()));
+    let is_it = |head: &Head| env == enclave.keyring.env && head.hash == sha256(&document.preimage());
+    let head = head.filter(|head| named(is_it(head), "3 document is not the one in force").is_ok());
     let head = head.ok_or_else(|| failed("3 document is not in force"))?;
     Ok((document, head))
 }

@@ -12,6 +12,7 @@ use boundary::wire::Wire;
 use crate::digest::{hex, sha256, uuid_v7};
 use crate::generate::{check_public_half, public_half};
 use crate::log::Turn;
+use crate::release::demand;
 use crate::seal::{Home, KeyFacts, open, seal, seal_heir};
 use crate::service::{Enclave, note};
 use crate::session::{check_names, user_tag};
@@ -100,12 +101,9 @@ pub fn succeed(enclave: &Enclave, request: &Succeed) -> Result<Bound, Refusal> {
     give(enclave, &request.bind, |new| {
         let (old, _) = open(&enclave.keyring, &request.predecessor)?;
         let bind = &request.bind;
-        if old.tenant_id != bind.tenant_id
-            || old.user_tag != Some(user_tag(&bind.tenant_id, &bind.user_identifier))
-        {
-            note("succeed", "the key to be replaced is another user's");
-            return Err(Refusal::SealBroken);
-        }
+        let is_theirs = old.tenant_id == bind.tenant_id
+            && old.user_tag == Some(user_tag(&bind.tenant_id, &bind.user_identifier));
+        demand(is_theirs, "8 key to be replaced is another user's", Refusal::SealBroken)?;
         if (old.key_type, old.home) != (new.key_type, new.home) {
             return Err(Refusal::WrongKeyType);
         }
@@ -120,9 +118,8 @@ fn give(
 ) -> Result<Bound, Refusal> {
     check_names(&[&request.tenant_id, &request.user_identifier])?;
     let (facts, private_half) = open(&enclave.keyring, &request.sealed)?;
-    if facts.user_tag.is_some() || !facts.tenant_id.is_empty() {
-        return Err(Refusal::AlreadyBound);
-    }
+    let is_free = facts.user_tag.is_none() && facts.tenant_id.is_empty();
+    demand(is_free, "8 key is somebody's", Refusal::AlreadyBound)?;
     if facts.home == Home::Hot {
         let public = public_half(facts.key_type, &private_half).map_err(|_| Refusal::SealBroken)?;
         if public != facts.public_key {
@@ -133,9 +130,7 @@ fn give(
     let predecessor = old.as_ref().map(KeyFacts::as_predecessor);
     let (statement, signed_payload) = statement(request, &facts)?;
     let bound_at_ms = enclave.ledger.decide(|turn| {
-        if turn.state().is_bound(facts.serial) {
-            return Err(Refusal::AlreadyBound);
-        }
+        demand(!turn.state().is_bound(facts.serial), "8 key was given out", Refusal::AlreadyBound)?;
         turn.record(Record::Bound(facts.serial))?;
         inherit(turn, facts.serial, old.as_ref())?;
         Ok(turn.now_ms)

@@ -5,7 +5,7 @@ use boundary::message::{Attach, Attached, RELEASE_ITEMS_MAX, Refusal};
 
 use crate::amend::{approve, in_force};
 use crate::digest::{hex, sha256};
-use crate::release::must;
+use crate::release::{demand, must};
 use crate::seal::{Home, KeyFacts, name_of, open};
 use crate::service::{Enclave, ensure};
 use crate::state::{Guarded, Record};
@@ -14,7 +14,7 @@ use crate::state::{Guarded, Record};
 pub fn attach(enclave: &Enclave, request: &Attach) -> Result<Attached, Refusal> {
     let (list, head) = in_force::<AclDocument>(enclave, &request.acl)?;
     let (roster, _) = in_force::<Roster>(enclave, &request.roster)?;
-    must(roster.tenant_id == list.tenant_id, "3 roster is another tenant's")?;
+    must(roster.tenant_id == list.tenant_id, "3 roster is not the list's tenant's")?;
     ensure((1..=RELEASE_ITEMS_MAX).contains(&request.keys.len()), Refusal::Malformed)?;
     let (mut keys, mut key_ids): (Vec<KeyFacts>, Vec<String>) = (Vec::new(), Vec::new());
     for key in &request.keys {
@@ -25,7 +25,7 @@ pub fn attach(enclave: &Enclave, request: &Attach) -> Result<Attached, Refusal> 
             Err(refusal) => return Err(refusal),
         }
     }
-    must(keys.iter().all(|key| key.tenant_id == list.tenant_id), "8 key is another tenant's")?;
+    must(keys.iter().all(|key| key.tenant_id == list.tenant_id), "8 key to attach is another tenant's")?;
     key_ids.extend(keys.iter().map(|key| key.key_id.clone()));
     key_ids.sort();
     let attachment = Attachment {
@@ -39,10 +39,8 @@ pub fn attach(enclave: &Enclave, request: &Attach) -> Result<Attached, Refusal> 
     approve(enclave, &roster, std::slice::from_ref(&request.ballot), &signed)?;
     enclave.ledger.decide(|turn| {
         let under = |key: &KeyFacts| turn.state().guarded.get(&key.serial).map(|key| &key.acl_id);
-        ensure(
-            keys.iter().all(|key| under(key).is_none_or(|acl_id| *acl_id == list.acl_id)),
-            Refusal::AlreadyBound,
-        )?;
+        let are_free = keys.iter().all(|key| under(key).is_none_or(|acl_id| *acl_id == list.acl_id));
+        demand(are_free, "8 key is under another list", Refusal::AlreadyBound)?;
         keys.retain(|key| under(key).is_none());
         for KeyFacts { serial, .. } in &keys {
             let (tenant_id, acl_id) = (list.tenant_id.clone(), list.acl_id.clone());

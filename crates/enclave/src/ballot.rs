@@ -9,7 +9,8 @@ use boundary::message::{Assertion, Ballot, Refusal, Signature, Verified, Weigh};
 use crate::amend::Electorate as _;
 use crate::digest::{base64url, equal, sha256, unhex};
 use crate::openpgp;
-use crate::service::{Enclave, ensure};
+use crate::release::named;
+use crate::service::Enclave;
 
 /// The largest `clientDataJSON` that is looked at, in bytes.
 const CLIENT_DATA_BYTES_MAX: usize = 4_096;
@@ -48,13 +49,11 @@ pub fn votes(
     for ballot in ballots {
         let place = people.iter().position(|person| person.0 == ballot.person_id);
         let place = place.ok_or("6 ballot of somebody who has no vote")?;
-        ensure(votes[place].is_none(), "6 second ballot of a person")?;
+        named(votes[place].is_none(), "6 second ballot of a person")?;
         let signed = if ballot.approve { hash } else { &rejected };
         let keys = people[place].1;
-        ensure(
-            keys.iter().any(|key| holds(env, now_ms, key, &ballot.signature, signed)),
-            "6 ballot is not signed by its person",
-        )?;
+        let is_signed = keys.iter().any(|key| holds(env, now_ms, key, &ballot.signature, signed));
+        named(is_signed, "6 ballot is not signed by its person")?;
         votes[place] = Some(ballot.approve);
     }
     Ok(votes)
@@ -85,22 +84,26 @@ pub fn verifies(how: &'static dyn VerificationAlgorithm, key: &[u8], text: &[u8]
 /// The verification of an assertion by WebAuthn Level 2 §7.2, steps 11 to 20: what goes before them finds the
 /// account, what comes after counts signatures, and neither is the enclave's. Extensions are never looked at.
 fn asserts(env: Env, rp_id: &str, point: &[u8], assertion: &Assertion, hash: &[u8; 32]) -> Option<()> {
-    let ensure = |holds: bool| holds.then_some(());
     let (data, client) = (&assertion.authenticator_data, &assertion.client_data_json);
-    ensure(client.len() <= CLIENT_DATA_BYTES_MAX && data.len() <= SIGNATURE_BYTES_MAX)?;
+    let is_short = client.len() <= CLIENT_DATA_BYTES_MAX && data.len() <= SIGNATURE_BYTES_MAX;
+    named(is_short, "6 assertion is too long").ok()?;
     let client_data = parse(str::from_utf8(client).ok()?).ok()?;
     let text = |name| client_data.get(name).and_then(Value::as_text);
-    ensure(text("type")? == "webauthn.get")?;
-    ensure(text("challenge")? == base64url(hash))?;
-    ensure(is_ours(env, rp_id, text("origin")?))?;
-    ensure(matches!(client_data.get("crossOrigin"), None | Some(Value::Bool(false))))?;
-    ensure(client_data.get("topOrigin").is_none())?;
-    ensure(data.len() >= AUTHENTICATOR_BYTES && equal(&data[..32], &sha256(rp_id.as_bytes())))?;
-    let flags = data[32];
-    ensure(flags & USER_PRESENT != 0 && flags & USER_VERIFIED != 0 && flags & HAS_KEY == 0)?;
-    ensure((flags & HAS_EXTENSIONS != 0) == (data.len() > AUTHENTICATOR_BYTES))?;
+    let same_origin = matches!(client_data.get("crossOrigin"), None | Some(Value::Bool(false)));
+    named(text("type")? == "webauthn.get", "6 assertion is of another type").ok()?;
+    named(text("challenge")? == base64url(hash), "6 assertion is of another challenge").ok()?;
+    named(is_ours(env, rp_id, text("origin")?), "6 assertion is of another origin").ok()?;
+    named(same_origin, "6 assertion is of a page within another").ok()?;
+    named(client_data.get("topOrigin").is_none(), "6 assertion names a page above").ok()?;
+    let (hash_of_rp, rest) = data.split_at_checked(32)?;
+    let flags = *rest.first().filter(|_| data.len() >= AUTHENTICATOR_BYTES)?;
+    named(equal(hash_of_rp, &sha256(rp_id.as_bytes())), "6 assertion is of another party").ok()?;
+    named(flags & USER_PRESENT != 0, "6 nobody was present").ok()?;
+    named(flags & USER_VERIFIED != 0, "6 nobody was verified").ok()?;
+    let is_plain = (flags & HAS_EXTENSIONS != 0) == (data.len() > AUTHENTICATOR_BYTES);
+    named(flags & HAS_KEY == 0 && is_plain, "6 authenticator data").ok()?;
     let signed = [data.as_slice(), &sha256(client)].concat();
-    ensure(verifies(&ECDSA_P256_SHA256_ASN1, point, &signed, &assertion.signature))
+    verifies(&ECDSA_P256_SHA256_ASN1, point, &signed, &assertion.signature).then_some(())
 }
 
 /// Whether a page of that origin is one of the relying party's own host, over TLS; in the sandbox, also of this

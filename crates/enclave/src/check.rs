@@ -6,6 +6,7 @@ use boundary::token::{NO_CHECKSUM, Record as RecordToken};
 use crate::clock::seconds_until;
 use crate::digest::sha256;
 use crate::generate::RsaKey;
+use crate::release::demand;
 use crate::seal::{KeyFacts, open};
 use crate::service::{Enclave, ensure};
 use crate::session::{self, Token, check_names, user_tag};
@@ -40,13 +41,15 @@ fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checke
     }
     let tag = user_tag(&request.tenant_id, &request.user_identifier);
     let (facts, private_half) = open(&enclave.keyring, &request.key)?;
-    ensure(facts.tenant_id == request.tenant_id && facts.user_tag == Some(tag), Refusal::SealBroken)?;
+    let is_theirs = facts.tenant_id == request.tenant_id && facts.user_tag == Some(tag);
+    demand(is_theirs, "8 key to check is another user's", Refusal::SealBroken)?;
     ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, enclave.keyring.home), Refusal::WrongKeyType)?;
     let session_id = match &request.ticket {
         None => None,
         Some(bytes) => {
             let ticket = session::ticket(enclave, bytes)?;
-            ensure(ticket.tenant_id == request.tenant_id && ticket.user_tag == tag, Refusal::SealBroken)?;
+            let is_theirs = ticket.tenant_id == request.tenant_id && ticket.user_tag == tag;
+            demand(is_theirs, "2 ticket is another user's", Refusal::SealBroken)?;
             Some(ticket.session_id)
         }
     };
@@ -115,14 +118,14 @@ fn within_budget(
 /// Whether one more check may fail.
 fn budget(state: &State, key_id: &str, credential: &[u8; 32], now_ms: i64) -> Result<(), Refusal> {
     let key = state.failures.get(key_id);
-    ensure(key.is_none_or(|key| key.life < KEY_FAILURES_IN_LIFE), Refusal::KeyLocked)?;
+    let lives = key.is_none_or(|key| key.life < KEY_FAILURES_IN_LIFE);
+    demand(lives, "8 key failed too often", Refusal::KeyLocked)?;
     let by_key = spent(key.map(|key| &key.recent), now_ms, DAY_MS, KEY_FAILURES_A_DAY);
     let by_credential =
         spent(state.credentials.get(credential), now_ms, MINUTE_MS, CREDENTIAL_FAILURES_A_MINUTE);
-    match by_key.max(by_credential) {
-        None => Ok(()),
-        Some(free_at_ms) => Err(Refusal::CheckBudgetSpent(seconds_until(free_at_ms, now_ms))),
-    }
+    let free_at_ms = by_key.max(by_credential);
+    let spent = Refusal::CheckBudgetSpent(seconds_until(free_at_ms.unwrap_or(now_ms), now_ms));
+    demand(free_at_ms.is_none(), "8 checks are spent", spent)
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use boundary::token::{Admission, Outcome, Ticket};
 
 use crate::clock::parse_rfc3339;
 use crate::digest::{hex, sha256, unhex};
+use crate::release::{demand, named};
 use crate::root::Keyring;
-use crate::service::{Enclave, ensure, note};
+use crate::service::{Enclave, ensure};
 use crate::session::{self, Token, since_reset};
 use crate::state::{Event, Identity, Record, SESSION_LIFE_MS, WEEK_MS, spent};
 
@@ -64,26 +65,23 @@ impl Provider {
 
 /// Verifies an event and says what it proves.
 pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
-    let must = |holds: bool, step: &str| {
-        ensure(holds, Refusal::EventNotAuthentic).inspect_err(|_| note("admit", step))
-    };
+    let must = |holds, step| demand(holds, step, Refusal::EventNotAuthentic);
     let ticket = session::ticket(enclave, &request.ticket)?;
     let now_ms = enclave.ledger.now_ms();
     let provider = author(enclave, &request.provider, &request.signature, &request.body, now_ms)?;
-    let event = ProviderEvent::read(&request.body).ok_or_else(|| {
-        note("admit", "body is not an event");
-        Refusal::EventNotAuthentic
-    })?;
+    let event = ProviderEvent::read(&request.body);
+    must(event.is_some(), "4 body is not an event")?;
+    let event = event.ok_or(Refusal::EventNotAuthentic)?;
     if event.about_inquiry {
         let own = event.reference.as_deref() == Some(hex(&ticket.session_id).as_str());
-        must(own, "reference is not this session")?;
+        must(own, "4 reference is not this session")?;
         let allowed = |template: &String| provider.templates.contains(template);
         let template = provider.templates.is_empty() || event.template.as_ref().is_some_and(allowed);
-        must(template, "template is not allowed")?;
+        must(template, "4 template is not allowed")?;
     }
     let within = (ticket.opened_at_ms - SKEW_MS..=now_ms + SKEW_MS).contains(&event.at_ms);
-    must(within, "event happened outside the session")?;
-    must(now_ms <= ticket.opened_at_ms + SESSION_LIFE_MS, "session is forgotten")?;
+    must(within, "4 event happened outside the session")?;
+    must(now_ms <= ticket.opened_at_ms + SESSION_LIFE_MS, "4 session is too old for an event")?;
     keep(enclave, &ticket, request, event)
 }
 
@@ -104,10 +102,9 @@ fn author<'a>(
 ) -> Result<&'a Provider, Refusal> {
     ensure(body.len() <= EVENT_BYTES_MAX && signature.len() <= HEADER_BYTES_MAX, Refusal::Malformed)?;
     let provider = enclave.providers.iter().find(|provider| provider.name == name);
-    provider.filter(|provider| signed(provider, signature, body, now_ms / 1_000)).ok_or_else(|| {
-        note("event", "provider is unknown, or its signature does not hold");
-        Refusal::EventNotAuthentic
-    })
+    let provider = provider.ok_or(Refusal::EventNotAuthentic)?;
+    let is_signed = signed(provider, signature, body, now_ms / 1_000);
+    demand(is_signed, "4 event is not signed", Refusal::EventNotAuthentic).map(|()| provider)
 }
 
 /// What an event that reports a verdict proves. An approval that names no person proves nobody's identity: what
@@ -120,10 +117,10 @@ fn verdict(
     declined_often: bool,
 ) -> Admission {
     let tag = event.person.as_ref().map(|person| identity_tag(&enclave.keyring, &ticket.tenant_id, person));
-    let same = tag.is_some() && (baseline.is_none() || baseline == tag);
+    let same = named(tag.is_some() && (baseline.is_none() || baseline == tag), "5 person is another").is_ok();
     let outcome = match reported {
         Outcome::Approved if !same => Outcome::IdentityDiffers,
-        Outcome::Approved if declined_often => Outcome::ToReview,
+        Outcome::Approved if named(!declined_often, "5 declined often").is_err() => Outcome::ToReview,
         reported => reported,
     };
     Admission {
@@ -157,9 +154,8 @@ fn keep(
     let reported = event.reports();
     let kept = enclave.ledger.decide(|turn| {
         let known = turn.state().events.get(&digest).copied();
-        let own = known.is_none_or(|known| known == session_id);
-        ensure(own, Refusal::EventNotAuthentic)
-            .inspect_err(|_| note("admit", "event was believed for another session"))?;
+        let is_new = known.is_none_or(|known| known == session_id);
+        demand(is_new, "4 event was believed for another session", Refusal::EventNotAuthentic)?;
         let earlier = turn.state().sessions.get(&session_id).and_then(|session| session.admission.clone());
         let reviewed = match &earlier {
             Some(bytes) if known.is_none() => match Admission::logged(&enclave.keyring, bytes)?.outcome {
@@ -169,7 +165,8 @@ fn keep(
             },
             _ => false,
         };
-        let admission = match reported.filter(|_| reviewed || earlier.is_none()) {
+        let is_open = named(reviewed || earlier.is_none(), "4 verdict is final").is_ok();
+        let admission = match reported.filter(|_| is_open) {
             Some(reported) => {
                 let (state, user) = (turn.state(), since_reset(&ticket.user_tag, ticket.generation));
                 let baseline = state.identities.get(&user).copied();

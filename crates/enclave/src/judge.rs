@@ -8,7 +8,7 @@ use boundary::token::{Admission, Outcome, Ticket};
 use crate::amend::in_force;
 use crate::ballot::{Voter, votes};
 use crate::digest::{hex, sha256};
-use crate::release::{failed, must};
+use crate::release::{failed, must, named};
 use crate::service::Enclave;
 use crate::session::{self, Token as _, person_tag, since_reset};
 use crate::state::{Event, Identity, Record, SESSION_LIFE_MS};
@@ -52,7 +52,8 @@ pub fn judge(enclave: &Enclave, request: &Judge) -> Result<Judged, Refusal> {
         must(review.identity_mismatch == identity_mismatch, "5 review says otherwise of the identity")?;
         signed?;
         let approves = review.decision == Decision::Approve;
-        if request.ballots.len() < if approves && identity_mismatch { 2 } else { 1 } {
+        let is_enough = request.ballots.len() >= if approves && identity_mismatch { 2 } else { 1 };
+        if named(is_enough, "6 a second has to sign").is_err() {
             return Ok(Judged { identity_mismatch, admission: None });
         }
         // Who was let in against a difference is taken for the person of before, and never becomes him.

@@ -63,6 +63,8 @@ mod service;
 mod session;
 mod shamir;
 mod state;
+#[cfg(holdfast_check_switch)]
+mod switch;
 mod tar;
 mod vault;
 #[cfg(test)]

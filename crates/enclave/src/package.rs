@@ -16,7 +16,7 @@ use crate::digest::{hex, pem, sha256};
 use crate::generate::{RsaKey, pkcs8};
 use crate::record::of_release;
 use crate::release::{
-    Proof, begin, failed, is_item, log_end, log_intent, may_release, must, plaintext, recipient,
+    Proof, begin, failed, is_item, log_end, log_intent, may_release, must, named, plaintext, recipient,
 };
 use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
@@ -36,10 +36,10 @@ pub fn package(enclave: &Enclave, request: &Package) -> Result<Reply, Refusal> {
     let proof = begin(enclave, release, Flow::Control, person_tag)?;
     let intent = &proof.intent;
     let (list, wait_ms) = approved(enclave, request, &proof)?;
-    if wait_ms > 0 {
+    if named(wait_ms <= 0, "7 list's delay is not over").is_err() {
         return Ok(Reply::Waiting(Waiting { seconds: seconds_until(wait_ms, 0) }));
     }
-    must(intent.items.len() == release.items.len(), "1 items are not those of the intent")?;
+    must(intent.items.len() == release.items.len(), "1 items are not those of the vote")?;
     must(intent.keys.len() == request.keys.len(), "1 keys are not those of the intent")?;
     let certificate = recipient(release, &proof)?;
     let _held = may_release(enclave, &proof)?;
@@ -127,7 +127,7 @@ pub fn approved(enclave: &Enclave, request: &Package, proof: &Proof) -> Result<(
 /// Opens a key of the intent, if it is under the list. One whose private half is offline cannot be opened here.
 fn guarded(enclave: &Enclave, list: &AclDocument, sealed: &[u8], key_id: &str) -> Result<OpenKey, Refusal> {
     let (facts, private_half) = open(&enclave.keyring, sealed).map_err(|_| failed("8 key's seal"))?;
-    must(facts.key_id == key_id, "8 intent names another key")?;
+    must(facts.key_id == key_id, "8 vote names another key")?;
     let under = enclave.ledger.decide(|turn| Ok(turn.state().guarded.get(&facts.serial).cloned()))?;
     let is_under = under.is_some_and(|key| key.tenant_id == list.tenant_id && key.acl_id == list.acl_id);
     must(is_under && facts.tenant_id == list.tenant_id, "8 key is not under this list")?;
@@ -146,15 +146,15 @@ enum Way {
 fn covers(
     enclave: &Enclave,
     item: &ReleaseItem,
-    named: &Item,
+    meant: &Item,
     (facts, private_half): OpenKey,
 ) -> Result<Way, &'static str> {
     if item.record.is_empty() {
-        let same = hex(&sha256(&item.ciphertext)) == named.record_digest;
-        return if same { Ok(Way::AsItIs) } else { Err("8 file is not the intent's") };
+        let same = hex(&sha256(&item.ciphertext)) == meant.record_digest;
+        return named(same, "8 file is not the intent's").map(|()| Way::AsItIs);
     }
     let record = RecordToken::believe(&enclave.keyring, &item.record).map_err(|_| "8 record")?;
-    is_item(&facts, &record, item, named)?;
+    is_item(&facts, &record, item, meant)?;
     let key = RsaKey::read(&private_half, &facts.public_key);
     key.map(Way::Open).map_err(|_| "8 key's halves differ")
 }

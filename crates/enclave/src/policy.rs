@@ -11,8 +11,8 @@ use boundary::token::{Admission, Ticket};
 use crate::amend::POLICY;
 use crate::ballot::verifies;
 use crate::digest::{base64url, hex, sha256, unbase64url, unhex};
-use crate::release::{failed, must};
-use crate::service::{Enclave, note};
+use crate::release::{demand, failed, must, named};
+use crate::service::Enclave;
 use crate::state::Moment;
 
 /// The largest signature that is looked at, in bytes.
@@ -48,7 +48,10 @@ pub fn judging(
         }
         let given = request.policies.iter().take(POLICIES_MAX);
         let mut given = given.filter_map(|bytes| TenantPolicy::from_canonical(bytes));
-        given.find(|policy| sha256(&policy.preimage()) == hash).ok_or_else(|| failed("3 policy"))
+        let is_it = |policy: &TenantPolicy| sha256(&policy.preimage()) == hash;
+        given
+            .find(|it| named(is_it(it), "3 policy has another hash").is_ok())
+            .ok_or_else(|| failed("3 policy"))
     };
     let opened_under = of_hash(ticket.policy_hash)?;
     must(intent.policy_hash == hex(&ticket.policy_hash), "3 policy is not the session's")?;
@@ -79,17 +82,14 @@ pub fn wait_ms(
 pub fn signed(policy: &TenantPolicy, request: &Release, intent: &Intent) -> Result<(), Refusal> {
     let required = policy.partner_signature == Demand::Required;
     let Some(jws) = &request.request_signature else {
-        return if required { Err(Refusal::SignatureRequired) } else { Ok(()) };
+        return demand(!required, "6 tenant's signature is missing", Refusal::SignatureRequired);
     };
     if policy.request_keys.is_empty() && !required {
         return Ok(());
     }
     let payload =
         request_payload(&request.user_identifier, &intent.verification_id, &intent.recipient.openpgp_fpr);
-    holds(policy, jws, &payload).ok_or_else(|| {
-        note("release", "6 tenant's signature");
-        Refusal::SignatureInvalid
-    })
+    demand(holds(policy, jws, &payload).is_some(), "6 tenant's signature", Refusal::SignatureInvalid)
 }
 
 /// RFC 7515 §5.2, of ES256 (RFC 7518 §3.4) and nothing else: what the header asks for is never done.

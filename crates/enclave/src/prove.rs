@@ -8,6 +8,7 @@ use boundary::token::Record as RecordToken;
 
 use crate::generate::{RsaKey, try_pair};
 use crate::record::of_check;
+use crate::release::named;
 use crate::root::Keyring;
 use crate::seal::{KeyFacts, open};
 use crate::service::{Enclave, ensure};
@@ -47,7 +48,7 @@ pub fn vouched_for(keyring: &Keyring, facts: &KeyFacts, asked: &ProveItem) -> Op
         && record.key_id == facts.key_id
         && record.backup_id == item.backup_id
         && record.record_digest == facts.digest_of(&item.item_key, &item.ciphertext, &item.checksum);
-    holds.then_some(record)
+    named(holds, "8 item is not the one that was checked").ok().map(|()| record)
 }
 
 fn opens(facts: &KeyFacts, private_half: &[u8], asked: &ProveItem) -> bool {

@@ -56,8 +56,24 @@ pub fn failed(step: &str) -> Refusal {
 }
 
 /// Goes on only if that holds.
-pub fn must(holds: bool, step: &str) -> Result<(), Refusal> {
-    if holds { Ok(()) } else { Err(failed(step)) }
+pub fn must(holds: bool, step: &'static str) -> Result<(), Refusal> {
+    demand(holds, step, Refusal::ProofFailed)
+}
+
+/// The same, where the caller must be told what to do.
+pub fn demand(holds: bool, step: &'static str, refusal: Refusal) -> Result<(), Refusal> {
+    named(holds, step).map_err(|step| {
+        note("refused", step);
+        refusal
+    })
+}
+
+/// Every check comes here, each under a name of its own. A build of its own, `crates/weakened`, leaves out those that
+/// it is told to, so that it shows what each of them is for; in no other is there such a thing.
+pub fn named(holds: bool, step: &'static str) -> Result<(), &'static str> {
+    #[cfg(holdfast_check_switch)]
+    let holds = holds || crate::switch::is_off(step);
+    if holds { Ok(()) } else { Err(step) }
 }
 
 /// Releases items to a recipient, on proof.
@@ -92,14 +108,14 @@ pub fn begin(enclave: &Enclave, request: &Release, flow: Flow, tag: Tag) -> Resu
     let intent =
         Intent::from_canonical(&request.intent).ok_or_else(|| failed("1 intent is not canonical"))?;
     must(intent.flow == flow, "1 flow")?;
-    must(intent.items.len().max(request.items.len()) <= RELEASE_ITEMS_MAX, "1 number of items")?;
+    must(intent.items.len().max(request.items.len()) <= RELEASE_ITEMS_MAX, "1 too many items")?;
     let ticket = session::ticket(enclave, &request.ticket).map_err(|_| failed("2 ticket"))?;
     must(intent.env == ring.env, "2 environment")?;
     must(intent.tenant_id == ticket.tenant_id, "2 tenant")?;
     let tag = tag(&ticket.tenant_id, &request.user_identifier);
     must(tag == ticket.user_tag && intent.user_tag == hex(&tag), "2 user")?;
     must(equal(intent.session_nonce.as_bytes(), hex(&ticket.nonce).as_bytes()), "2 nonce")?;
-    must(request.admissions.len() <= RELEASE_ITEMS_MAX + 1, "4 admissions")?;
+    must(request.admissions.len() <= RELEASE_ITEMS_MAX + 1, "4 too many admissions")?;
     let believe = |bytes: &Vec<u8>| Admission::believe(ring, bytes);
     let admissions: Vec<Admission> =
         request.admissions.iter().filter_map(|bytes| believe(bytes).ok()).collect();
@@ -120,17 +136,15 @@ pub fn begin(enclave: &Enclave, request: &Release, flow: Flow, tag: Tag) -> Resu
 fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     let proof = begin(enclave, request, Flow::Retail, user_tag)?;
     let Proof { intent, ticket, now_ms, .. } = &proof;
-    must(!intent.items.is_empty(), "1 number of items")?;
+    must(!intent.items.is_empty(), "1 no items")?;
     must(intent.items.len() == request.items.len(), "1 items are not those of the intent")?;
     let policy = policy::judging(enclave, request, intent, ticket)?;
     let own = proof.own_admission()?;
     policy::signed(&policy, request, intent)?;
     let wait_ms = policy::wait_ms(enclave, &policy, ticket, own)?;
-    if !window_open(own.event_at_ms, *now_ms, policy.retail_delay_s + i64::from(enclave.retail_window_s)) {
-        note("release", "7 window is closed");
-        return Err(Refusal::WindowClosed);
-    }
-    ensure(wait_ms <= 0, Refusal::RecoveryDelayed(seconds_until(wait_ms, 0)))?;
+    let span_s = policy.retail_delay_s + i64::from(enclave.retail_window_s);
+    demand(window_open(own.event_at_ms, *now_ms, span_s), "7 window is closed", Refusal::WindowClosed)?;
+    demand(wait_ms <= 0, "7 delay is not over", Refusal::RecoveryDelayed(seconds_until(wait_ms, 0)))?;
     Ok(proof)
 }
 
@@ -148,7 +162,8 @@ pub fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusa
     must(found.enc_subkey_fpr == named.enc_subkey_fpr, "9 encryption key is not the intent's")?;
     must(hex(&found.cert_sha256) == named.cert_sha256, "9 certificate is not the intent's")?;
     let bound = proof.ticket.openpgp_fingerprint.as_ref().is_none_or(|bound| *bound == found.openpgp_fpr);
-    ensure(bound, Refusal::Recipient(RecipientFault::OtherFingerprint))?;
+    let other = Refusal::Recipient(RecipientFault::OtherFingerprint);
+    demand(bound, "9 session names another fingerprint", other)?;
     Ok(certificate)
 }
 
@@ -161,11 +176,11 @@ pub fn may_release<'a>(enclave: &'a Enclave, proof: &Proof) -> Result<Busy<'a>, 
         let (state, now_ms) = (turn.state(), turn.now_ms);
         let session = state.sessions.get(&proof.ticket.session_id);
         let released: Vec<_> = session.into_iter().flat_map(Session::released).collect();
-        let same = |earlier: &&&Intended| {
+        let same = |earlier: &&Intended| {
             earlier.recipient == proof.receives && earlier.items_digest == proof.items_digest
         };
-        let fits = released.len() < DELIVERIES_MAX && released.iter().all(|earlier| same(&earlier));
-        ensure(fits, Refusal::SessionUsed).inspect_err(|_| note("release", "8 session is used"))?;
+        demand(released.len() < DELIVERIES_MAX, "8 session has no delivery left", Refusal::SessionUsed)?;
+        demand(released.iter().all(same), "8 session released otherwise", Refusal::SessionUsed)?;
         let within = || within_limits(state, proof, now_ms, released.is_empty());
         enclave.recovery_limits.then(within).unwrap_or(Ok(()))
     })?;
@@ -179,12 +194,12 @@ fn within_limits(state: &State, proof: &Proof, now_ms: i64, first: bool) -> Resu
         Flow::Control => (state.packages.get(tenant_id), PACKAGES_AN_HOUR, PACKAGES_A_DAY),
     };
     let recoveries = state.recoveries.get(user_tag);
-    if let Some(free_at_ms) = spent(recoveries, now_ms, DAY_MS, RECOVERIES_A_DAY).filter(|_| first) {
-        return Err(Refusal::RecoveryLimit(seconds_until(free_at_ms, now_ms)));
-    }
+    let free_at_ms = spent(recoveries, now_ms, DAY_MS, RECOVERIES_A_DAY).filter(|_| first);
+    let limit = |at: Option<i64>| seconds_until(at.unwrap_or(now_ms), now_ms);
+    demand(free_at_ms.is_none(), "8 user has no recovery left", Refusal::RecoveryLimit(limit(free_at_ms)))?;
     let by_hour = spent(releases, now_ms, HOUR_MS, an_hour);
     let free_at_ms = by_hour.max(spent(releases, now_ms, DAY_MS, a_day));
-    free_at_ms.map_or(Ok(()), |at_ms| Err(Refusal::ReleaseLimit(seconds_until(at_ms, now_ms))))
+    demand(free_at_ms.is_none(), "8 tenant has no release left", Refusal::ReleaseLimit(limit(free_at_ms)))
 }
 
 /// The key of an item that may go out; none, with the step logged, for one that may not.
@@ -225,9 +240,9 @@ impl Proof {
         intended: &Item,
     ) -> Result<(), &'static str> {
         let (ticket, own) = (&self.ticket, &self.admissions[0]);
-        ensure(facts.tenant_id == ticket.tenant_id, "8 key is another tenant's")?;
-        ensure(facts.user_tag == Some(ticket.user_tag), "8 key is another user's")?;
-        ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), "8 key's kind")?;
+        named(facts.tenant_id == ticket.tenant_id, "8 key is another tenant's")?;
+        named(facts.user_tag == Some(ticket.user_tag), "8 key is another user's")?;
+        named((facts.key_type, facts.home) == (KeyType::Rsa4096, Home::Hot), "8 key's kind")?;
         is_item(facts, record, item, intended)?;
         let stored_under = record.session_id.ok_or("8 item was not stored under a session")?;
         let confirmed = self.admissions.iter().any(|admission| {
@@ -235,7 +250,7 @@ impl Proof {
                 && self.approves(admission, &ticket.user_tag)
                 && admission.identity_tag == own.identity_tag
         });
-        ensure(confirmed, "5 no approval of the same person for the session the item was stored under")
+        named(confirmed, "5 no approval of the same person for the session the item was stored under")
     }
 }
 
@@ -246,14 +261,14 @@ pub fn is_item(
     item: &ReleaseItem,
     intended: &Item,
 ) -> Result<(), &'static str> {
-    ensure(record.tenant_id == facts.tenant_id, "8 record is another tenant's")?;
-    ensure(facts.user_tag == Some(record.user_tag), "8 record is another user's")?;
-    ensure(record.backup_id == intended.backup_id, "8 record is another backup's")?;
-    ensure(record.key_id == facts.key_id, "8 record is another key's")?;
-    ensure(intended.key_id == facts.key_id, "8 intent names another key")?;
+    named(record.tenant_id == facts.tenant_id, "8 record is another tenant's")?;
+    named(facts.user_tag == Some(record.user_tag), "8 record is another user's")?;
+    named(record.backup_id == intended.backup_id, "8 record is another backup's")?;
+    named(record.key_id == facts.key_id, "8 record is another key's")?;
+    named(intended.key_id == facts.key_id, "8 intent names another key")?;
     let digest = facts.digest_of(&item.item_key, &item.ciphertext, &item.checksum);
-    ensure(digest == record.record_digest, "8 digest is not the record's")?;
-    ensure(hex(&digest) == intended.record_digest, "8 digest is not the intent's")
+    named(digest == record.record_digest, "8 digest is not the record's")?;
+    named(hex(&digest) == intended.record_digest, "8 digest is not the intent's")
 }
 
 /// Decrypts an item, if its plaintext is what was checked.

@@ -4,15 +4,15 @@
 use boundary::Env;
 use boundary::message::{HasReset, Refusal, Reset};
 
-use crate::service::{Enclave, ensure, note};
+use crate::release::demand;
+use crate::service::Enclave;
 use crate::session::check_names;
 use crate::state::{Generation, Record};
 
 /// Begins the tenant's next generation. In production there is no such thing.
 pub fn reset(enclave: &Enclave, request: &Reset) -> Result<HasReset, Refusal> {
     check_names(&[&request.tenant_id])?;
-    let is_sandbox = enclave.keyring.env == Env::Sandbox;
-    ensure(is_sandbox, Refusal::Malformed).inspect_err(|_| note("reset", "this is no sandbox"))?;
+    demand(enclave.keyring.env == Env::Sandbox, "2 this is no sandbox", Refusal::Malformed)?;
     enclave.ledger.decide(|turn| {
         let (tenant_id, generation) =
             (request.tenant_id.clone(), enclave.keyring.generation(&request.tenant_id) + 1);

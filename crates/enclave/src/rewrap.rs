@@ -9,6 +9,7 @@ use boundary::token::Record as RecordToken;
 
 use crate::generate::RsaKey;
 use crate::prove::vouched_for;
+use crate::release::demand;
 use crate::root::Keyring;
 use crate::seal::{Home, KeyFacts, open, open_heir};
 use crate::service::{Enclave, ensure, note};
@@ -41,7 +42,8 @@ fn is_heir(
     let named = predecessor == Some(&from.as_predecessor());
     let one_user =
         from.user_tag.is_some() && (&from.tenant_id, from.user_tag) == (&to.tenant_id, to.user_tag);
-    ensure(named && one_user, Refusal::SealBroken)?;
+    demand(named, "8 successor names another key", Refusal::SealBroken)?;
+    demand(one_user, "8 successor is another user's", Refusal::SealBroken)?;
     let is_ours = |facts: &KeyFacts| (facts.key_type, facts.home) == (KeyType::Rsa4096, home);
     if is_ours(from) && is_ours(to) { Ok(()) } else { Err(Refusal::WrongKeyType) }
 }

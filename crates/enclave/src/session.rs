@@ -8,6 +8,7 @@ use boundary::wire::Wire;
 
 use crate::digest::{hex, random, sha256};
 use crate::policy;
+use crate::release::demand;
 use crate::root::{FIRST_GENERATION, Keyring};
 use crate::service::{Enclave, ensure};
 
@@ -34,7 +35,8 @@ pub trait Token: Wire {
         let at = bytes.len().checked_sub(MAC_BYTES).ok_or(Refusal::SealBroken)?;
         let (encoding, mac) = bytes.split_at(at);
         let made_by = |keyring| hmac::verify(Self::key(keyring), encoding, mac).is_ok();
-        if keyring.epochs().any(made_by) { Self::logged(keyring, bytes) } else { Err(Refusal::SealBroken) }
+        demand(keyring.epochs().any(made_by), "2 token is not ours", Refusal::SealBroken)?;
+        Self::logged(keyring, bytes)
     }
 
     /// The same token, made in the epoch in force.
@@ -47,7 +49,7 @@ pub trait Token: Wire {
         let token = Self::take(&mut bytes).map_err(|_| Refusal::SealBroken)?;
         let (env, tenant_id, generation) = token.made_in();
         let ours = env == keyring.env && generation == keyring.generation(tenant_id);
-        if ours { Ok(token) } else { Err(Refusal::SealBroken) }
+        demand(ours, "2 token is of elsewhere", Refusal::SealBroken).map(|()| token)
     }
 }
 
@@ -77,11 +79,8 @@ impl Token for LogMark {
 /// The ticket of a session that is not over.
 pub fn ticket(enclave: &Enclave, bytes: &[u8]) -> Result<Ticket, Refusal> {
     let ticket = Ticket::believe(&enclave.keyring, bytes)?;
-    if ticket.opened_at_ms > enclave.ledger.sessions_ended_ms() {
-        Ok(ticket)
-    } else {
-        Err(Refusal::SealBroken)
-    }
+    let is_open = ticket.opened_at_ms > enclave.ledger.sessions_ended_ms();
+    demand(is_open, "2 session was given up", Refusal::SealBroken).map(|()| ticket)
 }
 
 /// Who a user is, without naming him.

@@ -14,7 +14,7 @@ struct Crate {
 
 const HTTP: [&str; 7] = ["axum", "hyper", "reqwest", "tower", "tower-http", "utoipa", "utoipa-axum"];
 
-const CRATES: [Crate; 13] = [
+const CRATES: [Crate; 14] = [
     Crate { name: "holdfast-boundary", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-api",
@@ -72,6 +72,7 @@ const CRATES: [Crate; 13] = [
         ],
         never: &[],
     },
+    Crate { name: "holdfast-weakened", arrows: &["holdfast-boundary"], never: &[] },
     Crate { name: "xtask", arrows: &[], never: &[] },
 ];
 
