@@ -180,9 +180,12 @@ impl<'a> Primary<'a> {
 fn verify(certificate: &[u8], signature: &[u8], message: &[u8], now_s: u64) -> Option<()> {
     let key = only_one(certificate).ok()?;
     let primary = Primary::judge(&key, now_s).ok()?;
-    let made = match DetachedSignature::from_bytes(signature) {
-        Ok(made) => made.signature,
-        Err(_) => DetachedSignature::from_armor_single(signature).ok()?.0.signature,
+    let mut found = DetachedSignature::from_bytes_many(signature).ok()?;
+    let made = match (found.next()?, found.next()) {
+        (Ok(made), None) => made.signature,
+        // One signature, and nothing behind it.
+        (Ok(_), Some(_)) => return None,
+        (Err(_), _) => DetachedSignature::from_armor_single(signature).ok()?.0.signature,
     };
     let strong = made.hash_alg().and_then(HashAlgorithm::digest_size) >= Some(HASH_BYTES_MIN);
     (strong && made.typ() == Some(SignatureType::Binary)).then_some(())?;

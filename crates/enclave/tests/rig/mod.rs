@@ -78,8 +78,16 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
+/// The enclave's program. The rig is a part of other programs too, which start none by it.
+fn program_path() -> &'static Path {
+    match option_env!("CARGO_BIN_EXE_holdfast-enclave") {
+        Some(path) => Path::new(path),
+        None => unreachable!("this is no test of the enclave"),
+    }
+}
+
 pub fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_holdfast-enclave"))
+    Command::new(program_path())
 }
 
 /// How an enclave is started.
@@ -89,12 +97,21 @@ pub struct Settings {
     pub root: &'static str,
     pub extra: Vec<String>,
     pub wrapper: Vec<String>,
+    /// The checks that are left out, parted by commas; with any, the weakened build is what is started.
+    pub without: &'static str,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { env: Env::Production, root: "disk", extra: Vec::new(), wrapper: Vec::new() }
+        Self { env: Env::Production, root: "disk", extra: Vec::new(), wrapper: Vec::new(), without: "" }
     }
+}
+
+/// The build of which checks can be left out.
+fn weakened() -> PathBuf {
+    let path = program_path().with_file_name("holdfast-enclave-weakened");
+    assert!(path.exists(), "{} is not there: cargo build -p holdfast-weakened", path.display());
+    path
 }
 
 /// A running enclave; ended when dropped.
@@ -122,10 +139,15 @@ impl Enclave {
         .unwrap();
         let socket = folder.path("socket");
         let mut command = match settings.wrapper.split_first() {
+            None if !settings.without.is_empty() => {
+                let mut command = Command::new(weakened());
+                command.env("HOLDFAST_WITHOUT", settings.without);
+                command
+            }
             None => program(),
             Some((wrapper, args)) => {
                 let mut command = Command::new(wrapper);
-                command.args(args).arg(env!("CARGO_BIN_EXE_holdfast-enclave"));
+                command.args(args).arg(program_path());
                 command
             }
         };

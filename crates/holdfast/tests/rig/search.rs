@@ -8,7 +8,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use crate::rig::hex::hex;
+use super::hex::hex;
 
 /// A long secret is looked for piece by piece, so that a part of it is found too.
 const PIECE_BYTES: usize = 32;
