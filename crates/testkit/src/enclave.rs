@@ -34,6 +34,8 @@ pub struct Recipe {
 /// A running enclave; it ends with the test, however that ends.
 pub struct Enclave {
     recipe: Recipe,
+    /// The checks that are left out, parted by commas; with any, the weakened build runs.
+    without: String,
     child: Option<Child>,
 }
 
@@ -45,7 +47,7 @@ impl Enclave {
                 .args(["init", "--env", "production", "--root", "disk", "--state"])
                 .arg(&recipe.state));
         }
-        let mut enclave = Self { recipe, child: None };
+        let mut enclave = Self { recipe, without: String::new(), child: None };
         enclave.restart();
         enclave
     }
@@ -64,7 +66,7 @@ impl Enclave {
         let recipe = &self.recipe;
         // A killed enclave leaves its socket; there may be none.
         let _ = std::fs::remove_file(&recipe.socket);
-        let mut command = program();
+        let mut command = if self.without.is_empty() { program() } else { weakened(&self.without) };
         command.args(["serve", "--end-with-stdin", "--root", "disk", "--env", recipe.env.as_str()]);
         command.arg("--socket").arg(&recipe.socket).arg("--state").arg(&recipe.state);
         for (name, path) in [("--provider", &recipe.provider), ("--offline-key", &recipe.offline_key)] {
@@ -93,6 +95,17 @@ impl Enclave {
     pub fn restart_with_window(&mut self, window_s: u32) {
         self.recipe.retail_window_s = Some(window_s);
         self.restart();
+    }
+
+    /// Starts it again without these checks, by their names, parted by commas; with none, whole.
+    pub fn restart_without(&mut self, checks: &str) {
+        checks.clone_into(&mut self.without);
+        self.restart();
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        &self.recipe.socket
     }
 
     /// The file of its own log.
@@ -136,6 +149,15 @@ impl Drop for Enclave {
 /// The enclave's program, beside the programs of the tests.
 pub fn program() -> Command {
     Command::new(program_path())
+}
+
+/// The build of the enclave's sources of which checks can be left out.
+fn weakened(without: &str) -> Command {
+    let path = built_folder().join("holdfast-enclave-weakened");
+    assert!(path.exists(), "{} is not there: run `cargo build -p holdfast-weakened` first", path.display());
+    let mut command = Command::new(path);
+    command.env("HOLDFAST_WITHOUT", without);
+    command
 }
 
 /// Where the enclave's program is. Stops the test when it has not been built.
