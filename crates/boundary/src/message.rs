@@ -157,7 +157,7 @@ wire_enum! {
         /// To `Package`.
         20 = Packaged(Packaged),
         /// To `Package`: approved, and not yet due.
-        21 = Waiting(Waiting),
+        21 = Waiting(u32),
         /// To `Judge`.
         22 = Judged(Judged),
         /// To `Found` and `Collect`.
@@ -186,8 +186,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Why the enclave refuses. Proof failures are one variant: which check failed goes to the enclave's own
-    /// log and to nobody else.
+    /// Why the enclave refuses. Proof failures are one: which check failed, its own log alone says.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Refusal {
         /// The request is not one of this protocol, or breaks a limit of it.
@@ -780,19 +779,12 @@ wire_struct! {
 
     /// It goes out.
     pub struct Packaged {
-        /// A binary OpenPGP message of a tar: `manifest.json`, `data/<backup_id>`, `files/<backup_id>` and
-        /// `keys/<key_id>.pem`.
+        /// A binary OpenPGP message of a tar: `manifest.json`, `{data,files}/<backup_id>`, `keys/<key_id>.pem`.
         pub message: Vec<u8>,
         /// Which delivery of this recovery it is: 1 to 3.
         pub delivery: u32,
         /// The signed record of it (see [`crate::record`]).
         pub record: String,
-    }
-
-    /// It is approved, and waits out the list's delay.
-    pub struct Waiting {
-        /// For so many seconds more.
-        pub seconds: u32,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::generate::{check_public_half, public_half};
 use crate::log::Turn;
 use crate::release::demand;
 use crate::seal::{Home, KeyFacts, open, seal, seal_heir};
-use crate::service::{Enclave, note};
+use crate::service::{Enclave, ensure};
 use crate::session::{check_names, user_tag};
 use crate::state::{Adoption, Guarded, Record};
 
@@ -53,14 +53,10 @@ fn pool_key(
 pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
     let message = preimage(&request.batch);
     let signed = |key| UnparsedPublicKey::new(&ED25519, key).verify(&message, &request.signature).is_ok();
-    if !enclave.offline_keys.iter().any(signed) {
-        note("adopt", "batch is not signed by a known offline enclave");
-        return Err(Refusal::SealBroken);
-    }
+    let is_signed = enclave.offline_keys.iter().any(signed);
+    demand(is_signed, "2 batch is not of a known offline enclave", Refusal::SealBroken)?;
     let batch = Batch::from_bytes(&request.batch).map_err(|_| Refusal::Malformed)?;
-    if batch.env != enclave.keyring.env {
-        return Err(Refusal::SealBroken);
-    }
+    demand(batch.env == enclave.keyring.env, "2 batch is of another environment", Refusal::SealBroken)?;
     let mut ids = HashSet::new();
     let mut halves = HashSet::new();
     let good = (1..=BATCH_KEYS_MAX).contains(&batch.keys.len())
@@ -70,9 +66,7 @@ pub fn adopt(enclave: &Enclave, request: &Adopt) -> Result<Adopted, Refusal> {
                 && halves.insert(&key.public_key)
                 && check_public_half(key.key_type, &key.public_key).is_ok()
         });
-    if !good {
-        return Err(Refusal::Malformed);
-    }
+    ensure(good, Refusal::Malformed)?;
     let digest = sha256(&request.batch);
     let keys = batch.keys.len() as u64;
     let first_serial = enclave.ledger.decide(|turn| match turn.state().batches.get(&batch.batch_id) {
@@ -104,9 +98,7 @@ pub fn succeed(enclave: &Enclave, request: &Succeed) -> Result<Bound, Refusal> {
         let is_theirs = old.tenant_id == bind.tenant_id
             && old.user_tag == Some(user_tag(&bind.tenant_id, &bind.user_identifier));
         demand(is_theirs, "8 key to be replaced is another user's", Refusal::SealBroken)?;
-        if (old.key_type, old.home) != (new.key_type, new.home) {
-            return Err(Refusal::WrongKeyType);
-        }
+        ensure((old.key_type, old.home) == (new.key_type, new.home), Refusal::WrongKeyType)?;
         Ok(Some(old))
     })
 }
@@ -122,9 +114,7 @@ fn give(
     demand(is_free, "8 key is somebody's", Refusal::AlreadyBound)?;
     if facts.home == Home::Hot {
         let public = public_half(facts.key_type, &private_half).map_err(|_| Refusal::SealBroken)?;
-        if public != facts.public_key {
-            return Err(Refusal::SealBroken);
-        }
+        ensure(public == facts.public_key, Refusal::SealBroken)?;
     }
     let old = replaced(&facts)?;
     let predecessor = old.as_ref().map(KeyFacts::as_predecessor);

@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, Ed25519KeyPair, KeyPair};
 use boundary::batch::{BATCH_KEYS_MAX, Batch, BatchKey, Binding, SignedBinding, binding_preimage};
 use boundary::cold::{ANSWER_FILE, Answers, Bundle, Entry, File, REQUEST_FILE, Signed, Vouched, Voucher};
 use boundary::message::{Adopt, KeyType, Package, Refusal, Reply, Request, Verified};
@@ -19,8 +19,10 @@ use boundary::wire::Wire as _;
 use boundary::{batch, cold, intent};
 
 use crate::assign::{generate, inherit};
+use crate::ballot::verifies;
 use crate::digest::{hex, random, sha256};
 use crate::log::Turn;
+use crate::release::demand;
 use crate::root::{self, Keyring};
 use crate::seal::{KeyFacts, name_of, open, open_heir, seal_heir};
 use crate::service::{Enclave, answer, dispatch, note};
@@ -216,18 +218,15 @@ impl<'a> Offline<'a> {
         let binding = Binding::from_bytes(&signed.binding).map_err(|_| Refusal::Malformed)?;
         let at = *self.places.get(&binding.key_id).ok_or(Refusal::SealBroken)?;
         let (facts, named, private_half) = open_heir(ring, &self.kept[at])?;
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, online);
-        let is_signed = key.verify(&binding_preimage(&signed.binding), &signed.signature).is_ok();
+        let said = binding_preimage(&signed.binding);
+        let is_signed = verifies(&ECDSA_P256_SHA256_ASN1, online, &said, &signed.signature);
         let is_its = (binding.env, binding.public_key_sha256) == (ring.env, sha256(&facts.public_key));
-        if !is_signed || !is_its {
-            note("tie", "binding is not the online enclave's, or of another key");
-            return Err(Refusal::SealBroken);
-        }
+        demand(is_signed, "2 binding is not the online enclave's", Refusal::SealBroken)?;
+        demand(is_its, "8 binding is of another key", Refusal::SealBroken)?;
         let owned =
             KeyFacts { tenant_id: binding.tenant_id, user_tag: Some(binding.user_tag), ..facts.clone() };
-        if facts.user_tag.is_some() && (&facts, &named) != (&owned, &binding.predecessor) {
-            return Err(Refusal::AlreadyBound);
-        }
+        let is_free = facts.user_tag.is_none() || (&facts, &named) == (&owned, &binding.predecessor);
+        demand(is_free, "8 key is tied to another", Refusal::AlreadyBound)?;
         let old = binding.predecessor.as_ref().and_then(|old| self.places.get(&old.key_id));
         let old = old.map(|&at| open(ring, &self.kept[at])).transpose()?.map(|(old, _)| old);
         let at_ms = self.enclave.ledger.decide(|turn| {
@@ -260,6 +259,5 @@ impl<'a> Offline<'a> {
 }
 
 fn is_signed(online: &[u8], what: &str, signed: &Signed) -> bool {
-    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, online);
-    key.verify(&cold::preimage(what, &signed.body), &signed.signature).is_ok()
+    verifies(&ECDSA_P256_SHA256_ASN1, online, &cold::preimage(what, &signed.body), &signed.signature)
 }

@@ -10,7 +10,7 @@ use boundary::checkpoint::{Cosign, Cosigned, TreeHead};
 use boundary::message::Refusal;
 
 use crate::digest::sha256;
-use crate::service::{Enclave, note};
+use crate::service::{Enclave, ensure, note};
 use crate::session::check_names;
 use crate::state::Record;
 use crate::vault::public_half;
@@ -22,9 +22,7 @@ type Hash = [u8; 32];
 pub fn cosign(enclave: &Enclave, request: &Cosign) -> Result<Cosigned, Refusal> {
     let TreeHead { origin, size, root } = &request.head;
     check_names(&[origin])?;
-    if *size == 0 || origin.contains('\n') {
-        return Err(Refusal::Malformed);
-    }
+    ensure(*size > 0 && !origin.contains('\n'), Refusal::Malformed)?;
     let now_ms = enclave.ledger.decide(|turn| match turn.state().cosigned.get(origin) {
         Some(last) if *last == request.head => Ok(turn.now_ms),
         Some(last) if !goes_on(last, request) => {

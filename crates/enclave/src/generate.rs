@@ -156,9 +156,7 @@ impl RsaKey {
     pub fn read(private_half: &[u8], public_key: &[u8]) -> Result<Self, BadKey> {
         let key = PrivateDecryptingKey::from_pkcs8(private_half)?;
         let der: PublicKeyX509Der<'_> = key.public_key().as_der()?;
-        if der.as_ref() != public_key || public_key.len() != RSA_PUBLIC_BYTES {
-            return Err(BadKey);
-        }
+        crate::service::ensure(der.as_ref() == public_key && public_key.len() == RSA_PUBLIC_BYTES, BadKey)?;
         Ok(Self { key: OaepPrivateDecryptingKey::new(key)?, modulus: public_key[RSA_MODULUS].to_vec() })
     }
 

@@ -74,9 +74,8 @@ pub fn lock_directory(dir: &Path) -> io::Result<File> {
 /// Listens on a socket that only its owner may open. A socket that nobody listens on is taken over.
 pub fn listen(path: &Path, owner: Option<u32>) -> io::Result<UnixListener> {
     if path.exists() {
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::other("another process listens on this socket"));
-        }
+        let is_taken = io::Error::other("another process listens on this socket");
+        crate::service::ensure(UnixStream::connect(path).is_err(), is_taken)?;
         fs::remove_file(path)?;
     }
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));

@@ -28,7 +28,7 @@ use boundary::message::KeyType;
 use boundary::policy::{RETAIL_WINDOW_DEFAULT_S, RETAIL_WINDOW_RANGE_S};
 
 use crate::seal::Home;
-use crate::service::Opener;
+use crate::service::{Opener, ensure};
 
 mod amend;
 mod assign;
@@ -120,7 +120,8 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         "init" => Err(io::Error::other(NO_ROOT)),
         "offline-key" => {
             let _held = offline(&dir, env)?;
-            ceremony::introduce(&dir, &root::open(&dir, env)?.keyring).map(drop)
+            let opened = root::open_with(&dir, env, &root::read_root(&dir)?)?;
+            ceremony::introduce(&dir, &opened.keyring).map(drop)
         }
         _ => batch(&options, &dir, env),
     }
@@ -206,9 +207,8 @@ fn providers(options: &Options, env: Env) -> io::Result<Vec<evidence::Provider>>
     for path in options.all("--provider") {
         let text = zeroize::Zeroizing::new(std::fs::read_to_string(path)?);
         let provider = evidence::Provider::parse(&text, env).map_err(io::Error::other)?;
-        if providers.iter().any(|other: &evidence::Provider| other.name == provider.name) {
-            return Err(io::Error::other("two providers have one name"));
-        }
+        let is_new = providers.iter().all(|other: &evidence::Provider| other.name != provider.name);
+        ensure(is_new, io::Error::other("two providers have one name"))?;
         providers.push(provider);
     }
     Ok(providers)
@@ -229,9 +229,8 @@ fn opener(
         Some(_) => return Err(io::Error::other("--recovery-limits is neither on nor off")),
     };
     let retail_window_s = options.number("--retail-window-s")?.unwrap_or(RETAIL_WINDOW_DEFAULT_S);
-    if !RETAIL_WINDOW_RANGE_S.contains(&retail_window_s) {
-        return Err(io::Error::other(format!("--retail-window-s is not within {RETAIL_WINDOW_RANGE_S:?}")));
-    }
+    let beyond = io::Error::other(format!("--retail-window-s is not within {RETAIL_WINDOW_RANGE_S:?}"));
+    ensure(RETAIL_WINDOW_RANGE_S.contains(&retail_window_s), beyond)?;
     let providers = providers(options, env)?;
     let mut offline_keys = Vec::new();
     for path in options.all("--offline-key") {

@@ -24,6 +24,7 @@ use crate::clock::{ELAPSED_STEP_MS, TICK, wall_ms};
 use crate::digest::{equal, random};
 use crate::root::{Keyring, decrypt, encrypt, replace};
 use crate::secret::SymmetricKey;
+use crate::service::ensure;
 use crate::state::{Life, Record, State};
 
 /// The log's name in the state directory.
@@ -90,9 +91,7 @@ impl Chain {
             return if unwritten(after) { Ok(None) } else { Err(damaged()) };
         }
         let length = usize::try_from(length).map_err(io::Error::other)?;
-        if !(TAG_BYTES..=RECORD_BYTES_MAX).contains(&length) {
-            return Err(damaged());
-        }
+        ensure((TAG_BYTES..=RECORD_BYTES_MAX).contains(&length), damaged())?;
         let Some((sealed, after)) = after.split_at_checked(length) else { return Ok(None) };
         let Some(plain) = decrypt(&self.key, &self.aad(self.sequence + 1), sealed) else {
             let torn = unwritten(&sealed[length - TORN_BYTES..]) && unwritten(after);
@@ -217,11 +216,11 @@ impl Ledger {
         if !path.exists() {
             replace(dir, FILE, &header(1))?;
         }
-        let found = read(&path, keyring.log_key()).or_else(|error| {
+        let found = read(&path, keyring.own("state-log")).or_else(|error| {
             let former = keyring.former.as_ref().ok_or(error)?;
-            let (state, chain, _) = read(&path, former.log_key())?;
+            let (state, chain, _) = read(&path, former.own("state-log"))?;
             // Rewritten, whatever its size.
-            Ok::<_, io::Error>((state, Chain { key: keyring.log_key(), ..chain }, u64::MAX))
+            Ok::<_, io::Error>((state, Chain { key: keyring.own("state-log"), ..chain }, u64::MAX))
         });
         let (mut state, mut chain, mut file_bytes) = found?;
         if file_bytes > REWRITE_BYTES {
@@ -358,9 +357,7 @@ fn read(path: &Path, key: SymmetricKey) -> io::Result<(State, Chain, u64)> {
     let (mark, mut rest) = bytes.split_at_checked(HEADER_BYTES).ok_or_else(foreign)?;
     let (mark, first) = mark.split_first_chunk::<8>().ok_or_else(foreign)?;
     let first = u64::from_be_bytes(first.try_into().map_err(io::Error::other)?);
-    if !equal(mark, MARK) || first == 0 {
-        return Err(foreign());
-    }
+    ensure(equal(mark, MARK) && first > 0, foreign())?;
     let mut chain = Chain { key, sequence: first - 1, tag: [0; TAG_BYTES] };
     let mut state = State::default();
     while let Some(entry) = chain.read(&mut rest)? {
@@ -396,7 +393,7 @@ mod tests {
     }
 
     fn key() -> SymmetricKey {
-        ring().log_key()
+        ring().own("state-log")
     }
 
     /// A folder with a log of these records, each synced on its own; also where each record ends.

@@ -147,12 +147,10 @@ impl<'a> Primary<'a> {
     /// Finds the newest good self-signature and judges the certificate by it.
     fn judge(key: &'a SignedPublicKey, now_s: u64) -> Result<Self, RecipientFault> {
         let primary = &key.primary_key;
-        if !matches!(primary.version(), KeyVersion::V4 | KeyVersion::V6) || !strong(primary.public_params()) {
-            return Err(RecipientFault::Weak);
-        }
-        if key.details.revocation_signatures.iter().any(|revocation| revocation.verify_key(primary).is_ok()) {
-            return Err(RecipientFault::Revoked);
-        }
+        let is_known = matches!(primary.version(), KeyVersion::V4 | KeyVersion::V6);
+        ensure(is_known && strong(primary.public_params()), RecipientFault::Weak)?;
+        let mut revocations = key.details.revocation_signatures.iter();
+        ensure(!revocations.any(|one| one.verify_key(primary).is_ok()), RecipientFault::Revoked)?;
         let direct = key.details.direct_signatures.iter().filter(|signature| {
             signature.typ() == Some(SignatureType::Key) && signature.verify_key(primary).is_ok()
         });

@@ -5,7 +5,7 @@ use boundary::acl::{Outcome as Vote, outcome};
 use boundary::approval::AclDocument;
 use boundary::intent::{Flow, Item};
 use boundary::json::{Json as _, Value, canonical};
-use boundary::message::{PACKAGE_BYTES_MAX, Package, Packaged, Refusal, ReleaseItem, Reply, Waiting};
+use boundary::message::{PACKAGE_BYTES_MAX, Package, Packaged, Refusal, ReleaseItem, Reply};
 use boundary::token::{Admission, Record as RecordToken};
 use zeroize::Zeroizing;
 
@@ -37,7 +37,7 @@ pub fn package(enclave: &Enclave, request: &Package) -> Result<Reply, Refusal> {
     let intent = &proof.intent;
     let (list, wait_ms) = approved(enclave, request, &proof)?;
     if named(wait_ms <= 0, "7 list's delay is not over").is_err() {
-        return Ok(Reply::Waiting(Waiting { seconds: seconds_until(wait_ms, 0) }));
+        return Ok(Reply::Waiting(seconds_until(wait_ms, 0)));
     }
     must(intent.items.len() == release.items.len(), "1 items are not those of the vote")?;
     must(intent.keys.len() == request.keys.len(), "1 keys are not those of the intent")?;

@@ -6,14 +6,12 @@ use boundary::message::Refusal;
 use boundary::token::{Admission, Record, Ticket};
 
 use crate::seal;
-use crate::service::Enclave;
+use crate::service::{Enclave, ensure};
 use crate::session::Token;
 
 /// Seals each item anew, if its own seal holds. Each kind has a key of its own, so that it is what it opens as.
 pub fn reseal(enclave: &Enclave, request: &Reseal) -> Result<Resealed, Refusal> {
-    if request.items.len() > RESEAL_ITEMS_MAX {
-        return Err(Refusal::Malformed);
-    }
+    ensure(request.items.len() <= RESEAL_ITEMS_MAX, Refusal::Malformed)?;
     let kinds = [seal::reseal, Ticket::issue_again, Admission::issue_again, Record::issue_again];
     let anew = |item: &Vec<u8>| kinds.iter().find_map(|kind| kind(&enclave.keyring, item).ok());
     Ok(Resealed { epochs: enclave.keyring.numbers(), items: request.items.iter().map(anew).collect() })

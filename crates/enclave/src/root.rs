@@ -24,6 +24,7 @@ use crate::clock::wall_ms;
 use crate::digest::{base64url, random, sha256};
 use crate::seal::Home;
 use crate::secret::SymmetricKey;
+use crate::service::ensure;
 
 /// The root key, where it lies on the disk.
 pub const ROOT_FILE: &str = "root.key";
@@ -163,11 +164,6 @@ impl Keyring {
         generations.insert(tenant_id.to_owned(), generation);
     }
 
-    /// The key that seals the state log.
-    pub fn log_key(&self) -> SymmetricKey {
-        self.own("state-log")
-    }
-
     /// The key of this environment for one purpose, which its label names.
     pub fn own(&self, label: &str) -> SymmetricKey {
         derive(&self.root, label, &[self.env.as_str().as_bytes()])
@@ -258,9 +254,8 @@ pub struct Opened {
 /// that was cut short goes on with the root key it left, which has sealed nothing yet.
 pub fn init(dir: &Path, env: Env) -> io::Result<()> {
     make_directory(dir)?;
-    if dir.join(SIGNING_FILE).exists() {
-        return Err(io::Error::other("the state directory is initialised already"));
-    }
+    let is_there = io::Error::other("the state directory is initialised already");
+    ensure(!dir.join(SIGNING_FILE).exists(), is_there)?;
     if !dir.join(ROOT_FILE).exists() {
         let root: Zeroizing<[u8; 32]> = Zeroizing::new(random());
         write_new(dir, ROOT_FILE, root.as_slice())?;
@@ -295,15 +290,9 @@ fn keep(dir: &Path, name: &str, keyring: &Keyring, kept: &Kept) -> io::Result<()
 pub fn read_root(dir: &Path) -> io::Result<SymmetricKey> {
     let mut file = File::open(dir.join(ROOT_FILE))?;
     let about = file.metadata()?;
-    if about.mode() & 0o077 != 0 || about.len() != 32 {
-        return Err(io::Error::other("root.key must be 32 bytes that only its owner may read"));
-    }
+    let open = io::Error::other("root.key must be 32 bytes that only its owner may read");
+    ensure(about.mode() & 0o077 == 0 && about.len() == 32, open)?;
     SymmetricKey::filled(|out| file.read_exact(out))
-}
-
-/// Reads the root key and opens the signing keys.
-pub fn open(dir: &Path, env: Env) -> io::Result<Opened> {
-    open_with(dir, env, &read_root(dir)?)
 }
 
 /// What lies under a root key, which is the right one if this succeeds, and what is derived of both; also whether it is

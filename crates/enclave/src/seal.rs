@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::digest::sha256;
 use crate::root::{FIRST_EPOCH, Keyring, decrypt, derive, encrypt};
 use crate::secret::SymmetricKey;
+use crate::service::ensure;
 
 /// A key that replaced none, and any key in the pool.
 const FORMAT: [u8; 4] = *b"HFK1";
@@ -185,9 +186,7 @@ pub fn open_heir(keyring: &Keyring, bytes: &[u8]) -> Result<Opened, Refusal> {
         && sealed.env == keyring.env
         && sealed.shard_index == 0
         && sealed.threshold == 1;
-    if !ours {
-        return Err(Refusal::SealBroken);
-    }
+    ensure(ours, Refusal::SealBroken)?;
     let aad = sealed.aad(predecessor.as_ref());
     let private_half = decrypt(&sealed.data_key(keyring)?, &aad, &sealed.body).ok_or(Refusal::SealBroken)?;
     Ok((sealed.facts, predecessor, private_half))

@@ -15,6 +15,7 @@ use boundary::wire::{FRAME_BYTES_MAX, frame, frame_length, is_package, unframe};
 use crate::evidence::Provider;
 use crate::generate::Generator;
 use crate::log::Ledger;
+use crate::release::demand;
 use crate::root::{Keyring, SigningPair};
 use crate::secret::SymmetricKey;
 use crate::vault::Vault;
@@ -93,13 +94,12 @@ impl Gate {
 
     fn answer(&self, request: &Request) -> Result<Reply, Refusal> {
         let open = || self.enclave().as_ref().map(|enclave| enclave.keyring.numbers());
+        let said = match request {
+            Request::Hello(hello) | Request::Collect(hello) | Request::Stand(hello) => hello.env,
+            _ => self.env,
+        };
+        demand(said == self.env, "2 caller is configured for another environment", Refusal::Malformed)?;
         Ok(match request {
-            Request::Hello(hello) | Request::Collect(hello) | Request::Stand(hello)
-                if hello.env != self.env =>
-            {
-                note("hello", "caller is configured for another environment");
-                return Err(Refusal::Malformed);
-            }
             Request::Found(plan) => Reply::Dealt(self.vault.found(plan, open().is_some())?),
             Request::Begin(purpose) => Reply::Begun(self.vault.begin(purpose, open)?),
             Request::Give(share) => Reply::Given(self.vault.give(share, |root| self.unlock(root))?),
@@ -204,9 +204,8 @@ fn wipe_stack() {
 
 /// A request's reply, from an open enclave.
 pub fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> {
-    if enclave.is_old.load(Ordering::SeqCst) && !matches!(request, Request::Hello(_)) {
-        return Err(Refusal::RolledBack);
-    }
+    let is_old = enclave.is_old.load(Ordering::SeqCst) && !matches!(request, Request::Hello(_));
+    ensure(!is_old, Refusal::RolledBack)?;
     Ok(match request {
         Request::Hello(_) => Reply::Welcome(welcome(enclave)),
         Request::Generate(request) => Reply::Generated(assign::generate(enclave, request.key_type)?),
@@ -240,14 +239,8 @@ pub fn dispatch(enclave: &Enclave, request: &Request) -> Result<Reply, Refusal> 
         Request::Reseal(request) => Reply::Resealed(reseal::reseal(enclave, request)?),
         Request::Vouch(request) => Reply::Signed(cold::vouch(enclave, request)?),
         Request::Dispatch(request) => Reply::Signed(cold::dispatch(enclave, request.clone())),
-        // Answered at the gate.
-        Request::Found(_)
-        | Request::Begin(_)
-        | Request::Give(_)
-        | Request::Collect(_)
-        | Request::Stand(_) => {
-            return Err(Refusal::Malformed);
-        }
+        // The others are answered at the gate.
+        _ => return Err(Refusal::Malformed),
     })
 }
 

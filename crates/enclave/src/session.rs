@@ -195,11 +195,11 @@ mod tests {
             .map(|key| hmac::sign(key, b"same").as_ref().to_vec());
         for (n, one) in macs.iter().enumerate() {
             assert!(macs[n + 1..].iter().all(|other| other != one));
-            assert_ne!(ring.log_key().expose().as_slice(), one);
+            assert_ne!(ring.own("state-log").expose().as_slice(), one);
         }
         let sealing = |tenant_id| ring.sealing(ring.epoch, tenant_id).unwrap();
         assert_ne!(sealing("a").expose(), sealing("b").expose());
-        assert_ne!(sealing("").expose(), ring.log_key().expose());
+        assert_ne!(sealing("").expose(), ring.own("state-log").expose());
     }
 
     #[test]

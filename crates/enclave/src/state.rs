@@ -388,24 +388,7 @@ impl State {
             Record::Failures(all) => {
                 self.failures.insert(all.key_id, KeyFailures { life: all.life, recent: all.recent.into() });
             }
-            Record::Event(event) => {
-                self.events.insert(event.digest, event.session_id);
-                let session = self.sessions.entry(event.session_id).or_default();
-                session.opened_at_ms = event.opened_at_ms;
-                session.events.push(event.digest);
-                if event.admission.is_some() && event.admission != session.admission {
-                    session.admission = event.admission;
-                    session.admitted = now;
-                    let verdict = Admission::take(&mut session.admission.as_deref().unwrap_or_default());
-                    if let Some(no) = verdict.ok().filter(|verdict| verdict.outcome == Outcome::Declined) {
-                        push_within(
-                            self.declines.entry(since_reset(&no.user_tag, no.generation)).or_default(),
-                            no.event_at_ms,
-                            WEEK_MS,
-                        );
-                    }
-                }
-            }
+            Record::Event(event) => self.believe(event, now),
             Record::Intended(intended) => {
                 let session = self.sessions.entry(intended.session_id).or_default();
                 session.opened_at_ms = intended.opened_at_ms;
@@ -439,6 +422,22 @@ impl State {
                 self.guarded.retain(|_, key| key.tenant_id != reset.tenant_id);
                 self.generations.insert(reset.tenant_id, reset.generation);
             }
+        }
+    }
+
+    fn believe(&mut self, event: Event, now: Moment) {
+        self.events.insert(event.digest, event.session_id);
+        let session = self.sessions.entry(event.session_id).or_default();
+        session.opened_at_ms = event.opened_at_ms;
+        session.events.push(event.digest);
+        if event.admission.is_none() || event.admission == session.admission {
+            return;
+        }
+        (session.admission, session.admitted) = (event.admission, now);
+        let verdict = Admission::take(&mut session.admission.as_deref().unwrap_or_default());
+        if let Some(no) = verdict.ok().filter(|verdict| verdict.outcome == Outcome::Declined) {
+            let declines = self.declines.entry(since_reset(&no.user_tag, no.generation)).or_default();
+            push_within(declines, no.event_at_ms, WEEK_MS);
         }
     }
 

@@ -26,7 +26,7 @@ use crate::generate::{self, RsaKey};
 use crate::log;
 use crate::root::{self, replace};
 use crate::secret::{Plaintext, SymmetricKey};
-use crate::service::note;
+use crate::service::{ensure, note};
 use crate::shamir::{Value, combine, split};
 
 /// The splittings: the one in force, then the one that has not been shown yet.
@@ -107,9 +107,7 @@ impl Vault {
     /// could read are no loss yet.
     pub fn found(&self, plan: &Plan, is_open: bool) -> Result<Dealt, Refusal> {
         let mut desk = self.desk();
-        if is_open || self.dir.join(log::FILE).exists() {
-            return Err(Refusal::NotNow);
-        }
+        ensure(!is_open && !self.dir.join(log::FILE).exists(), Refusal::NotNow)?;
         *desk = None;
         let root = fresh()?;
         let (ceremony, dealt) = self.deal(plan, &root)?;
@@ -121,9 +119,8 @@ impl Vault {
     /// Splits a root key and encrypts each share to its holder.
     fn deal(&self, plan: &Plan, root: &SymmetricKey) -> Result<(Ceremony, Dealt), Refusal> {
         let count = u8::try_from(plan.holders.len()).map_err(|_| Refusal::Malformed)?;
-        if usize::from(count) > HOLDERS_MAX || !(THRESHOLD_MIN..=u32::from(count)).contains(&plan.threshold) {
-            return Err(Refusal::Malformed);
-        }
+        let is_enough = (THRESHOLD_MIN..=u32::from(count)).contains(&plan.threshold);
+        ensure(is_enough && usize::from(count) <= HOLDERS_MAX, Refusal::Malformed)?;
         let threshold = u8::try_from(plan.threshold).map_err(|_| Refusal::Malformed)?;
         let identity = public_half(&self.identity()?);
         let mut ceremony = Ceremony {
@@ -178,9 +175,7 @@ impl Vault {
             (Purpose::Retire(epoch), Some(epochs)) => epochs.former == Some(*epoch),
             (_, open) => open.is_some(),
         };
-        if !fits {
-            return Err(Refusal::NotNow);
-        }
+        ensure(fits, Refusal::NotNow)?;
         if let Some(desk) = desk.as_ref().filter(|desk| desk.purpose == *purpose && desk.dealt.is_none()) {
             return Ok(desk.begun.clone());
         }

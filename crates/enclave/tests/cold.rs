@@ -289,7 +289,7 @@ fn the_delay_is_the_offline_enclaves_own() {
     let parcel = world.voted();
     let vouched = world.ceremony.release(&parcel);
     let waiting = expect!(world.hold(vouched.clone()), Waiting);
-    assert!((1..=3).contains(&waiting.seconds));
+    assert!((1..=3).contains(&waiting));
     while matches!(world.hold(vouched.clone()), Reply::Waiting(_)) {}
     let mut late = parcel.clone();
     late.bundle.intent.expires_at_ms = now_ms() - 1;

@@ -68,7 +68,7 @@ pub fn transcript(request: &[u8], answer: &[u8]) -> Result<String, Malformed> {
 fn came(reply: &Reply) -> String {
     match reply {
         Reply::Refused(refusal) => format!("NOT DONE: {}", why(refusal)),
-        Reply::Waiting(waiting) => format!("approved; its delay still runs, for {} s", waiting.seconds),
+        Reply::Waiting(seconds) => format!("approved; its delay still runs, for {seconds} s"),
         Reply::Packaged(packaged) => {
             format!("RELEASED: delivery {}, package {}", packaged.delivery, code_of(&packaged.message))
         }

@@ -160,7 +160,7 @@ pub const SCRIPTS: &[Script] = &[
             world.asked_of(&weaker, &[], std::slice::from_ref(&keyed)).voted(&[&world.anna, &world.ben]);
         world.proof_fails(&parcel, "a release by what is not in force");
         let parcel = world.asked_of(&first, &[], &[keyed]).voted(&[&world.anna, &world.ben]);
-        assert!((3_590..=3_601).contains(&expect!(parcel.send(&mut world.client), Waiting).seconds));
+        assert!((3_590..=3_601).contains(&expect!(parcel.send(&mut world.client), Waiting)));
         let second = world.founded(|list| (list.delay_hot_s, list.delay_cold_s) = (3_600, 86_400));
         let stricter = next(&second, |list| list.delay_hot_s = 7_200);
         let amended = expect!(world.changed(&second, &stricter), Amended);

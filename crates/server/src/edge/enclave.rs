@@ -14,7 +14,7 @@ use boundary::message::{
     Admit, Admitted, Adopt, Adopted, Amend, Amended, Attach, Attached, Bind, Bound, Check, Checked, Generate,
     HasReset, Hello, Inspect, Judge, Judged, Mark, Marked, Open, Opened, Package, Packaged, PoolKey, Prove,
     Proven, Recall, Recalled, Recipient, Refusal, Release, Released, Reply, Request, Reset, Rewrap,
-    Rewrapped, Succeed, Verified, Verify, Waiting, Weigh, Welcome,
+    Rewrapped, Succeed, Verified, Verify, Weigh, Welcome,
 };
 use boundary::wire::{FRAME_BYTES_MAX, Malformed, PACKAGE_FRAME_BYTES_MAX, frame, frame_length, unframe};
 use domain::limits::{ENCLAVE_CONNECTIONS_MAX, ENCLAVE_DEADLINE};
@@ -42,7 +42,7 @@ pub enum Parcel {
     /// It goes out.
     Ready(Packaged),
     /// It waits out the list's delay.
-    Waits(Waiting),
+    Waits(u32),
 }
 
 /// A call did not end as it should.

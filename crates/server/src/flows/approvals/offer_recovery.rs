@@ -92,7 +92,7 @@ pub async fn take_answer(
             "released, but its delay still runs here: import these answers again when it is over".to_owned()
         }
         (Reply::Waiting(waiting), ControlState::Approved | ControlState::Preparing) => {
-            let at = now + seconds(waiting.seconds);
+            let at = now + seconds(waiting);
             set_release_at(app, tenant, &shown, at, now).await?;
             format!("waits until {} by the offline clock, and then for the next ceremony", at.rfc3339())
         }

@@ -55,7 +55,7 @@ pub(super) async fn begin_delay(
         now + std::time::Duration::from_secs(delay_s.unsigned_abs())
     } else {
         match app.enclave.package(proof(shown, Vec::new(), Vec::new())?).await {
-            Ok(Parcel::Waits(waiting)) => now + seconds(waiting.seconds),
+            Ok(Parcel::Waits(waiting)) => now + seconds(waiting),
             // Its delay is over, and it looked at what was left out.
             Ok(Parcel::Ready(_)) | Err(CallError::Refused(_)) => now,
             Err(error) => return Err(error.into()),
@@ -96,7 +96,7 @@ pub(super) async fn pack(
     let packed = match app.enclave.package(proof(shown, items, keys)?).await {
         Ok(Parcel::Ready(packed)) => packed,
         Ok(Parcel::Waits(waiting)) => {
-            set_release_at(app, tenant, shown, now + seconds(waiting.seconds), now).await?;
+            set_release_at(app, tenant, shown, now + seconds(waiting), now).await?;
             return Ok(Prepared::Waits);
         }
         Err(CallError::Refused(EnclaveRefusal::ReleaseLimit(wait) | EnclaveRefusal::RecoveryLimit(wait))) => {
