@@ -291,7 +291,7 @@ pub fn read_root(dir: &Path) -> io::Result<SymmetricKey> {
     let mut file = File::open(dir.join(ROOT_FILE))?;
     let about = file.metadata()?;
     let open = io::Error::other("root.key must be 32 bytes that only its owner may read");
-    ensure(about.mode() & 0o077 == 0 && about.len() == 32, open)?;
+    ensure(about.mode().is_multiple_of(0o100) && about.len() == 32, open)?;
     SymmetricKey::filled(|out| file.read_exact(out))
 }
 

@@ -120,12 +120,12 @@ async fn what_was_stored_is_checked_and_keys_come_in(app: App) {
 
 #[tokio::test]
 async fn what_was_stored_is_checked_and_keys_come_in_on_sqlite() {
-    what_was_stored_is_checked_and_keys_come_in(App::start().await).await;
+    Box::pin(what_was_stored_is_checked_and_keys_come_in(App::start().await)).await;
 }
 
 #[tokio::test]
 async fn what_was_stored_is_checked_and_keys_come_in_on_postgres() {
-    what_was_stored_is_checked_and_keys_come_in(App::on_postgres().await).await;
+    Box::pin(what_was_stored_is_checked_and_keys_come_in(App::on_postgres().await)).await;
 }
 
 #[tokio::test]

@@ -62,12 +62,12 @@ async fn three_people_give_a_backup_back(app: App) {
 
 #[tokio::test]
 async fn three_people_give_a_backup_back_on_sqlite() {
-    three_people_give_a_backup_back(App::start().await).await;
+    Box::pin(three_people_give_a_backup_back(App::start().await)).await;
 }
 
 #[tokio::test]
 async fn three_people_give_a_backup_back_on_postgres() {
-    three_people_give_a_backup_back(App::on_postgres().await).await;
+    Box::pin(three_people_give_a_backup_back(App::on_postgres().await)).await;
 }
 
 #[tokio::test]

@@ -147,12 +147,12 @@ async fn an_officer_approves_what_the_provider_left_to_people(app: App) {
 
 #[tokio::test]
 async fn an_officer_approves_what_the_provider_left_to_people_on_sqlite() {
-    an_officer_approves_what_the_provider_left_to_people(App::start().await).await;
+    Box::pin(an_officer_approves_what_the_provider_left_to_people(App::start().await)).await;
 }
 
 #[tokio::test]
 async fn an_officer_approves_what_the_provider_left_to_people_on_postgres() {
-    an_officer_approves_what_the_provider_left_to_people(App::on_postgres().await).await;
+    Box::pin(an_officer_approves_what_the_provider_left_to_people(App::on_postgres().await)).await;
 }
 
 #[tokio::test]
