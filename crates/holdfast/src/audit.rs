@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::json;
-use server::audit::{Cosigner, Finding, Verification, Verified, VerifierKey};
+use server::audit::{Cosigner, Finding, Timestamp, Verification, Verified, VerifierKey};
 
 use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
@@ -118,8 +118,11 @@ fn linked(after: i64) -> String {
     }
 }
 
-/// Reads the files, the export a line at a time. Also says when the enclave signed, where that is to be checked.
-fn verify(args: &Verify) -> Result<Result<(Verified, Option<String>), Finding>, Failure> {
+/// What was verified, and when the enclave signed, where that was to be checked.
+type Judged = Result<(Verified, Option<String>), Finding>;
+
+/// Reads the files, the export a line at a time.
+fn verify(args: &Verify) -> Result<Judged, Failure> {
     let key = VerifierKey::parse(&args.key)
         .ok_or_else(|| Failure::new("the key does not read: it looks like NAME+12345678+AbCd..."))?;
     let checkpoint = read(&args.checkpoint)?;
@@ -138,10 +141,9 @@ fn verify(args: &Verify) -> Result<Result<(Verified, Option<String>), Finding>, 
         Ok(begun) => begun,
         Err(finding) => return Ok(Err(finding)),
     };
-    let cosigned =
-        cosigner.map(|cosigner| Verification::check_cosigned(&cosigner, &checkpoint, since.as_deref()));
-    let cosigned = match cosigned.transpose() {
-        Ok(cosigned) => cosigned.map(|at| at.rfc3339()),
+    let signed_at = cosigner.map(|key| Verification::check_cosigned(&key, &checkpoint, since.as_deref()));
+    let signed_at = match signed_at.transpose() {
+        Ok(signed_at) => signed_at.map(Timestamp::rfc3339),
         Err(finding) => return Ok(Err(finding)),
     };
     for line in export.split(b'\n') {
@@ -151,7 +153,7 @@ fn verify(args: &Verify) -> Result<Result<(Verified, Option<String>), Finding>, 
             return Ok(Err(finding));
         }
     }
-    Ok(begun.end().map(|verified| (verified, cosigned)))
+    Ok(begun.end().map(|verified| (verified, signed_at)))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
