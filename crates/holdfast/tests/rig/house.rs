@@ -24,6 +24,8 @@ pub struct House {
     enclave: Option<Child>,
     pub server: Option<Child>,
     address: String,
+    /// What the settings say besides.
+    pub more: String,
 }
 
 impl House {
@@ -33,7 +35,14 @@ impl House {
         let provider =
             "name=simulator\nformat=persona\nsecret=73696d756c61746f722d73696d756c61746f72\nenv=sandbox\n";
         fs::write(folder.path().join("provider"), provider).expect("a file");
-        Self { folder, group: Group::new(), enclave: None, server: None, address: String::new() }
+        Self {
+            folder,
+            group: Group::new(),
+            enclave: None,
+            server: None,
+            address: String::new(),
+            more: String::new(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -73,10 +82,11 @@ impl House {
     pub fn start_server(&mut self) {
         let settings = format!(
             "environment = 'sandbox'\nlisten = '127.0.0.1:0'\ndata_dir = '{}'\nenclave_socket = '{}'\n\
-             simulator_file = '{}'\n[pool]\nrsa4096 = 2\nsecp256k1 = 1\ned25519 = 1\n[metrics]\nlisten = ''\n",
+             simulator_file = '{}'\n[pool]\nrsa4096 = 2\nsecp256k1 = 1\ned25519 = 1\n[metrics]\nlisten = ''\n{}",
             self.path("data").display(),
             self.socket().display(),
             self.path("provider").display(),
+            self.more,
         );
         fs::write(self.path("holdfast.toml"), settings).expect("the settings");
         // The log goes on where a server before this one ended.

@@ -30,6 +30,20 @@ fn a_new_root_key_takes_over_under_a_running_service_and_the_old_one_ends() {
     wait_for("readiness", PATIENCE, || house.get("/readyz").starts_with("HTTP/1.1 200 ").then_some(()));
     let (runtime, api_key) = (tokio::runtime::Runtime::new().expect("a runtime"), house.api_key());
     runtime.block_on(store(&house.client_of(&api_key)));
+    // From then on private halves are split, so that there are keys of both kinds.
+    let mut server = house.server.take().expect("a server");
+    server.kill().expect("a child");
+    server.wait().expect("a child");
+    let folders = ["a", "b"].map(|name| house.path(name).display().to_string());
+    let stores = format!("['database', '{}', '{}']", folders[0], folders[1]);
+    house.more = format!("[key_shares]\nthreshold = 2\nstores = {stores}\n");
+    for folder in &folders {
+        std::fs::create_dir(folder).expect("a folder");
+    }
+    house.start_server();
+    wait_for("readiness", PATIENCE, || house.get("/readyz").starts_with("HTTP/1.1 200 ").then_some(()));
+    let split_key = house.api_key();
+    runtime.block_on(store(&house.client_of(&split_key)));
     assert_eq!((&house.status()["epoch"], &house.status()["former_epoch"]), (&1.into(), &().into()));
 
     // Agreed to, and shown: from then on it seals.
@@ -57,10 +71,10 @@ fn a_new_root_key_takes_over_under_a_running_service_and_the_old_one_ends() {
     let database = house.path("data/holdfast.db");
     let quiet = "SELECT count(*) FROM reseals WHERE moved > 0 AND due_at >= began_at + 60000";
     wait_for("a pass that moved nothing", PATIENCE, || (number(&database, quiet) == 1).then_some(()));
-    for table in ["pool_keys", "customer_keys"] {
-        let left = format!("SELECT count(*) FROM {table} WHERE substr(sealed, 5, 2) <> x'0001'");
-        assert_eq!(number(&database, &left), 0, "{table}");
-    }
+    let left = "SELECT count(*) FROM pool_keys WHERE substr(sealed, 5, 2) <> x'0001'";
+    assert_eq!(number(&database, left), 0);
+    // What was whole is held as the settings now say.
+    assert_eq!(number(&database, "SELECT count(*) FROM customer_keys WHERE split_id IS NOT NULL"), 2);
     let config = house.path("holdfast.toml");
     let config = config.to_str().expect("text");
     let progress = ceremony(&["status", "--config", config], &house.socket(), b"").expect("a status");
@@ -88,7 +102,9 @@ fn a_new_root_key_takes_over_under_a_running_service_and_the_old_one_ends() {
     assert!(house.unseal(&old[0]).expect_err("an old share").contains("another ceremony"));
     open(&mut house, &new[..2]);
     wait_for("readiness", PATIENCE, || house.get("/readyz").starts_with("HTTP/1.1 200 ").then_some(()));
-    runtime.block_on(recover(&house.client_of(&api_key)));
+    for api_key in [&api_key, &split_key] {
+        runtime.block_on(recover(&house.client_of(api_key)));
+    }
     let mut searcher = Searcher::new();
     searcher.add("the old root key", &root_of(&old));
     for share in new.iter().map(|text| share_of(text)) {
