@@ -3,6 +3,7 @@
 use api::credential::{
     CreateCredentialRequest, CreatedCredential, CredentialPage, Issuer, SetIssuerRequest, TokenResponse,
 };
+use api::freeze::{FreezeRequest, FreezeState};
 
 use crate::call::{Call, part};
 use crate::client::Client;
@@ -11,7 +12,7 @@ use crate::webhooks::Paging;
 
 const ISSUER: &str = "v1/auth/issuer";
 
-/// The calls of scope `credentials`, and the exchange of an API key for a token.
+/// The calls of scope `credentials`, the exchange of an API key for a token, and the freeze that any key may ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials<'a> {
     client: &'a Client,
@@ -43,6 +44,16 @@ impl Credentials<'_> {
     /// A token of 30 minutes for this client's API key.
     pub async fn exchange_token(self) -> Result<TokenResponse, Error> {
         self.client.call(Call::act("v1/auth/token").unnamed()).await
+    }
+
+    /// Has nothing leave of the account for a time: 72 hours, unless `hours` says otherwise.
+    pub async fn freeze(self, request: &FreezeRequest) -> Result<FreezeState, Error> {
+        self.client.call(Call::post("v1/freeze", request)).await
+    }
+
+    /// Whether the account is frozen, and until when.
+    pub async fn read_freeze(self) -> Result<FreezeState, Error> {
+        self.client.call(Call::get("v1/freeze")).await
     }
 
     /// The tenant's own issuer of tokens.

@@ -100,6 +100,8 @@ async fn call_each(client: &Client) -> Vec<(&'static str, String)> {
         list_credentials: credentials.list(&paging);
         revoke_credential: credentials.revoke("id");
         exchange_token: credentials.exchange_token();
+        freeze: credentials.freeze(&of(json!({})));
+        read_freeze: credentials.read_freeze();
         read_issuer: credentials.read_issuer();
         set_issuer: credentials.set_issuer(&of(user.clone()));
         delete_issuer: credentials.delete_issuer();

@@ -135,9 +135,10 @@ fn no_proof_outlives_its_time() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock.c");
     let mut cc = std::process::Command::new("cc");
     run(cc.args(["-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]));
-    let preload = format!("LD_PRELOAD={}", shim.display());
+    let (preload, ahead) = (format!("LD_PRELOAD={}", shim.display()), world.folder.path("ahead"));
     for (ahead_s, good) in [(0, true), (90 * 86_400, false)] {
-        let wrapper = vec!["env".into(), preload.clone(), format!("CLOCK_AHEAD_S={ahead_s}")];
+        std::fs::write(&ahead, format!("{ahead_s} 0")).unwrap();
+        let wrapper = vec!["env".into(), preload.clone(), format!("CLOCK_AHEAD={}", ahead.display())];
         world.restart(&Settings { wrapper, ..settings("") });
         for (flow, matrix) in &matrices {
             let request = if good { &matrix.twin } else { &matrix.good };
