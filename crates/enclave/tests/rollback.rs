@@ -125,6 +125,8 @@ fn what_is_lost_is_given_up_by_its_number_and_ends_every_session() {
     let mut client = world.restart(&give_up_to(number));
     assert_eq!(expect!(world.bundle.send(&mut client), Released).delivery, 1, "until it is given up");
     mark(&mut client, Some(&world.remembered));
+    // What is opened in the millisecond of the giving up is over too.
+    std::thread::sleep(std::time::Duration::from_millis(2));
     let session = open(&mut client, TENANT, USER, None);
     let item = check_item(&world.key, "backup-2", b"later");
     for restarted in [false, true] {
