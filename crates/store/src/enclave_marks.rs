@@ -18,7 +18,8 @@ row! {
     }
 }
 
-static FIND: Sql = sql!("enclave_marks.find", "SELECT sequence, mark, kept_at FROM enclave_marks");
+static FIND: Sql =
+    sql!("enclave_marks.find", "SELECT sequence, mark, kept_at FROM enclave_marks WHERE name = 'latest'");
 static SET: Sql = sql!(
     "enclave_marks.set",
     "INSERT INTO enclave_marks (name, sequence, mark, kept_at) VALUES ('latest', $1, $2, $3) ",

@@ -183,6 +183,8 @@ tables! {
         Sealed: tenant_id why state document first_by first_ballot second_by second_ballot signed_at ended_at;
         WHEN: came_at;
     }
+    offline_requests [id Text] { Sealed: tenant_id entry; WHEN: made_at; }
+    offline_bundles [hash Blob] { Sealed: sequence offline subjects answered_at; WHEN: made_at; }
     tenant_freezes [tenant_id Text] { Sealed: number frozen_until changed_by; WHEN: changed_at; }
     reseals [epoch Integer] {
         QUEUE: began_at pass_began_at due_at place last_id moved moved_in_pass broken broken_in_pass finished_at;

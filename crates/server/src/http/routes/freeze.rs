@@ -46,7 +46,8 @@ fn state(until: Option<Timestamp>) -> FreezeState {
 fn hours(body: &Map<String, Value>) -> Result<u32, Refusal> {
     let form = Form::of(body);
     let Some(value) = form.value("hours") else { return form.finish(FREEZE_HOURS_DEFAULT) };
-    let hours = value.as_u64().and_then(|hours| u32::try_from(hours).ok());
+    // However JSON writes it: to JSON Schema 107.0 is an integer too.
+    let hours = value.as_f64().and_then(|hours| hours.to_string().parse().ok());
     let hours = hours.filter(|hours| (1..=FREEZE_HOURS_MAX).contains(hours));
     if hours.is_none() {
         form.fault("hours", format!("must be a whole number from 1 to {FREEZE_HOURS_MAX}"));

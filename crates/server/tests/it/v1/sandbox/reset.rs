@@ -34,15 +34,17 @@ async fn everything_goes_but_what_lets_one_begin_anew() {
 
     assert_eq!(reset(&retail).await, json!({"ok": true}));
     let after = app.census();
-    // The reset's own entry stands where the endpoint's was; keys that were given out do not come back.
+    // The reset's own entry stands where the endpoint's was; keys that were given out do not come back; and the offline
+    // enclave is still to be told.
     let rows = |census: &Census| {
         census
             .iter()
-            .filter(|(table, _)| *table != "pool_keys")
+            .filter(|(table, _)| !matches!(table.as_str(), "pool_keys" | "offline_requests"))
             .map(|(t, n)| (t.clone(), *n))
             .collect::<Census>()
     };
     assert_eq!(rows(&after), rows(&neighbours));
+    assert_eq!((neighbours["offline_requests"], after["offline_requests"]), (0, 1));
     assert!(app.events(&retail).await.is_empty());
     assert_eq!(neighbour.audit("").await, before, "a neighbour's log is as it was");
     assert_eq!(retail.get("/v1/webhooks").await.ok()["data"].as_array().unwrap().len(), 1);
