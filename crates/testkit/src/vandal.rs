@@ -144,6 +144,10 @@ impl Vandal {
         let shape = (table, column);
         let rows = self.apply(&connection, shape, deed, one, other)?;
         touched.extend(rows.iter().map(|row| (table.name, row.clone())));
+        // Whose key was changed is the same row by another name.
+        let renamed =
+            list_ids(&connection, table).into_iter().filter(|(rowid, _)| [one.0, other.0].contains(rowid));
+        touched.extend(renamed.map(|(_, name)| (table.name, name)));
         let column = (!matches!(deed, Deed::Delete | Deed::Duplicate)).then_some(column);
         Some(Edit { table, rows, deed, column })
     }

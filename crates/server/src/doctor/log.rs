@@ -20,6 +20,9 @@ use crate::flows::{self, Ctx, Error};
 /// How many checkpoints are read at once.
 const PAGE_CHECKPOINTS: i64 = 500;
 
+/// Of so many first entries one is looked for where a log has no head.
+const FIRST_ENTRIES: i64 = 100;
+
 const REWRITTEN: &str = "compare with a checkpoint or an export that was taken away; find out who writes to the \
                          database past the service";
 
@@ -48,9 +51,13 @@ pub(super) async fn check(app: &App, ctx: &Ctx) -> Result<Vec<Line>, Error> {
         }
     }
     let of = tenant.clone();
-    let crown = app.db.read("find_crown", move |rx| audit::of(&of).find_crown(rx)).await;
-    let crown: Option<Crown> = crown.map_err(|error: StoreError| Error::from(error))?;
-    let is_kept = crown.is_none_or(|crown| {
+    let found = app.db.read("find_crown", move |rx| {
+        let log = audit::of(&of);
+        Ok::<_, StoreError>((log.find_crown(rx)?, log.list_leaves(rx, 0, FIRST_ENTRIES)?))
+    });
+    let (crown, first): (Option<Crown>, _) = found.await?;
+    // Without a head there would seem to be no entries.
+    let is_kept = crown.map_or(first.is_empty(), |crown| {
         let grows = crown.seq.unsigned_abs() == tree.size();
         let fits = crown.peaks.is_none_or(|peaks| peaks == tree.peaks());
         grows && fits && crown.checkpoint_size.unwrap_or(0) == checks.last
