@@ -19,6 +19,26 @@ fn number(database: &Path, sql: &str) -> i64 {
     connection.query_row(sql, [], |row| row.get(0)).expect("a number")
 }
 
+fn end_server(house: &mut House) {
+    let mut server = house.server.take().expect("a server");
+    server.kill().expect("a child");
+    server.wait().expect("a child");
+}
+
+/// From then on private halves are split, so that there are keys of both kinds. Returns a tenant's key for the other one.
+fn split_keys(house: &mut House) -> String {
+    end_server(house);
+    let folders = ["a", "b"].map(|name| house.path(name).display().to_string());
+    let stores = format!("['database', '{}', '{}']", folders[0], folders[1]);
+    house.more = format!("[key_shares]\nthreshold = 2\nstores = {stores}\n");
+    for folder in &folders {
+        std::fs::create_dir(folder).expect("a folder");
+    }
+    house.start_server();
+    wait_for("readiness", PATIENCE, || house.get("/readyz").starts_with("HTTP/1.1 200 ").then_some(()));
+    house.api_key()
+}
+
 #[test]
 fn a_new_root_key_takes_over_under_a_running_service_and_the_old_one_ends() {
     let people = five();
@@ -30,19 +50,7 @@ fn a_new_root_key_takes_over_under_a_running_service_and_the_old_one_ends() {
     wait_for("readiness", PATIENCE, || house.get("/readyz").starts_with("HTTP/1.1 200 ").then_some(()));
     let (runtime, api_key) = (tokio::runtime::Runtime::new().expect("a runtime"), house.api_key());
     runtime.block_on(store(&house.client_of(&api_key)));
-    // From then on private halves are split, so that there are keys of both kinds.
-    let mut server = house.server.take().expect("a server");
-    server.kill().expect("a child");
-    server.wait().expect("a child");
-    let folders = ["a", "b"].map(|name| house.path(name).display().to_string());
-    let stores = format!("['database', '{}', '{}']", folders[0], folders[1]);
-    house.more = format!("[key_shares]\nthreshold = 2\nstores = {stores}\n");
-    for folder in &folders {
-        std::fs::create_dir(folder).expect("a folder");
-    }
-    house.start_server();
-    wait_for("readiness", PATIENCE, || house.get("/readyz").starts_with("HTTP/1.1 200 ").then_some(()));
-    let split_key = house.api_key();
+    let split_key = split_keys(&mut house);
     runtime.block_on(store(&house.client_of(&split_key)));
     assert_eq!((&house.status()["epoch"], &house.status()["former_epoch"]), (&1.into(), &().into()));
 
@@ -64,9 +72,7 @@ fn a_new_root_key_takes_over_under_a_running_service_and_the_old_one_ends() {
     runtime.block_on(recover(&house.client_of(&api_key)));
 
     // The service moves what there is, without being told; also what it had not got to when it was killed.
-    let mut server = house.server.take().expect("a server");
-    server.kill().expect("a child");
-    server.wait().expect("a child");
+    end_server(&mut house);
     house.start_server();
     let database = house.path("data/holdfast.db");
     let quiet = "SELECT count(*) FROM reseals WHERE moved > 0 AND due_at >= began_at + 60000";
