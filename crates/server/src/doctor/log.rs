@@ -93,7 +93,8 @@ impl Checkpoints {
     async fn read(app: &App, tenant: &TenantId) -> Result<Option<Self>, Error> {
         let key = VerifierKey::parse(&app.log_key.vkey(tenant.as_str()));
         let key = key.ok_or_else(|| Error::fault("reading the key of checkpoints"))?;
-        let (mut left, mut after) = (BTreeMap::new(), 0);
+        // None is of size 0, unless somebody made it.
+        let (mut left, mut after) = (BTreeMap::new(), -1);
         loop {
             let of = tenant.clone();
             let page = app
@@ -111,7 +112,7 @@ impl Checkpoints {
                 left.insert(made.size.unsigned_abs(), made.root);
             }
             if is_last {
-                return Ok(Some(Self { left, last: after }));
+                return Ok(Some(Self { left, last: after.max(0) }));
             }
         }
     }
