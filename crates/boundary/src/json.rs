@@ -251,6 +251,10 @@ impl Reader<'_> {
         found
     }
 
+    fn expect(&mut self, literal: &str) -> Result<(), NotJson> {
+        if self.eat(literal) { Ok(()) } else { Err(NotJson) }
+    }
+
     fn value(&mut self, depth: u32) -> Result<Value, NotJson> {
         if depth > DEPTH_MAX {
             return Err(NotJson);
@@ -268,52 +272,44 @@ impl Reader<'_> {
         }
     }
 
-    fn object(&mut self, depth: u32) -> Result<Value, NotJson> {
+    /// What stands between brackets, separated by commas.
+    fn all(
+        &mut self,
+        close: &str,
+        mut one: impl FnMut(&mut Self) -> Result<(), NotJson>,
+    ) -> Result<(), NotJson> {
         self.at += 1;
-        let mut members: Vec<(String, Value)> = Vec::new();
-        let mut names = std::collections::BTreeSet::new();
         self.space();
-        if self.eat("}") {
-            return Ok(Value::Object(members));
+        if self.eat(close) {
+            return Ok(());
         }
         loop {
+            one(self)?;
             self.space();
-            let name = self.text()?;
-            if !names.insert(name.clone()) {
-                return Err(NotJson);
+            if self.eat(close) {
+                return Ok(());
             }
-            self.space();
-            if !self.eat(":") {
-                return Err(NotJson);
-            }
-            members.push((name, self.value(depth + 1)?));
-            self.space();
-            if self.eat("}") {
-                return Ok(Value::Object(members));
-            }
-            if !self.eat(",") {
-                return Err(NotJson);
-            }
+            self.expect(",")?;
         }
     }
 
+    fn object(&mut self, depth: u32) -> Result<Value, NotJson> {
+        let (mut members, mut names) = (Vec::new(), std::collections::BTreeSet::new());
+        self.all("}", |reader| {
+            reader.space();
+            let name = reader.text()?;
+            reader.space();
+            reader.expect(":")?;
+            members.push((name.clone(), reader.value(depth + 1)?));
+            if names.insert(name) { Ok(()) } else { Err(NotJson) }
+        })?;
+        Ok(Value::Object(members))
+    }
+
     fn list(&mut self, depth: u32) -> Result<Value, NotJson> {
-        self.at += 1;
         let mut values = Vec::new();
-        self.space();
-        if self.eat("]") {
-            return Ok(Value::List(values));
-        }
-        loop {
-            values.push(self.value(depth + 1)?);
-            self.space();
-            if self.eat("]") {
-                return Ok(Value::List(values));
-            }
-            if !self.eat(",") {
-                return Err(NotJson);
-            }
-        }
+        self.all("]", |reader| reader.value(depth + 1).map(|value| values.push(value)))?;
+        Ok(Value::List(values))
     }
 
     fn digits(&mut self) -> Result<(), NotJson> {
@@ -349,9 +345,7 @@ impl Reader<'_> {
     }
 
     fn text(&mut self) -> Result<String, NotJson> {
-        if !self.eat("\"") {
-            return Err(NotJson);
-        }
+        self.expect("\"")?;
         let mut out = String::new();
         loop {
             let start = self.at;
@@ -386,7 +380,8 @@ impl Reader<'_> {
                 let unit = self.unit()?;
                 let code = match unit {
                     0xd800..=0xdbff => {
-                        let low = if self.eat("\\u") { self.unit()? } else { return Err(NotJson) };
+                        self.expect("\\u")?;
+                        let low = self.unit()?;
                         if !(0xdc00..=0xdfff).contains(&low) {
                             return Err(NotJson);
                         }

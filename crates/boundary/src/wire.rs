@@ -103,8 +103,7 @@ macro_rules! integers {
                 out.extend_from_slice(&self.to_be_bytes());
             }
             fn take(input: &mut &[u8]) -> Result<Self, Malformed> {
-                let bytes = split(input, size_of::<$type>())?;
-                Ok(<$type>::from_be_bytes(bytes.try_into().map_err(|_| Malformed)?))
+                <[u8; size_of::<$type>()]>::take(input).map(<$type>::from_be_bytes)
             }
         }
     )*};

@@ -33,8 +33,8 @@ pub fn cosign(enclave: &Enclave, request: &Cosign) -> Result<Cosigned, Refusal> 
     })?;
     let seconds = now_ms.unsigned_abs() / 1000;
     let text = format!("cosignature/v1\ntime {seconds}\n{origin}\n{size}\n{}\n", STANDARD.encode(root));
-    let seed = enclave.keyring.own("checkpoint-cosignature");
-    let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose()).map_err(|_| Refusal::Crashed)?;
+    let seed = enclave.keyring.cosignature.expose();
+    let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Refusal::Crashed)?;
     let signature = [&seconds.to_be_bytes(), pair.sign(text.as_bytes()).as_ref()].concat();
     Ok(Cosigned { key: public_half(&pair), signature })
 }

@@ -96,6 +96,8 @@ pub struct Keyring {
     pub mark: hmac::Key,
     /// Hides identities; of the first root key, since those that the log knows are compared with in any epoch.
     pub identity: hmac::Key,
+    /// The seed of the key under checkpoints; of the first root key, since others pin it.
+    pub cosignature: SymmetricKey,
     /// Of tenants that were reset.
     generations: RwLock<HashMap<String, u32>>,
     /// What is derived from the root key of the epoch before, until that is retired.
@@ -121,6 +123,7 @@ impl Keyring {
             record: mac("record"),
             mark: mac("mark"),
             identity: mac("identity"),
+            cosignature: key("checkpoint-cosignature"),
             generations: RwLock::default(),
             former: None,
             root: SymmetricKey::copied(root.expose()),
@@ -168,6 +171,13 @@ impl Keyring {
     pub fn own(&self, label: &str) -> SymmetricKey {
         derive(&self.root, label, &[self.env.as_str().as_bytes()])
     }
+
+    /// What lies under the first root key.
+    fn first(&self, keys: Vec<StoredKey>) -> Kept {
+        let [identity, cosignature] =
+            ["identity", "checkpoint-cosignature"].map(|label| *self.own(label).expose());
+        Kept { keys, epoch: FIRST_EPOCH, identity, cosignature, former: None }
+    }
 }
 
 wire_struct! {
@@ -189,6 +199,8 @@ wire_struct! {
         pub epoch: u32,
         /// The secret behind [`Keyring::identity`].
         pub identity: [u8; 32],
+        /// See [`Keyring::cosignature`].
+        pub cosignature: [u8; 32],
         /// The root key of the epoch before, until that is retired.
         pub former: Option<[u8; 32]>,
     }
@@ -277,8 +289,7 @@ pub fn found(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<()> {
         let pkcs8 = pair.to_pkcs8v1().map_err(io::Error::other)?.as_ref().to_vec();
         keys.push(StoredKey { purpose: purpose.into(), valid_from_ms: wall_ms(), pkcs8 });
     }
-    let identity = *keyring.own("identity").expose();
-    keep(dir, SIGNING_FILE, &keyring, &Kept { keys, epoch: FIRST_EPOCH, identity, former: None })
+    keep(dir, SIGNING_FILE, &keyring, &keyring.first(keys))
 }
 
 fn keep(dir: &Path, name: &str, keyring: &Keyring, kept: &Kept) -> io::Result<()> {
@@ -306,13 +317,12 @@ pub fn read_kept(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<(Keyri
     let plain = current.or(next).ok_or_else(|| {
         io::Error::other("signing.keys was not sealed by this root key for this environment")
     })?;
-    let first =
-        |keys| Kept { keys, epoch: FIRST_EPOCH, identity: *keyring.own("identity").expose(), former: None };
     let kept = Kept::from_bytes(&plain)
-        .or_else(|_| Wire::from_bytes(&plain).map(first))
+        .or_else(|_| Wire::from_bytes(&plain).map(|keys| keyring.first(keys)))
         .map_err(io::Error::other)?;
     keyring.epoch = kept.epoch;
     keyring.identity = hmac::Key::new(hmac::HMAC_SHA256, &kept.identity);
+    keyring.cosignature = SymmetricKey::copied(&kept.cosignature);
     keyring.former = kept.former.as_ref().map(|root| {
         let former = Keyring::new(env, &SymmetricKey::copied(root));
         Box::new(Keyring { epoch: kept.epoch - 1, ..former })
@@ -416,6 +426,7 @@ mod tests {
         let (again, as_read, is_next) = read_kept(&dir, Env::Production, &root).unwrap();
         assert!(as_read.to_bytes() == kept.to_bytes() && !is_next);
         assert_eq!(again.numbers(), Epochs { current: 1, former: None });
+        assert_eq!(again.cosignature.expose(), ring.own("checkpoint-cosignature").expose());
         let identity = |ring: &Keyring| hmac::sign(&ring.identity, b"same").as_ref().to_vec();
         assert_eq!(identity(&again), identity(&Keyring::new(Env::Production, &root)));
         std::fs::remove_dir_all(dir).unwrap();

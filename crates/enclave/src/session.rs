@@ -36,7 +36,7 @@ pub trait Token: Wire {
         let (encoding, mac) = bytes.split_at(at);
         let made_by = |keyring| hmac::verify(Self::key(keyring), encoding, mac).is_ok();
         demand(keyring.epochs().any(made_by), "2 token is not ours", Refusal::SealBroken)?;
-        Self::logged(keyring, bytes)
+        Self::logged(keyring, encoding)
     }
 
     /// The same token, made in the epoch in force.

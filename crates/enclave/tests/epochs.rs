@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use boundary::Env;
 use boundary::ceremony::*;
+use boundary::checkpoint::{Cosign, TreeHead};
 use boundary::message::*;
 use boundary::token::LogMark;
 use boundary::wire::Wire;
@@ -82,6 +83,9 @@ fn a_new_root_key_takes_over_while_all_goes_on() {
     let recipient = gpg.export(&curve25519(&gpg, "ada"));
     let hello = Request::Hello(Hello { env: enclave.env });
     let signing_keys = expect!(client.call(&hello), Welcome).signing_keys;
+    let head = TreeHead { origin: "holdfast-production/tenant-a".to_owned(), size: 1, root: [1; 32] };
+    let cosign = Request::Cosign(Cosign { head, proof: Vec::new() });
+    let cosigner = expect!(client.call(&cosign), Cosigned).key;
     let pool = expect!(client.call(&Request::Generate(Generate { key_type: KeyType::Ed25519 })), Generated);
     let key = new_key(&mut client, TENANT, USER);
     let session = open(&mut client, TENANT, USER, None);
@@ -115,6 +119,7 @@ fn a_new_root_key_takes_over_while_all_goes_on() {
     assert_eq!(epochs(&enclave), Epochs { current: 2, former: Some(1) });
     assert!(!folder.path("state/signing.keys.next").exists(), "it took the other one's place");
     assert_eq!(expect!(client.call(&hello), Welcome).signing_keys, signing_keys);
+    assert_eq!(expect!(client.call(&cosign), Cosigned).key, cosigner, "others pin it");
     assert!(is_proven(opens(&mut client, &key)));
     assert_eq!(release(&mut client, &session, &admission, &stored), 1);
     let latest = Some(marked.mark);
