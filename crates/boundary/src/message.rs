@@ -1,8 +1,7 @@
 //! Every request the enclave answers, and every reply.
 //!
-//! There is no request that decrypts, none that signs what the caller chose, and none for debugging. What the
-//! server hands over as `sealed`, `ticket`, `admission` or `record` is opaque to it: the enclave made it and
-//! believes it only if its own seal holds.
+//! There is no request that decrypts, that signs what the caller chose, or that is for debugging. What the server hands
+//! over as `sealed`, `ticket`, `admission` or `record` is opaque to it: the enclave believes its own seal alone.
 
 use crate::Env;
 use crate::ceremony::{Begun, Dealt, Give, Given, Plan, Purpose, Reseal, Resealed, Standing};
@@ -68,8 +67,7 @@ wire_enum! {
         10 = Recall(Recall),
         /// Is a key whole, or an item still what it was when it was checked? Say yes or no.
         11 = Prove(Prove),
-        /// `Check` of items whose checksum nobody gave, each [`crate::token::NO_CHECKSUM`]: they only must open. Not for
-        /// the retail path, which has no such items.
+        /// `Check` of items without a checksum, each [`crate::token::NO_CHECKSUM`]: they only must open. Never retail.
         12 = Try(Check),
         /// `Bind` in the place of another key, which the new one's seal then names.
         13 = Succeed(Succeed),
@@ -111,6 +109,8 @@ wire_enum! {
         39 = Thaw(Thaw),
         /// Seal anew, in the epoch that is in force, what was sealed in the one before; else nothing of it changes.
         35 = Reseal(Reseal),
+        /// Stop the version of an access list that waits to take effect, on one no of a member with a veto. For good.
+        43 = Stop(Weigh),
         /// Vouch to the offline enclave for a recovery of COLD keys. Items and keys are left out.
         31 = Vouch(Package),
         /// Sign a bundle for the offline enclave.
@@ -146,7 +146,7 @@ wire_enum! {
         11 = Proven(Proven),
         /// To `Rewrap`.
         12 = Rewrapped(Rewrapped),
-        /// To `Verify` and `Weigh`: it is, it would. Offline, to a binding: it is taken.
+        /// To `Verify` and `Weigh`: it is, it would. To `Stop`: it is stopped. Offline, to a binding: it is taken.
         15 = Verified(Verified),
         /// To `Reset`.
         16 = HasReset(HasReset),

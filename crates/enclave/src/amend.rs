@@ -2,10 +2,12 @@
 //! whom the version before names; the first roster from one of its own Owners, a list's first version and each of
 //! a policy from an Owner.
 
+use std::slice;
+
 use boundary::Env;
 use boundary::acl::{Outcome, Rule, Seat, outcome};
 use boundary::approval::{AclDocument, Document, Roster, TenantPolicy, weakens};
-use boundary::message::{Amend, Amended, Ballot, Refusal};
+use boundary::message::{Amend, Amended, Ballot, Refusal, Verified, Weigh};
 
 use crate::ballot::{Voter, votes};
 use crate::digest::{hex, sha256};
@@ -18,10 +20,8 @@ pub const POLICY: &str = "\0policy";
 
 /// A document that has versions.
 pub trait Versioned: Document {
-    /// Its place: environment, tenant, list.
-    fn place(&self) -> (Env, &str, &str);
-    /// Its link: its version, and the hash of the one before.
-    fn link(&self) -> (i64, Option<&str>);
+    /// Its place (environment, tenant, list) and its link: its version, and the hash of the one before.
+    fn place(&self) -> (Env, &str, &str, i64, Option<&str>);
     /// How long a change to `next` waits, in seconds.
     fn delay_s(&self, next: &Self) -> i64;
 }
@@ -37,11 +37,8 @@ pub trait Electorate: Versioned {
 macro_rules! versioned {
     ($type:ident, $it:ident, $next:ident, $acl_id:expr, $delay_s:expr $(, $people:ident, $rule:expr)?) => {
         impl Versioned for $type {
-            fn place(&$it) -> (Env, &str, &str) {
-                ($it.env, &$it.tenant_id, $acl_id)
-            }
-            fn link(&$it) -> (i64, Option<&str>) {
-                ($it.version, $it.prev_hash.as_deref())
+            fn place(&$it) -> (Env, &str, &str, i64, Option<&str>) {
+                ($it.env, &$it.tenant_id, $acl_id, $it.version, $it.prev_hash.as_deref())
             }
             fn delay_s(&$it, $next: &Self) -> i64 {
                 $delay_s
@@ -72,7 +69,7 @@ versioned!(TenantPolicy, self, next, POLICY, if self.is_weakened_by(next) { self
 /// Reads the version that is in force, and nothing else.
 pub fn in_force<D: Versioned>(enclave: &Enclave, bytes: &[u8]) -> Result<(D, Head), Refusal> {
     let document = D::from_canonical(bytes).ok_or_else(|| failed("3 document is not canonical"))?;
-    let (env, tenant_id, acl_id) = document.place();
+    let (env, tenant_id, acl_id, ..) = document.place();
     let head =
         enclave.ledger.decide(|turn| Ok(turn.state().in_force(tenant_id, acl_id, turn.now_ms).cloned()))?;
     let is_it = |head: &Head| env == enclave.keyring.env && head.hash == sha256(&document.preimage());
@@ -88,8 +85,7 @@ pub fn approve(
     ballots: &[Ballot],
     hash: &[u8; 32],
 ) -> Result<(), Refusal> {
-    let now_ms = enclave.ledger.now_ms();
-    let votes = votes(enclave.keyring.env, now_ms, &by.voters(), ballots, hash).map_err(failed)?;
+    let votes = votes(enclave, &by.voters(), ballots, hash)?;
     let (seats, rule) = by.rule();
     must(outcome(rule, &seats, &votes, None, false) == Outcome::Approved, "6 not approved")
 }
@@ -124,7 +120,7 @@ fn take<D: Versioned>(
     document: &D,
     approved: impl FnOnce(Option<&D>, &[u8; 32]) -> Result<(), Refusal>,
 ) -> Result<Amended, Refusal> {
-    let ((env, tenant_id, acl_id), (version, prev_hash)) = (document.place(), document.link());
+    let (env, tenant_id, acl_id, version, prev_hash) = document.place();
     let hash = sha256(&document.preimage());
     let _held = enclave.ledger.hold([b"amend ", tenant_id.as_bytes()].concat(), |_, others| others == 0);
     let known = enclave.ledger.decide(|turn| {
@@ -147,10 +143,32 @@ fn take<D: Versioned>(
             && prev_hash == latest.map(|head| hex(&head.hash)).as_deref()
             && (!waits || delay_s == 0);
         must(follows && env == enclave.keyring.env, "3 version does not follow the latest one")?;
+        must(!turn.state().stopped.contains(&hash), "3 version was stopped")?;
         let effective_at_ms = turn.now_ms + delay_s * 1_000;
         let genesis = before.map_or(hash, |head| head.genesis);
         let (tenant_id, acl_id) = (tenant_id.to_owned(), acl_id.to_owned());
         turn.record(Record::Head(Head { tenant_id, acl_id, version, hash, genesis, effective_at_ms }))?;
         Ok(Amended { hash, version, effective_at_ms })
+    })
+}
+
+/// `Stop`: a member with a veto, of the list in force, says no to the version of it that waits. It never takes effect,
+/// and is never taken again, whoever votes for it.
+pub fn stop(enclave: &Enclave, request: &Weigh) -> Result<Verified, Refusal> {
+    let (list, _) = in_force::<AclDocument>(enclave, &request.acl)?;
+    let ballot = slice::from_ref(&request.ballot);
+    let votes = votes(enclave, &list.voters(), ballot, &request.hash)?;
+    let has_veto = list.members.iter().zip(&votes).any(|(member, vote)| member.veto && vote.is_some());
+    must(has_veto, "6 who stops it has no veto")?;
+    must(!request.ballot.approve, "6 a yes stops nothing")?;
+    enclave.ledger.decide(|turn| {
+        let (state, at_ms) = (turn.state(), turn.now_ms);
+        let latest = state.heads(&list.tenant_id, &list.acl_id).last().map(|(head, _)| head.hash);
+        let in_force = state.in_force(&list.tenant_id, &list.acl_id, at_ms).map(|head| head.hash);
+        if !state.stopped.contains(&request.hash) {
+            must(latest == Some(request.hash) && latest != in_force, "3 version does not wait")?;
+            turn.record(Record::Stopped(request.hash))?;
+        }
+        Ok(Verified { at_ms })
     })
 }

@@ -1,5 +1,7 @@
 //! People's signatures: what a ballot's signature is worth, and what the ballots of a list say together.
 
+use std::slice;
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use boundary::Env;
 use boundary::approval::{AclDocument, Document as _, KeyKind, SigningKey, reject_preimage, vote_message};
@@ -9,7 +11,7 @@ use boundary::message::{Assertion, Ballot, Refusal, Signature, Verified, Weigh};
 use crate::amend::Electorate as _;
 use crate::digest::{base64url, equal, sha256, unhex};
 use crate::openpgp;
-use crate::release::named;
+use crate::release::{failed, must, named};
 use crate::service::Enclave;
 
 /// The largest `clientDataJSON` that is looked at, in bytes.
@@ -27,33 +29,30 @@ const HAS_EXTENSIONS: u8 = 0x80;
 /// Somebody who may vote, and what he signs with.
 pub type Voter<'a> = (&'a str, &'a [SigningKey]);
 
+/// What each of some people says: nothing, yes, no.
+pub type Votes = Result<Vec<Option<bool>>, Refusal>;
+
 /// `Weigh`: nothing but a signature is looked at, and nothing follows from it.
 pub fn weigh(enclave: &Enclave, request: &Weigh) -> Result<Verified, Refusal> {
     let list = AclDocument::from_canonical(&request.acl).ok_or(Refusal::Malformed)?;
-    let (at_ms, ballots) = (enclave.ledger.now_ms(), std::slice::from_ref(&request.ballot));
-    let weighed = votes(enclave.keyring.env, at_ms, &list.voters(), ballots, &request.hash);
-    weighed.map(|_| Verified { at_ms }).map_err(|_| Refusal::ProofFailed)
+    votes(enclave, &list.voters(), slice::from_ref(&request.ballot), &request.hash)?;
+    Ok(Verified { at_ms: enclave.ledger.now_ms() })
 }
 
 /// What each of these people says to what has that hash. One ballot that is not of one of them, repeats its person,
 /// or is not signed by him spoils them all.
-pub fn votes(
-    env: Env,
-    now_ms: i64,
-    people: &[Voter<'_>],
-    ballots: &[Ballot],
-    hash: &[u8; 32],
-) -> Result<Vec<Option<bool>>, &'static str> {
-    let rejected = sha256(&reject_preimage(hash));
+pub fn votes(enclave: &Enclave, people: &[Voter<'_>], ballots: &[Ballot], hash: &[u8; 32]) -> Votes {
+    let (env, now_ms, rejected) =
+        (enclave.keyring.env, enclave.ledger.now_ms(), sha256(&reject_preimage(hash)));
     let mut votes = vec![None; people.len()];
     for ballot in ballots {
         let place = people.iter().position(|person| person.0 == ballot.person_id);
-        let place = place.ok_or("6 ballot of somebody who has no vote")?;
-        named(votes[place].is_none(), "6 second ballot of a person")?;
+        let place = place.ok_or_else(|| failed("6 ballot of somebody who has no vote"))?;
+        must(votes[place].is_none(), "6 second ballot of a person")?;
         let signed = if ballot.approve { hash } else { &rejected };
         let keys = people[place].1;
         let is_signed = keys.iter().any(|key| holds(env, now_ms, key, &ballot.signature, signed));
-        named(is_signed, "6 ballot is not signed by its person")?;
+        must(is_signed, "6 ballot is not signed by its person")?;
         votes[place] = Some(ballot.approve);
     }
     Ok(votes)

@@ -19,21 +19,10 @@ const KEY_FAILURES_IN_LIFE: u32 = 100;
 /// Failed checks of one credential in a minute.
 const CREDENTIAL_FAILURES_A_MINUTE: usize = 60;
 
-/// `Try`: opens items whose checksum nobody gave, says yes or no.
-pub fn try_items(enclave: &Enclave, request: &Check) -> Result<Checked, Refusal> {
-    ensure(
-        request.ticket.is_none() && request.items.iter().all(|item| item.checksum == NO_CHECKSUM),
-        Refusal::Malformed,
-    )?;
-    look(enclave, request, true)
-}
-
-/// Opens items, compares their checksums, says yes or no.
-pub fn check(enclave: &Enclave, request: &Check) -> Result<Checked, Refusal> {
-    look(enclave, request, false)
-}
-
-fn look(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checked, Refusal> {
+/// Opens items, compares their checksums, says yes or no. `Try`: with any checksum, of items for which nobody gave one.
+pub fn check(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checked, Refusal> {
+    let has_none = request.ticket.is_none() && request.items.iter().all(|item| item.checksum == NO_CHECKSUM);
+    ensure(has_none || !any_checksum, Refusal::Malformed)?;
     check_names(&[&request.credential_id, &request.tenant_id, &request.user_identifier])?;
     ensure((1..=CHECK_ITEMS_MAX).contains(&request.items.len()), Refusal::Malformed)?;
     for item in &request.items {

@@ -82,10 +82,9 @@ fn check_ballots(
     if request.ballots.is_empty() {
         return Ok(());
     }
-    let now_ms = enclave.ledger.now_ms();
     let people = roster.officers.iter().chain(&roster.owners);
     let people: Vec<Voter<'_>> = people.map(|one| (&*one.person_id, &*one.keys)).collect();
-    let votes = votes(enclave.keyring.env, now_ms, &people, &request.ballots, hash).map_err(failed)?;
+    let votes = votes(enclave, &people, &request.ballots, hash)?;
     must(!votes.contains(&Some(false)), "6 ballot is a no")?;
     must(votes[..roster.officers.len()].contains(&Some(true)), "6 no officer has signed")?;
     let own = |ballot: &Ballot| person_tag(&roster.tenant_id, &ballot.person_id) == ticket.user_tag;

@@ -169,6 +169,12 @@ impl Options {
         self.maybe(name)?.ok_or_else(|| io::Error::other(format!("{name} is missing\n{USAGE}")))
     }
 
+    fn either<'a>(&'a self, name: &'a str, yes: &str, no: &str) -> io::Result<Option<bool>> {
+        let Some(word) = self.maybe(name)? else { return Ok(None) };
+        ensure(word == yes || word == no, io::Error::other(format!("{name} is neither {yes} nor {no}")))?;
+        Ok(Some(word == yes))
+    }
+
     fn number<'a, N: FromStr>(&'a self, name: &'a str) -> io::Result<Option<N>> {
         let parse =
             |text: &str| text.parse().map_err(|_| io::Error::other(format!("{name} is not a number")));
@@ -182,12 +188,7 @@ const NO_ROOT: &str = "production's root key is not kept on the disk: start the 
 
 /// Whether the root key lies on the disk: a sandbox's does, production's only where that is said.
 fn root_on_disk(options: &Options, env: Env) -> io::Result<bool> {
-    match options.maybe("--root")? {
-        None => Ok(env == Env::Sandbox),
-        Some("disk") => Ok(true),
-        Some("shares") => Ok(false),
-        Some(_) => Err(io::Error::other("--root is neither shares nor disk")),
-    }
+    Ok(options.either("--root", "disk", "shares")?.unwrap_or(env == Env::Sandbox))
 }
 
 /// A sandbox makes its own keys at its first start; production's are made on purpose, once.
@@ -222,12 +223,7 @@ fn opener(
     home: Home,
     protections: Vec<String>,
 ) -> io::Result<Opener> {
-    let recovery_limits = match options.maybe("--recovery-limits")? {
-        None => env == Env::Production,
-        Some("on") => true,
-        Some("off") => false,
-        Some(_) => return Err(io::Error::other("--recovery-limits is neither on nor off")),
-    };
+    let recovery_limits = options.either("--recovery-limits", "on", "off")?.unwrap_or(env == Env::Production);
     let retail_window_s = options.number("--retail-window-s")?.unwrap_or(RETAIL_WINDOW_DEFAULT_S);
     let beyond = io::Error::other(format!("--retail-window-s is not within {RETAIL_WINDOW_RANGE_S:?}"));
     ensure(RETAIL_WINDOW_RANGE_S.contains(&retail_window_s), beyond)?;

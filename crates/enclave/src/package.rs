@@ -98,8 +98,7 @@ pub fn approved(enclave: &Enclave, request: &Package, proof: &Proof) -> Result<(
         must(own.event_at_ms >= intent.not_before_ms, "4 requester's check is of before")?;
     }
     let people = list.voters();
-    let votes = votes(enclave.keyring.env, proof.now_ms, &people, &request.ballots, &proof.intent_hash);
-    let votes = votes.map_err(failed)?;
+    let votes = votes(enclave, &people, &request.ballots, &proof.intent_hash)?;
     let is_checked = |tag: [u8; 32]| {
         let late = |admission: &Admission| admission.event_at_ms >= intent.not_before_ms;
         proof.admissions.iter().any(|admission| proof.approves(admission, &tag) && late(admission))

@@ -176,9 +176,8 @@ pub fn may_release<'a>(enclave: &'a Enclave, proof: &Proof) -> Result<Busy<'a>, 
         let (state, now_ms) = (turn.state(), turn.now_ms);
         let session = state.sessions.get(&proof.ticket.session_id);
         let released: Vec<_> = session.into_iter().flat_map(Session::released).collect();
-        let same = |earlier: &&Intended| {
-            earlier.recipient == proof.receives && earlier.items_digest == proof.items_digest
-        };
+        let this = (&proof.receives, &proof.items_digest);
+        let same = |earlier: &&Intended| (&earlier.recipient, &earlier.items_digest) == this;
         demand(released.len() < DELIVERIES_MAX, "8 session has no delivery left", Refusal::SessionUsed)?;
         demand(released.iter().all(same), "8 session released otherwise", Refusal::SessionUsed)?;
         let within = || within_limits(state, proof, now_ms, released.is_empty());
@@ -304,15 +303,10 @@ pub fn log_intent(enclave: &Enclave, proof: &Proof) -> Result<(), Refusal> {
 }
 
 /// RELEASED: logs what goes out, and to whom, before it does. Which delivery it is; 0 if nothing goes out.
-pub fn log_end(
-    enclave: &Enclave,
-    proof: &Proof,
-    output_sha256: [u8; 32],
-    items: usize,
-) -> Result<u32, Refusal> {
+pub fn log_end(enclave: &Enclave, proof: &Proof, output: [u8; 32], items: usize) -> Result<u32, Refusal> {
     let session_id = proof.ticket.session_id;
     let items = u32::try_from(items).unwrap_or(u32::MAX);
-    let end = Delivered { session_id, output_sha256, recipient: proof.receives.clone(), items };
+    let end = Delivered { session_id, output_sha256: output, recipient: proof.receives.clone(), items };
     let delivery = enclave.ledger.decide(|turn| {
         turn.record(Record::Delivered(end))?;
         Ok(turn.state().sessions.get(&session_id).map_or(0, |session| session.released().count()))

@@ -1,6 +1,6 @@
 //! What the enclave must remember against the server, as records and as what they add up to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use boundary::checkpoint::TreeHead;
 use boundary::freeze::Frozen;
@@ -59,6 +59,8 @@ wire_enum! {
         17 = Elapsed(i64),
         /// A tenant was frozen, or thawed.
         18 = Freeze(Freeze),
+        /// The version of a list that has this hash was stopped while it waited.
+        42 = Stopped([u8; 32]),
         /// Offline: a bundle was taken up.
         32 = Bundled(Bundled),
         /// A process began to write.
@@ -299,6 +301,8 @@ pub struct State {
     pub packages: HashMap<String, VecDeque<i64>>,
     /// Of each roster and list, the latest version and the one before, in order, and when each was taken.
     heads: HashMap<(String, String), Vec<Taken>>,
+    /// The hashes of versions that were stopped: none of them is ever taken again.
+    pub stopped: HashSet<[u8; 32]>,
     /// The list that each key is under, by the key's serial.
     pub guarded: HashMap<u64, Guarded>,
     /// Since when a recovery is approved, by its intent's hash.
@@ -403,6 +407,10 @@ impl State {
                 heads.drain(..heads.len().saturating_sub(1));
                 heads.push((head, now));
             }
+            Record::Stopped(hash) => {
+                self.heads.values_mut().for_each(|heads| heads.retain(|(head, _)| head.hash != hash));
+                self.stopped.insert(hash);
+            }
             Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
             Record::Cosigned(head) => drop(self.cosigned.insert(head.origin.clone(), head)),
             Record::Bundled(bundle) => {
@@ -464,19 +472,17 @@ impl State {
             (self.highest_ms, Record::BoundBits(self.bound.clone())),
         ];
         out.extend(self.batches.values().map(|batch| (self.highest_ms, Record::Adopted(batch.clone()))));
-        for (&user_tag, &identity_tag) in &self.identities {
-            out.push((self.highest_ms, Record::Identity(Identity { user_tag, identity_tag })));
-        }
-        for (tenant_id, &generation) in &self.generations {
-            let reset = Generation { tenant_id: tenant_id.clone(), generation };
-            out.push((self.highest_ms, Record::Generation(reset)));
-        }
+        let person = |(&user_tag, &identity_tag): (&_, &_)| Identity { user_tag, identity_tag };
+        out.extend(self.identities.iter().map(|one| (self.highest_ms, Record::Identity(person(one)))));
+        let reset = |(id, &generation): (&String, &u32)| Generation { tenant_id: id.clone(), generation };
+        out.extend(self.generations.iter().map(|one| (self.highest_ms, Record::Generation(reset(one)))));
         let at = |now: &Moment, record| [(now.at_ms, Record::Elapsed(now.elapsed_ms)), (now.at_ms, record)];
         let heads = self.heads.values().flatten();
         out.extend(heads.flat_map(|(head, taken)| at(taken, Record::Head(head.clone()))));
         out.extend(
             self.freezes.values().flat_map(|(freeze, since)| at(since, Record::Freeze(freeze.clone()))),
         );
+        out.extend(self.stopped.iter().map(|&hash| (self.highest_ms, Record::Stopped(hash))));
         out.extend(self.guarded.values().map(|key| (self.highest_ms, Record::Guarded(key.clone()))));
         out.extend(self.cosigned.values().map(|head| (self.highest_ms, Record::Cosigned(head.clone()))));
         out.extend(self.lives.iter().map(|life| (self.highest_ms, Record::Life(life.clone()))));

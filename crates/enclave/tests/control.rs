@@ -11,6 +11,8 @@ mod documents;
 #[path = "control/packages.rs"]
 mod packages;
 mod rig;
+#[path = "control/vetoes.rs"]
+mod vetoes;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use boundary::Env;
@@ -165,14 +167,14 @@ type Script = (&'static str, fn(&mut World));
 #[test]
 fn no_script_gets_anything() {
     let mut world = World::new();
-    let scripts: Vec<&Script> =
-        documents::SCRIPTS.iter().chain(packages::SCRIPTS).chain(assertions::SCRIPTS).collect();
+    let tables = [documents::SCRIPTS, packages::SCRIPTS, assertions::SCRIPTS, vetoes::SCRIPTS];
+    let scripts: Vec<&Script> = tables.into_iter().flatten().collect();
     for (name, script) in &scripts {
         println!("attack: {name}");
         script(&mut world);
     }
     println!("figure: control_attack_scripts {} scripts", scripts.len());
-    assert!(scripts.len() >= 29);
+    assert!(scripts.len() >= 36);
 }
 
 #[test]

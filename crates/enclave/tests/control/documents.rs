@@ -10,7 +10,7 @@ fn refused(reply: &Reply, why: &str) {
 
 impl World {
     /// A list of Anna and Ben with that name, founded by the Owner.
-    fn founded(&mut self, alter: impl FnOnce(&mut AclDocument)) -> AclDocument {
+    pub fn founded(&mut self, alter: impl FnOnce(&mut AclDocument)) -> AclDocument {
         let name = self.fresh("list");
         let mut made = list(Env::Production, TENANT, &name, &[&self.anna, &self.ben]);
         alter(&mut made);
@@ -20,7 +20,7 @@ impl World {
     }
 
     /// A change to a list, on the word of Anna and Ben.
-    fn changed(&mut self, current: &AclDocument, next: &AclDocument) -> Reply {
+    pub fn changed(&mut self, current: &AclDocument, next: &AclDocument) -> Reply {
         let ballots = vec![self.anna.yes(&hash_of(next)), self.ben.yes(&hash_of(next))];
         amend(&mut self.client, next, Some(&bytes_of(current)), None, ballots)
     }
