@@ -67,7 +67,7 @@ wire_enum! {
         10 = Recall(Recall),
         /// Is a key whole, or an item still what it was when it was checked? Say yes or no.
         11 = Prove(Prove),
-        /// `Check` of items without a checksum, each [`crate::token::NO_CHECKSUM`]: they only must open. Never retail.
+        /// `Check` of items, none retail's, that only must open: for a checksum [`crate::token::NO_CHECKSUM`].
         12 = Try(Check),
         /// `Bind` in the place of another key, which the new one's seal then names.
         13 = Succeed(Succeed),
@@ -237,6 +237,8 @@ wire_enum! {
         27 = NotNow,
         /// The enclave's log is older than what the caller remembers of it: a copy was put in its place.
         30 = RolledBack,
+        /// The counter outside is away: nothing is released.
+        38 = CounterAway,
         /// The checkpoint does not go on from the last one that was signed of its log, which has this size.
         37 = Forked(u64),
         /// The tenant is frozen: nothing leaves of it for so many seconds more.
@@ -686,8 +688,7 @@ wire_struct! {
 
     /// Take a new version. The same one again answers the same.
     pub struct Amend {
-        /// The canonical JSON of a [`crate::approval::Roster`], [`crate::approval::TenantPolicy`] or
-        /// [`crate::approval::AclDocument`].
+        /// The canonical JSON of a roster, a policy or a list (see [`crate::approval`]).
         pub document: Vec<u8>,
         /// The version in force, where there is one.
         pub current: Option<Vec<u8>>,

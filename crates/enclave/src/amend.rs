@@ -10,6 +10,7 @@ use boundary::approval::{AclDocument, Document, Roster, TenantPolicy, weakens};
 use boundary::message::{Amend, Amended, Ballot, Refusal, Verified, Weigh};
 
 use crate::ballot::{Voter, votes};
+use crate::counter::settle;
 use crate::digest::{hex, sha256};
 use crate::release::{failed, must, named};
 use crate::service::Enclave;
@@ -134,7 +135,7 @@ fn take<D: Versioned>(
     let (current, before) = before.unzip();
     approved(current.as_ref(), &hash)?;
     let delay_s = current.map_or(0, |current| current.delay_s(document));
-    enclave.ledger.decide(|turn| {
+    let amended = enclave.ledger.decide(|turn| {
         let latest = turn.state().heads(tenant_id, acl_id).last().map(|(head, _)| head);
         let in_force = turn.state().in_force(tenant_id, acl_id, turn.now_ms).map(|head| head.hash);
         let waits = latest.map(|head| head.hash) != in_force;
@@ -149,7 +150,10 @@ fn take<D: Versioned>(
         let (tenant_id, acl_id) = (tenant_id.to_owned(), acl_id.to_owned());
         turn.record(Record::Head(Head { tenant_id, acl_id, version, hash, genesis, effective_at_ms }))?;
         Ok(Amended { hash, version, effective_at_ms })
-    })
+    });
+    // Where the counter is away, the next release counts it.
+    let _ = settle(enclave, true);
+    amended
 }
 
 /// `Stop`: a member with a veto, of the list in force, says no to the version of it that waits. It never takes effect,

@@ -7,6 +7,7 @@ use boundary::freeze::{FREEZE_HOURS_MAX, Freeze, Frozen, Thaw, Thawing};
 use boundary::message::Refusal;
 
 use crate::amend::{approve, in_force};
+use crate::counter::settle;
 use crate::digest::sha256;
 use crate::log::Turn;
 use crate::release::must;
@@ -18,10 +19,13 @@ use crate::state::{self, HOUR_MS, Record};
 pub fn freeze(enclave: &Enclave, request: &Freeze) -> Result<Frozen, Refusal> {
     check_names(&[&request.tenant_id])?;
     let span_ms = i64::from(request.hours.min(FREEZE_HOURS_MAX)) * HOUR_MS;
-    enclave.ledger.decide(|turn| {
+    let frozen = enclave.ledger.decide(|turn| {
         let frozen = turn.state().frozen(&request.tenant_id, turn.now_ms);
         if span_ms > frozen.left_ms { set(turn, &request.tenant_id, span_ms) } else { Ok(frozen) }
-    })
+    });
+    // Where the counter is away, the next release counts it.
+    let _ = (span_ms > 0).then(|| settle(enclave, true));
+    frozen
 }
 
 /// Ends the latest freeze, on an Owner's word about that one.
@@ -32,10 +36,12 @@ pub fn thaw(enclave: &Enclave, request: &Thaw) -> Result<Frozen, Refusal> {
     let freeze = enclave.ledger.decide(|turn| Ok(number(turn)))?;
     let thawing = Thawing { env: roster.env, tenant_id: tenant_id.clone(), freeze };
     approve(enclave, &roster, slice::from_ref(&request.ballot), &sha256(&thawing.preimage()))?;
-    enclave.ledger.decide(|turn| {
+    let thawed = enclave.ledger.decide(|turn| {
         must(number(turn) == freeze, "6 it was frozen anew")?;
         set(turn, tenant_id, 0)
-    })
+    });
+    let _ = settle(enclave, true);
+    thawed
 }
 
 fn set(turn: &mut Turn<'_>, tenant_id: &str, span_ms: i64) -> Result<Frozen, Refusal> {

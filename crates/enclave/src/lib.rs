@@ -6,7 +6,7 @@
 //! The server on the other side of the socket is not believed. A request is answered on what the enclave sealed
 //! itself, on signatures under keys it was started with, and on its own clock and log; nothing else changes a
 //! decision except to make it a no. Read in this order: [`service`] (the socket), [`assign`], [`check`],
-//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`cosign`], [`record`], [`reseal`], and below them [`state`] and [`log`], [`seal`], [`root`],
+//! [`session`], [`evidence`], [`release`], [`amend`], [`ballot`], [`attach`], [`package`], [`mark`], [`counter`], [`cosign`], [`record`], [`reseal`], and below them [`state`] and [`log`], [`seal`], [`root`],
 //! [`generate`], [`openpgp`], [`secret`], [`digest`], [`clock`], [`guard`]. [`vault`] and [`shamir`] bring the
 //! root key in when it lies with holders of shares. [`ceremony`] is the same program on a
 //! machine without a network, [`cold`] the online side of that.
@@ -21,7 +21,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use boundary::Env;
 use boundary::message::KeyType;
@@ -39,6 +39,7 @@ mod check;
 mod clock;
 mod cold;
 mod cosign;
+mod counter;
 mod digest;
 mod evidence;
 mod freeze;
@@ -73,15 +74,16 @@ mod wycheproof;
 const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
         [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--root shares|disk]
-        [--give-up-to RECORD] [--end-with-stdin]
+        [--counter SOCKET] [--give-up-to N] [--end-with-stdin]
   init  --state DIR --env sandbox|production [--root disk]
   offline-key --state DIR --env sandbox|production
   batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N
-  batch --state DIR --env sandbox|production --in DIR --out DIR";
+        [--counter SOCKET] [--give-up-to N]
+  batch --state DIR --env sandbox|production --in DIR --out DIR [--counter SOCKET] [--give-up-to N]";
 
 /// Those of `serve` that have a value.
 const SERVE_OPTIONS: &str = "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s \
-    --give-up-to --root";
+    --give-up-to --root --counter";
 
 /// Runs one of the enclave's commands; `args` are those after the program's name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -107,7 +109,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         "serve" => SERVE_OPTIONS,
         "init" => "--state --env --root",
         "offline-key" => "--state --env",
-        "batch" => "--state --env --in --out --rsa --secp256k1 --ed25519",
+        "batch" => "--state --env --in --out --rsa --secp256k1 --ed25519 --counter --give-up-to",
         _ => return Err(io::Error::other(USAGE)),
     };
     let options = Options::read(args, known, command == "serve")?;
@@ -235,6 +237,7 @@ fn opener(
             .push(key.ok_or_else(|| io::Error::other("an offline key is not 32 bytes of hexadecimal"))?);
     }
     let give_up_to = options.number("--give-up-to")?;
+    let counter = options.maybe("--counter")?.map(PathBuf::from);
     let state = dir.to_owned();
     let is_old = Arc::default();
     Ok(Box::new(move |root: &_| {
@@ -242,7 +245,7 @@ fn opener(
         keyring.home = home;
         let ledger = log::Ledger::open(&state, &keyring)?;
         let generator = generate::Generator::start()?;
-        Ok(service::Enclave {
+        let enclave = service::Enclave {
             keyring: keyring.in_generations(ledger.generations()),
             assignment,
             receipt,
@@ -252,10 +255,14 @@ fn opener(
             retail_window_s,
             is_old: Arc::clone(&is_old),
             give_up_to,
+            counter: counter.clone().map(Mutex::new),
             ledger,
             generator,
             protections: protections.clone(),
-        })
+        };
+        // Where it is away, it is asked before anything leaves.
+        let _ = counter::settle(&enclave, true);
+        Ok(enclave)
     }))
 }
 
@@ -298,6 +305,8 @@ fn offline(dir: &Path, env: Env) -> io::Result<std::fs::File> {
 fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let _directory = offline(dir, env)?;
     let enclave = opener(options, dir, env, Home::Cold, Vec::new())?(&root::read_root(dir)?)?;
+    counter::settle(&enclave, false)
+        .map_err(|_| io::Error::other("the counter does not vouch for the log"))?;
     let offline = ceremony::Offline::open(dir, enclave)?;
     let out = Path::new(options.one("--out")?);
     if let Some(bundle) = options.maybe("--in")? {

@@ -24,12 +24,18 @@ pub fn mark(enclave: &Enclave, request: &Mark) -> Result<Marked, Refusal> {
             Ok(has || gives_up)
         })?;
         if !has {
-            note("mark", &format!("the log ends before record {sequence}, which the caller remembers"));
-            enclave.is_old.store(true, Ordering::SeqCst);
-            return Err(Refusal::RolledBack);
+            let step = format!("the log ends before record {sequence}, which the caller remembers");
+            return Err(refuse_all(enclave, "mark", &step));
         }
     }
     let env = enclave.keyring.env;
     let (life, sequence) = enclave.ledger.end();
     Ok(Marked { sequence, mark: LogMark { env, life, sequence }.issue(&enclave.keyring) })
+}
+
+/// From here on nothing is answered any more: this log is not the newest.
+pub fn refuse_all(enclave: &Enclave, request: &str, step: &str) -> Refusal {
+    note(request, step);
+    enclave.is_old.store(true, Ordering::SeqCst);
+    Refusal::RolledBack
 }

@@ -7,6 +7,7 @@ use boundary::message::{
 use boundary::token::{Admission, Outcome, Record as RecordToken, Ticket};
 
 use crate::clock::seconds_until;
+use crate::counter::settle;
 use crate::digest::{equal, hex, sha256};
 use crate::evidence::SKEW_MS;
 use crate::generate::RsaKey;
@@ -285,8 +286,10 @@ fn outcome(certificate: &Certificate, item: &ReleaseItem, key: Option<RsaKey>) -
     key.and_then(|key| plaintext(item, &key)).and_then(encrypt).unwrap_or(ItemOutcome::Failed)
 }
 
-/// RELEASE-INTENT: what is about to be decrypted is on the disk before it is, and not after a freeze of its tenant.
+/// RELEASE-INTENT: what is about to be decrypted is on the disk before it is, and not after a freeze of its tenant. An
+/// old log gets no further.
 pub fn log_intent(enclave: &Enclave, proof: &Proof) -> Result<(), Refusal> {
+    settle(enclave, false)?;
     enclave.ledger.decide(|turn| {
         let frozen = turn.state().frozen(&proof.ticket.tenant_id, turn.now_ms);
         ensure(frozen.left_ms == 0, Refusal::Frozen(seconds_until(frozen.left_ms, 0)))?;
@@ -302,7 +305,7 @@ pub fn log_intent(enclave: &Enclave, proof: &Proof) -> Result<(), Refusal> {
     })
 }
 
-/// RELEASED: logs what goes out, and to whom, before it does. Which delivery it is; 0 if nothing goes out.
+/// RELEASED: logs what goes out, and to whom, and counts it, before it does. Which delivery it is; 0 if nothing goes out.
 pub fn log_end(enclave: &Enclave, proof: &Proof, output: [u8; 32], items: usize) -> Result<u32, Refusal> {
     let session_id = proof.ticket.session_id;
     let items = u32::try_from(items).unwrap_or(u32::MAX);
@@ -311,6 +314,7 @@ pub fn log_end(enclave: &Enclave, proof: &Proof, output: [u8; 32], items: usize)
         turn.record(Record::Delivered(end))?;
         Ok(turn.state().sessions.get(&session_id).map_or(0, |session| session.released().count()))
     })?;
+    settle(enclave, true)?;
     Ok(if items == 0 { 0 } else { u32::try_from(delivery).unwrap_or(u32::MAX) })
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
@@ -50,8 +51,10 @@ pub struct Enclave {
     pub recovery_limits: bool,
     /// How long after an approval a recovery is open, in seconds.
     pub retail_window_s: u32,
-    /// The record up to which the operator gives up what an older copy of the log lacks.
+    /// The record, or the count, up to which the operator gives up what an older copy of the log lacks.
     pub give_up_to: Option<u64>,
+    /// The socket of a counter outside; held while it is asked.
+    pub counter: Option<Mutex<PathBuf>>,
     /// Somebody remembers more than the log has: nothing is answered any more.
     pub is_old: Arc<AtomicBool>,
     /// What is remembered.

@@ -67,6 +67,8 @@ wire_enum! {
         30 = Life(Life),
         /// The operator gave up what came after an older copy of the log, up to this record of a life.
         31 = GivenUp(Life),
+        /// All before it is counted outside; no longer where that is 0.
+        40 = Counted(Count),
     }
 }
 
@@ -136,6 +138,15 @@ wire_struct! {
         pub id: [u8; 16],
         /// The last record before it; of a life that was given up, the last one of it that anybody remembers.
         pub sequence: u64,
+    }
+
+    /// How far a counter outside has come.
+    #[derive(Copy, Default)]
+    pub struct Count {
+        /// Which counter.
+        pub counter: [u8; 32],
+        /// How far; 0 before the first.
+        pub value: u64,
     }
 
     /// A tenant's beginning anew.
@@ -312,6 +323,8 @@ pub struct State {
     /// The lives of the process, in order.
     pub lives: Vec<Life>,
     given_up: Vec<Life>,
+    /// How far the counter outside has come, where this log is the newest.
+    pub counted: Count,
     /// Offline: the last bundle that was taken up.
     pub bundled: Bundled,
     /// Sessions that were opened by then are over: what became of them was given up.
@@ -418,6 +431,7 @@ impl State {
                 self.bundled = bundle;
             }
             Record::Life(life) => self.lives.push(life),
+            Record::Counted(count) => self.counted = count,
             Record::GivenUp(life) => {
                 self.given_up.push(life);
                 self.sessions_ended_ms = self.sessions_ended_ms.max(at_ms);
@@ -487,6 +501,7 @@ impl State {
         out.extend(self.cosigned.values().map(|head| (self.highest_ms, Record::Cosigned(head.clone()))));
         out.extend(self.lives.iter().map(|life| (self.highest_ms, Record::Life(life.clone()))));
         out.push((self.highest_ms, Record::Bundled(self.bundled.clone())));
+        out.push((self.highest_ms, Record::Counted(self.counted)));
         let given_up = self.given_up.iter().map(|life| Record::GivenUp(life.clone()));
         out.extend(given_up.map(|record| (self.sessions_ended_ms, record)));
         let lasts = |at_ms: i64| at_ms + SESSION_LIFE_MS + DAY_MS >= now_ms;

@@ -14,7 +14,7 @@ struct Crate {
 
 const HTTP: [&str; 7] = ["axum", "hyper", "reqwest", "tower", "tower-http", "utoipa", "utoipa-axum"];
 
-const CRATES: [Crate; 14] = [
+const CRATES: [Crate; 15] = [
     Crate { name: "holdfast-boundary", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-api",
@@ -58,6 +58,7 @@ const CRATES: [Crate; 14] = [
         never: &["tokio", "reqwest", "rusqlite", "postgres"],
     },
     Crate { name: "holdfast-cluster", arrows: &[], never: &[] },
+    Crate { name: "holdfast-counter", arrows: &[], never: &["tokio", "reqwest", "rusqlite", "postgres"] },
     Crate {
         name: "holdfast-testkit",
         arrows: &[

@@ -22,9 +22,11 @@ use boundary::wire::{Wire, frame, unframe};
 
 pub mod cold;
 pub mod control;
+pub mod counter;
 pub mod keeper;
 pub mod machine;
 pub mod policy_of;
+pub mod world;
 
 pub const TENANT: &str = "tenant-a";
 pub const USER: &str = "user-1";

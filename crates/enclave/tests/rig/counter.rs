@@ -1,0 +1,141 @@
+//! A TPM in software, the program that keeps a counter in it, and a way between that and an enclave.
+
+use std::net::Shutdown;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+use super::*;
+
+/// Twenty seconds of looks, for what comes by itself.
+const LOOKS_MAX: u32 = 400;
+
+/// A counter in a TPM of its own; both end when dropped.
+pub struct TpmCounter {
+    tpm: Child,
+    server: Option<Child>,
+    name: String,
+    /// Where an enclave asks it.
+    pub socket: PathBuf,
+    path: PathBuf,
+}
+
+fn appears(path: &Path) {
+    for _ in 0..LOOKS_MAX {
+        if UnixStream::connect(path).is_ok() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("nobody listens on {}", path.display());
+}
+
+fn counter_program() -> Command {
+    let path = program_path().with_file_name("holdfast-counter");
+    assert!(path.exists(), "{} is not there: cargo build -p holdfast-counter", path.display());
+    Command::new(path)
+}
+
+impl TpmCounter {
+    /// Makes a TPM and a counter in it, and serves that.
+    pub fn start(folder: &Folder, name: &str) -> Self {
+        let (path, socket) = (folder.path(&format!("{name}.tpm")), folder.path(&format!("{name}.counter")));
+        let state = folder.path(&format!("{name}.tpmstate"));
+        std::fs::create_dir_all(&state).unwrap();
+        let tpm = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
+            .arg(format!("dir={}", state.display()))
+            .arg("--server")
+            .arg(format!("type=unixio,path={}", path.display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("swtpm runs: install swtpm");
+        appears(&path);
+        run(counter_program().arg("define").arg("--tpm").arg(&path));
+        let mut counter = Self { tpm, server: None, name: name.to_owned(), socket, path };
+        counter.serve();
+        counter
+    }
+
+    /// Serves it again.
+    pub fn serve(&mut self) {
+        let mut command = counter_program();
+        command.arg("serve").arg("--tpm").arg(&self.path).arg("--socket").arg(&self.socket);
+        self.server = Some(command.stderr(Stdio::null()).spawn().unwrap());
+        appears(&self.socket);
+    }
+
+    /// It does not answer any more.
+    pub fn away(&mut self) {
+        let mut server = self.server.take().expect("it serves");
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+
+    /// How far it has come.
+    pub fn value(&self) -> u64 {
+        let said = run(counter_program().arg("show").arg("--tpm").arg(&self.path));
+        let said = String::from_utf8(said.stdout).unwrap();
+        said.trim().rsplit_once(' ').and_then(|(_, value)| value.parse().ok()).expect("a number")
+    }
+
+    /// How an enclave is started with it.
+    pub fn settings(&self) -> Settings {
+        with(&self.socket)
+    }
+}
+
+impl Drop for TpmCounter {
+    fn drop(&mut self) {
+        for child in self.server.iter_mut().chain([&mut self.tpm]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// How an enclave is started with the counter at that socket.
+pub fn with(socket: &Path) -> Settings {
+    Settings { extra: vec!["--counter".into(), socket.display().to_string()], ..Settings::default() }
+}
+
+/// The same, with what is given up.
+pub fn giving_up(mut settings: Settings, count: u64) -> Settings {
+    settings.extra.extend(["--give-up-to".into(), count.to_string()]);
+    settings
+}
+
+/// Stands before a counter and lets no increment through while it is told so.
+pub struct Gate {
+    /// Where an enclave asks it.
+    pub socket: PathBuf,
+    /// Whether it is to lose increments.
+    pub is_shut: Arc<AtomicBool>,
+}
+
+impl Gate {
+    pub fn before(counter: &TpmCounter, folder: &Folder) -> Self {
+        let socket = folder.path(&format!("{}.gate", counter.name));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let is_shut = Arc::new(AtomicBool::new(false));
+        let (to, shut) = (counter.socket.clone(), Arc::clone(&is_shut));
+        thread::spawn(move || {
+            for mut from in listener.incoming().map_while(Result::ok) {
+                let mut question = [0];
+                if from.read_exact(&mut question).is_err() || question == [1] && shut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(mut counter) = UnixStream::connect(&to) else { continue };
+                let mut answer = Vec::new();
+                let asked = counter.write_all(&question).and_then(|()| counter.read_to_end(&mut answer));
+                if asked.is_ok() && from.write_all(&answer).is_ok() {
+                    let _ = from.shutdown(Shutdown::Both);
+                }
+            }
+        });
+        Self { socket, is_shut }
+    }
+}
