@@ -241,6 +241,15 @@ impl Deed {
     }
 }
 
+/// Whom a token of the tenant's own issuer speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The issuer's name for him: the claim `sub`.
+    pub name: String,
+    /// What the audit log calls him.
+    pub pseudonym: String,
+}
+
 /// Who asks: a credential that was found valid, or somebody who is signed in, and the tenant.
 #[derive(Clone, Debug)]
 pub struct Principal {
@@ -256,19 +265,24 @@ pub struct Principal {
     /// Whether it came as a token.
     pub by_token: bool,
     /// Whom a token of the tenant's own issuer speaks for.
-    pub subject: Option<String>,
+    pub subject: Option<Subject>,
     /// Who is signed in, and as what; none for a credential.
     pub person: Option<(PersonId, Role)>,
 }
 
 impl Principal {
-    /// Who acts, as the audit log and the enclave's statements name it.
+    /// Who acts, as all that is kept names it.
     pub fn actor(&self) -> (ActorType, &str) {
         match (&self.person, &self.subject) {
             (Some((person, _)), _) => (ActorType::Person, person.as_str()),
-            (None, Some(subject)) => (ActorType::UserCredentials, subject),
+            (None, Some(subject)) => (ActorType::UserCredentials, &subject.pseudonym),
             (None, None) => (ActorType::ApiKey, self.credential.as_str()),
         }
+    }
+
+    /// Who acts, as a statement names it that the caller asks for and takes away: by the name that he came with.
+    pub fn caller(&self) -> &str {
+        self.subject.as_ref().map_or(self.actor().1, |subject| &subject.name)
     }
 
     /// Somebody who is signed in.

@@ -2,8 +2,10 @@
 
 pub mod checkpoint;
 pub mod cosignature;
+pub mod subject;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 
 use std::time::Duration;
 

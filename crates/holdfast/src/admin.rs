@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
-use server::admin::{Admin, Remade};
+use server::admin::{Admin, Erased, Remade, Shown};
 use server::config::Settings;
 
 use crate::failure::{Doing as _, Failure};
@@ -47,6 +47,17 @@ pub enum What {
         #[arg(long)]
         enclave: bool,
     },
+    /// People for whom tokens of a tenant's own issuer spoke.
+    #[command(subcommand)]
+    Person(PersonDeed),
+    /// Shows the enclave a mark of its log that a webhook carried, and says whether its log goes as far.
+    ///
+    /// Where it does not, somebody put an old copy of the log back: the enclave decides nothing any more, and the mark
+    /// is kept, so that this stays so.
+    EnclaveMark {
+        /// What stands in the header `Holdfast-Mark`.
+        mark: String,
+    },
     /// Shares of customers' private keys.
     #[command(subcommand)]
     KeyShares(KeySharesDeed),
@@ -62,6 +73,27 @@ pub enum What {
         #[arg(long)]
         name: String,
     },
+}
+
+/// What is done with people in the audit log.
+#[derive(Debug, Subcommand)]
+pub enum PersonDeed {
+    /// Prints what the audit log calls somebody: a keyed hash of the name that the issuer gave him.
+    Find(Named),
+    /// Erases somebody: nobody can tell any more whom the audit log means. Its entries stay, and it is verified as
+    /// before. This cannot be undone; copies of the database from before still know him.
+    Erase(Named),
+}
+
+/// Who.
+#[derive(Debug, clap::Args)]
+pub struct Named {
+    /// The tenant's id.
+    #[arg(long)]
+    tenant: String,
+    /// The issuer's name for him: the claim `sub` of his tokens.
+    #[arg(long)]
+    subject: String,
 }
 
 /// What is done with shares of private keys.
@@ -151,6 +183,8 @@ fn administer(args: Args) -> Result<(), Failure> {
         let done = match args.what {
             What::Tenant(deed) => tenants(&admin, page, deed).await,
             What::Credential(deed) => credentials(&admin, page, deed).await,
+            What::Person(deed) => person(&admin, page, deed).await,
+            What::EnclaveMark { mark } => enclave_mark(&admin, page, &mark).await,
             What::KeyShares(KeySharesDeed::Remake { store }) => remake(&admin, page, store.as_deref()).await,
             What::LogKey { tenant, enclave } => log_key(&admin, page, &tenant, enclave).await,
             What::Owner { tenant, email, name } => owner(&admin, page, &tenant, &email, &name).await,
@@ -208,6 +242,43 @@ async fn credentials(admin: &Admin, page: Page, deed: CredentialDeed) -> Result<
             admin.revoke_credential(&tenant, &id).await.doing(|| "nothing was revoked")?;
             page.line("revoked");
             tell(page, "revoked", &serde_json::json!({ "id": id }))
+        }
+    }
+}
+
+async fn enclave_mark(admin: &Admin, page: Page, mark: &str) -> Result<(), Failure> {
+    match admin.show_mark(mark).await.doing(|| "the enclave was not asked")? {
+        Shown::Has(record) => {
+            page.line(&format!("the enclave's log has record {record}"));
+            tell(page, "enclave_mark", &serde_json::json!({ "record": record }))
+        }
+        Shown::Lacks(record) => Err(Failure::new(&format!(
+            "the enclave's log lacks record {record}: it is an old copy, and decides nothing until the log is put right"
+        ))),
+    }
+}
+
+async fn person(admin: &Admin, page: Page, deed: PersonDeed) -> Result<(), Failure> {
+    let nobody = || Failure::new("the audit log has nobody of that name: it never had, or he was erased");
+    match deed {
+        PersonDeed::Find(Named { tenant, subject }) => {
+            let found = admin.find_subject(&tenant, &subject).await.doing(|| "nobody was looked for")?;
+            let pseudonym = found.ok_or_else(nobody)?;
+            page.line(&pseudonym);
+            tell(page, "person", &serde_json::json!({ "actor": pseudonym }))
+        }
+        PersonDeed::Erase(Named { tenant, subject }) => {
+            let erased = admin.erase_subject(&tenant, &subject).await.doing(|| "nobody was erased")?;
+            let Erased { pseudonym, named_in_keys } = erased.ok_or_else(nobody)?;
+            page.line(&format!("erased: nobody can tell any more whom the audit log calls {pseudonym}"));
+            if named_in_keys > 0 {
+                page.line(&format!(
+                    "{named_in_keys} of the tenant's keys have a signed statement that names him, as was asked for \
+                     when they were taken; that stays, since a signature has no other text"
+                ));
+            }
+            let told = serde_json::json!({ "actor": pseudonym, "named_in_keys": named_in_keys });
+            tell(page, "erased", &told)
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::flows::key_shares::{Wish, remake_key_shares};
 pub use crate::flows::offline::{Exported, Imported, Order};
 use crate::flows::people::{self, Invited, Invitee};
 use crate::flows::{self, Error, NewCredential};
+pub use crate::flows::{Erased, Shown};
 use crate::http::credential;
 use crate::key_shares::KeyShares;
 
@@ -250,6 +251,25 @@ impl Admin {
         // This command sends no mail, so the link is here.
         let link = link.unwrap_or_default();
         Ok(Invitation { id, email: person.email, link, expires_at })
+    }
+
+    /// What a tenant's audit log calls somebody whom the tenant's own issuer calls `name`; none when it never spoke of
+    /// him, or he was erased.
+    pub async fn find_subject(&self, tenant: &str, name: &str) -> Result<Option<String>, AdminError> {
+        let tenant = self.find_tenant(tenant).await?;
+        Ok(flows::find_subject(&self.0, &tenant, name).await?)
+    }
+
+    /// Erases him from that log: what it calls him leads back to nobody. None when there is nothing of him.
+    pub async fn erase_subject(&self, tenant: &str, name: &str) -> Result<Option<Erased>, AdminError> {
+        let tenant = self.find_tenant(tenant).await?;
+        Ok(flows::erase_subject(&self.0, &tenant, name, self.entry("person.erased")).await?)
+    }
+
+    /// Shows the enclave a mark of its log that a webhook carried.
+    pub async fn show_mark(&self, mark: &str) -> Result<Shown, AdminError> {
+        let shown = flows::show_mark(&self.0, mark, self.0.clock.now()).await?;
+        shown.ok_or_else(|| AdminError("this is no mark of an enclave's log".to_owned()))
     }
 
     /// Holds every private key as the settings say: splits what is whole, makes anew what lacks shares, puts together

@@ -60,6 +60,12 @@ row! {
     }
 }
 
+row! {
+    struct Count {
+        count: i64,
+    }
+}
+
 macro_rules! columns {
     () => {
         "id, user_id, key_type, key_environment, state, public_key, public_key_sha256, sealed, split_id, binding, \
@@ -122,6 +128,11 @@ static SET_ACL: Sql = sql!(
 static SET_STATE: Sql = sql!(
     "keys.set_state",
     "UPDATE customer_keys SET state = $4 WHERE tenant_id = $1 AND id = $2 AND state = $3"
+);
+
+static COUNT_SIGNED_WITH: Sql = sql!(
+    "keys.count_signed_with",
+    "SELECT count(*) AS count FROM customer_keys WHERE tenant_id = $1 AND replace(signed_payload, $2, '') <> signed_payload"
 );
 
 /// The keys of one tenant.
@@ -224,5 +235,10 @@ impl Keys<'_> {
         to: KeyState,
     ) -> Result<bool, StoreError> {
         Ok(tx.exec(&SET_STATE, &[self.tenant, id, &from, &to])? == 1)
+    }
+
+    /// How many there are whose signed statement has this text in it.
+    pub fn count_signed_with(self, rx: &mut Rx<'_>, text: &str) -> Result<i64, StoreError> {
+        Ok(rx.find_one::<Count>(&COUNT_SIGNED_WITH, &[self.tenant, &text])?.count)
     }
 }

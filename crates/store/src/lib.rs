@@ -31,6 +31,7 @@ mod write;
 pub mod acl_changes;
 pub mod acls;
 pub mod audit;
+pub mod audit_subjects;
 pub mod backlog;
 pub mod backups;
 pub mod blob;

@@ -50,6 +50,7 @@ migrations! {
     18 "cosignatures" "0018_cosignatures.sql",
     19 "reseals" "0019_reseals.sql",
     20 "row_seals" "0020_row_seals.sql",
+    21 "audit_subjects" "0021_audit_subjects.sql",
 }
 
 /// The table that says what was applied.

@@ -190,6 +190,7 @@ tables! {
         QUEUE: began_at pass_began_at due_at place last_id moved moved_in_pass broken broken_in_pass finished_at;
     }
     row_seals [place Text, row_id Text] { TAGS: seal; }
+    audit_subjects [tenant_id Text, finder Blob] { Sealed: salt; WHEN: created_at; }
 }
 
 const ENVIRONMENT: Class = Told("the service does not start on a database of the other environment");

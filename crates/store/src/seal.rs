@@ -210,8 +210,8 @@ impl ServerKeys {
         hash(&self.idempotency, parts)
     }
 
-    /// What is kept of what a person holds: a session's token, an invitation's, a recovery code. The first part says
-    /// which.
+    /// What is kept of what a person holds or is called by: a session's token, an invitation's, a recovery code, an
+    /// issuer's name for him. The first part says which.
     pub fn person_hash(&self, parts: &[&[u8]]) -> [u8; 32] {
         hash(&self.person, parts)
     }

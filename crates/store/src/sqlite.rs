@@ -114,6 +114,8 @@ fn connect_once(path: &Path, patience: Duration) -> rusqlite::Result<Connection>
     // FULL: what was answered is on the disk. The checkpoint stays at its default of 1,000 pages.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What was deleted is overwritten: an erased person's salt is not to be read from the file.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }
@@ -310,6 +312,7 @@ mod tests {
         assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
         assert_eq!(pragma("synchronous"), "Integer(2)", "FULL");
         assert_eq!(pragma("foreign_keys"), "Integer(1)");
+        assert_eq!(pragma("secure_delete"), "Integer(1)");
         assert_eq!(pragma("wal_autocheckpoint"), "Integer(1000)");
     }
 }

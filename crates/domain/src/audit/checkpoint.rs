@@ -32,7 +32,7 @@ impl Checkpoint {
     }
 
     /// The text that is signed.
-    fn body(&self) -> String {
+    pub(super) fn body(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
     }
 

@@ -1,5 +1,5 @@
-//! The enclave's own signature under a checkpoint: C2SP tlog-cosignature (`cosignature/v1`). The log's key says what
-//! the log is; this one says that it goes on from all that was signed of it before.
+//! The enclave's own signature under a checkpoint, and a witness's: C2SP tlog-cosignature (`cosignature/v1`). The log's
+//! key says what the log is; these say that it goes on from all that they signed of it before.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::tree::sha256;
 use crate::time::Timestamp;
 
 /// A timestamped cosignature by Ed25519, as C2SP signed-note numbers kinds of signatures.
-const COSIGNATURE_KIND: u8 = 4;
+pub(super) const COSIGNATURE_KIND: u8 = 4;
 
 /// How long a checkpoint waits for its cosignature, where there was one before.
 pub const COSIGN_AFTER: Duration = Duration::from_mins(1);
@@ -22,7 +22,7 @@ pub const COSIGN_AFTER: Duration = Duration::from_mins(1);
 /// How many entries a log grows by before its next cosignature, at most, give or take a checkpoint's.
 pub const COSIGN_ENTRIES: i64 = 256;
 
-/// Whose cosignature it is: the public half of an enclave's key.
+/// Whose cosignature it is: the public half of an enclave's key, or of a witness's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosigner {
     name: String,
@@ -33,9 +33,13 @@ pub struct Cosigner {
 impl Cosigner {
     /// The enclave whose key this is. It is named after it.
     pub fn of(key: [u8; 32], env: Env) -> Self {
-        let name = format!("holdfast-enclave-{}-{}", env.as_str(), hex(&sha256(&key)[..8]));
-        let id = key_id(&name, &[&[COSIGNATURE_KIND], key.as_slice()].concat());
-        Self { name, id, key }
+        Self::named(&format!("holdfast-enclave-{}-{}", env.as_str(), hex(&sha256(&key)[..8])), key)
+    }
+
+    /// Whose key this is, under a name of his own.
+    pub(super) fn named(name: &str, key: [u8; 32]) -> Self {
+        let id = key_id(name, &[&[COSIGNATURE_KIND], key.as_slice()].concat());
+        Self { name: name.to_owned(), id, key }
     }
 
     /// The key as C2SP signed-note spells it: name, key id, kind and key.

@@ -103,6 +103,38 @@ impl Tree {
     }
 }
 
+/// Whether a proof shows that the tree of the second size and root begins with the first: as RFC 9162 §2.1.4.2 writes
+/// it. Of two sizes at least 1, the first is the smaller.
+pub fn goes_on(first: (i64, &Hash), second: (i64, &Hash), proof: &[Hash]) -> bool {
+    let ((first, first_root), (second, second_root)) = (first, second);
+    if first < 1 || first >= second || proof.is_empty() {
+        return false;
+    }
+    // A perfect tree is its own first node, which the proof leaves out.
+    let own = first.unsigned_abs().is_power_of_two().then_some(*first_root);
+    let mut path = own.into_iter().chain(proof.iter().copied());
+    let (mut at, mut end) = (first - 1, second - 1);
+    let climbed = at.trailing_ones();
+    (at, end) = (at >> climbed, end >> climbed);
+    let Some(begin) = path.next() else { return false };
+    let (mut before, mut after) = (begin, begin);
+    for hash in path {
+        if end == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == end {
+            (before, after) = (node(&hash, &before), node(&hash, &after));
+            while at & 1 == 0 && at != 0 {
+                (at, end) = (at >> 1, end >> 1);
+            }
+        } else {
+            after = node(&after, &hash);
+        }
+        (at, end) = (at >> 1, end >> 1);
+    }
+    end == 0 && before == *first_root && after == *second_root
+}
+
 /// The hash of a leaf: SHA-256 of a zero byte and the entry.
 pub fn leaf(entry: &[u8]) -> Hash {
     sha256(&[&[0], entry].concat())

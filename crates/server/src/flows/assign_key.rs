@@ -113,7 +113,7 @@ pub(super) async fn bind_key(
         sign_with: names.clone(),
         external_customer_id: customer_id.clone(),
         external_package_id: package_id.clone(),
-        pulled_by_id: ctx.principal.actor().1.to_owned(),
+        pulled_by_id: ctx.principal.caller().to_owned(),
         pulled_by_type: ctx.principal.actor().0.to_string(),
     };
     let tenant = &ctx.principal.tenant;

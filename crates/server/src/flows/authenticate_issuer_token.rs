@@ -9,6 +9,7 @@ use store::StoreError;
 use store::issuers::{self, Owned};
 
 use super::Error;
+use super::name_subject::name_subject;
 use crate::app::App;
 use crate::edge::jwt::{Unverified, verify};
 
@@ -35,13 +36,14 @@ pub(super) async fn authenticate_issuer_token(
     let claims = verify(text, |_| Some(&key.point));
     let claims = claims.and_then(|claims| token::read(&claims, &expected));
     let claims = claims.ok_or_else(Refusal::unauthenticated)?;
+    let subject = name_subject(app, &found.tenant_id, claims.subject, now).await?;
     Ok(Principal {
         scopes: claims.scopes.into_iter().filter(|scope| found.issuer.scopes.has(*scope)).collect(),
         credential: found.issuer.id,
         tenant: found.tenant_id,
         tenant_kind: found.tenant_kind,
         by_token: true,
-        subject: Some(claims.subject),
+        subject: Some(subject),
         person: None,
     })
 }

@@ -19,6 +19,7 @@ use store::webhooks::{self, Endpoint};
 use store::{OfTenant, StoreError, Tx, checkpoints};
 
 use super::create_webhook::{previous_place, secret_place};
+use super::keep_mark::mark_text;
 use super::{Error, entry, event, tell};
 use crate::app::App;
 
@@ -87,6 +88,10 @@ pub async fn deliver_webhook(app: &App, parcel: Parcel) -> Result<(), Error> {
     let mut headers = signed_headers(event_id.as_str(), began_at, body, &secrets).to_vec();
     headers.push(("holdfast-attempt", format!("{number}/{}", attempts_max())));
     headers.extend(parcel.checkpoint.clone().map(|checkpoint| ("holdfast-checkpoint", checkpoint)));
+    // What is remembered is kept already: nobody outside knows more than this service does.
+    headers.extend(
+        app.enclave.remembered().and_then(|mark| mark_text(&mark)).map(|mark| ("holdfast-mark", mark)),
+    );
     let answer = app.outbound.post(&parcel.endpoint.url, &headers, body.clone()).await;
     app.metrics.count_delivery(answer.outcome);
     let now = app.clock.now();

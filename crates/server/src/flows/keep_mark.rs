@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use boundary::message::Mark;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use boundary::message::{Mark, Refusal as EnclaveRefusal};
 use boundary::token::LogMark;
 use boundary::wire::Wire as _;
 use domain::time::Timestamp;
@@ -13,6 +15,41 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{Error, Fault};
 use crate::app::App;
+use crate::edge::enclave::CallError;
+
+/// What the enclave said to a mark that it was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Its log has this record.
+    Has(u64),
+    /// Its log lacks this record, so it is an old copy, and decides nothing any more.
+    Lacks(u64),
+}
+
+/// Shows the enclave a mark that somebody kept who was told of it by a webhook. One that the enclave's log lacks is kept
+/// from then on, so that it is not forgotten with the next start. None: the text is no mark.
+pub async fn show_mark(app: &App, text: &str, now: Timestamp) -> Result<Option<Shown>, Error> {
+    let read = text.split_whitespace().last().and_then(|text| STANDARD.decode(text).ok());
+    let read = read.and_then(|mark| Some((sequence(&mark)?, mark)));
+    let Some((number, mark)) = read else { return Ok(None) };
+    match app.enclave.mark(Mark { latest: Some(mark.clone()) }).await {
+        Ok(_) => return Ok(Some(Shown::Has(number))),
+        Err(CallError::Refused(EnclaveRefusal::RolledBack)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let row = EnclaveMark { sequence: number.cast_signed(), mark: mark.clone(), kept_at: now };
+    let kept = app.db.write("keep_shown_mark", move |tx| enclave_marks::set(tx, &row, None));
+    kept.await.map_err(|error: StoreError| Error::from(error))?;
+    if let Some(path) = &app.mark_file {
+        replace(path, &mark).await.map_err(unkept)?;
+    }
+    Ok(Some(Shown::Lacks(number)))
+}
+
+/// A mark as a webhook carries it: the number of the record, and the enclave's own word for it in base64.
+pub(super) fn mark_text(mark: &[u8]) -> Option<String> {
+    Some(format!("{} {}", sequence(mark)?, STANDARD.encode(mark)))
+}
 
 /// Asks the enclave for a mark, and keeps it if its log has grown.
 pub async fn keep_mark(app: &App, now: Timestamp) -> Result<(), Error> {

@@ -4,9 +4,13 @@ use std::fs::copy;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::json;
+use server::admin::Shown;
 use store::enclave_marks::{self, EnclaveMark};
 use testkit::device::secret;
 use testkit::{Answer, App, Plan};
+
+use crate::v1::webhooks::sink::{OK, Sink, until};
 
 async fn kept(app: &App) -> Option<EnclaveMark> {
     app.db.read("find_mark", enclave_marks::find).await.unwrap()
@@ -89,4 +93,46 @@ async fn an_old_database_put_back_with_it_is_told_by_the_file_elsewhere() {
             retail_again(&app, &aside.inquiry).await.ok();
         }
     }
+}
+
+/// Whoever was told of the mark by a webhook knows better than a state and a database that were both put back.
+#[tokio::test]
+async fn an_old_database_put_back_with_it_is_told_by_what_a_webhook_carried() {
+    let mut app = Plan::default().on_sqlite().start().await;
+    let sink = Sink::new(OK).await;
+    sink.register(&app.retail()).await;
+    let aside = recovered(&mut app).await;
+    let latest = kept(&app).await.unwrap();
+    app.retail().post("/v1/verification/start", &json!({"user_identifier": "user-9"})).await.ok();
+    let carried = async || sink.hits().last().and_then(|hit| hit.headers.get("holdfast-mark").cloned());
+    let is_late = |text: &str| text.split(' ').next().unwrap().parse::<i64>().unwrap() >= latest.sequence;
+    until("a mark that is late enough", async || carried().await.is_some_and(|text| is_late(&text))).await;
+    let told = carried().await.unwrap();
+    assert_eq!(app.admin().await.show_mark(&told).await.unwrap(), Shown::Has(number(&told)));
+    app.stop_service().await;
+    app.enclave.kill();
+    copy(&aside.log, app.enclave.log_file()).unwrap();
+    let (old, newest) = (aside.mark.clone(), kept(&app).await.unwrap());
+    let put_back = app.db.write("put_back", move |tx| enclave_marks::set(tx, &old, Some(&newest.mark)));
+    assert!(put_back.await.unwrap());
+    app.enclave.restart();
+    app.start_service().await.unwrap();
+    app.anonymous().get("/readyz").await.ok();
+    let mut forged = told.clone();
+    forged.replace_range(told.len() - 8..told.len() - 4, "AAAA");
+    assert!(app.admin().await.show_mark(&forged).await.is_err(), "nobody else makes one");
+    assert!(app.admin().await.show_mark("nothing").await.is_err());
+    app.anonymous().get("/readyz").await.ok();
+    assert_eq!(app.admin().await.show_mark(&told).await.unwrap(), Shown::Lacks(number(&told)));
+    retail_again(&app, &aside.inquiry).await.refused(503, "enclave-rolled-back");
+    // It is kept: neither start forgets it.
+    app.stop_service().await;
+    app.enclave.kill();
+    app.enclave.restart();
+    app.start_service().await.unwrap();
+    refuses(&app, &aside).await;
+}
+
+fn number(mark: &str) -> u64 {
+    mark.split(' ').next().unwrap().parse().unwrap()
 }
