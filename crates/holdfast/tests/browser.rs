@@ -11,6 +11,7 @@ mod rig {
 }
 
 mod stories {
+    mod book;
     mod pages;
     mod people;
     mod policy;

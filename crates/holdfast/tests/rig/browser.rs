@@ -279,17 +279,34 @@ impl Browser {
     pub async fn picture(&self, name: &str) {
         for look in Look::ALL {
             self.look(look).await;
-            let height = self.run("return document.documentElement.scrollHeight").await;
-            // A screen as high as the page: asked to draw beyond its screen, the browser at times never answers.
-            self.screen(look, height.as_u64().unwrap_or(SCREEN_HEIGHT).min(PICTURE_HEIGHT_MAX)).await;
+            self.unroll(look).await;
             let url = format!("{}/screenshot", self.session);
             let taken = ask(&self.http, Method::GET, &url, &Value::Null).await;
-            let png = taken.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
             fs::create_dir_all(PICTURES).expect("a folder for pictures");
             let path = Path::new(PICTURES).join(format!("{name}.{}.png", look.name()));
-            fs::write(path, png.expect("a picture")).expect("the picture is kept");
+            fs::write(path, png_of(&taken)).expect("the picture is kept");
         }
         self.look(Look::Light).await;
+    }
+
+    /// A smaller picture by day, so many pixels wide: from where the script says downwards, to where the other says.
+    pub async fn part(&self, width: u32, top: &str, end: &str) -> Vec<u8> {
+        self.look(Look::Light).await;
+        self.unroll(Look::Light).await;
+        let pixels = async |script| self.run(script).await.as_u64().expect("a number of pixels");
+        let (top, end) = (pixels(top).await, pixels(end).await);
+        let whole = Look::Light.width();
+        let clip = json!({ "x": 0, "y": top, "width": whole, "height": end - top,
+            "scale": f64::from(width) / f64::from(whole) });
+        let taken = self.devtools("Page.captureScreenshot", json!({ "clip": clip })).await;
+        self.look(Look::Light).await;
+        png_of(&taken["data"])
+    }
+
+    /// A screen as high as the page: asked to draw beyond its screen, the browser at times never answers.
+    async fn unroll(&self, look: Look) {
+        let height = self.run("return document.documentElement.scrollHeight").await;
+        self.screen(look, height.as_u64().unwrap_or(SCREEN_HEIGHT).min(PICTURE_HEIGHT_MAX)).await;
     }
 
     /// What in this page keeps somebody from using it, as axe finds it (WCAG 2.2, A and AA), in every way of looking;
@@ -359,6 +376,11 @@ impl Browser {
             Some(_) => panic!("{path}: {}", answer["value"]["message"]),
         }
     }
+}
+
+/// The picture that the driver hands over.
+fn png_of(taken: &Value) -> Vec<u8> {
+    taken.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok()).expect("a picture")
 }
 
 /// The name of an element that was found (`WebDriver` §12.2).

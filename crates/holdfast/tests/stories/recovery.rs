@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::book::in_book;
 use super::stage::{Stage, Stored, look_at, shown};
 use crate::rig::browser::Browser;
 use crate::rig::gpg::Gpg;
@@ -32,11 +33,19 @@ async fn make_list(stage: &Stage, owner: &Browser, name: &str, stored: &[&Stored
 
 /// Somebody asks for a backup, and proves who he is: where the recovery is.
 async fn ask(stage: &Stage, browser: &Browser, stored: &Stored, gpg: &Gpg) -> String {
+    fill_in_form(stage, browser, stored, gpg).await;
+    send_form(browser).await
+}
+
+async fn fill_in_form(stage: &Stage, browser: &Browser, stored: &Stored, gpg: &Gpg) {
     browser.go(&stage.at("/control/recoveries/new")).await;
     browser.fill("#backups", &stored.backup).await;
     browser.fill("#reason", "The phone fell into the harbour.").await;
     browser.fill("#certificate", &gpg.certificate()).await;
     look_at(browser, "recovery-form").await;
+}
+
+async fn send_form(browser: &Browser) -> String {
     browser.press("Ask").await;
     browser.wait_for("Short code").await;
     let recovery = browser.url().await;
@@ -66,7 +75,9 @@ async fn three_people_give_a_backup_back() {
     look_at(&owner, "list").await;
 
     let first = stage.signed_in("member-1@").await;
-    let recovery = ask(&stage, &first, &stored, &gpg).await;
+    fill_in_form(&stage, &first, &stored, &gpg).await;
+    in_book(&first, "recovery-form").await;
+    let recovery = send_form(&first).await;
     first.wait_for("0 of the 2").await;
     vote(&first, &recovery, "Vote yes").await;
     first.wait_for("1 of the 2").await;
@@ -75,8 +86,10 @@ async fn three_people_give_a_backup_back() {
     let second = stage.signed_in("member-2@").await;
     second.go(&stage.at("/control/notices")).await;
     look_at(&second, "notices").await;
+    in_book(&second, "notices").await;
     second.go(&recovery).await;
     look_at(&second, "recovery-to-vote").await;
+    in_book(&second, "recovery-to-vote").await;
     assert_eq!(
         code_away_from_the_network(&second, &recovery).await,
         shown(&second, ".short-code output").await
@@ -87,6 +100,7 @@ async fn three_people_give_a_backup_back() {
 
     first.go(&recovery).await;
     look_at(&first, "recovery-ready").await;
+    in_book(&first, "recovery-ready").await;
     first.press("Make a link").await;
     look_at(&first, "recovery-link").await;
     first.press("Download the package").await;
