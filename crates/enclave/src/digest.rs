@@ -2,7 +2,8 @@
 
 use aws_lc_rs::{constant_time, digest, rand};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pem_rfc7468::LineEnding;
 use zeroize::Zeroizing;
 
 /// SHA-256 (FIPS 180-4).
@@ -54,15 +55,8 @@ pub fn unbase64url(text: &str) -> Option<Vec<u8>> {
 
 /// A private key in PKCS#8 as a text (RFC 7468 §10), in memory that is wiped.
 pub fn pem(private_key: &[u8]) -> Zeroizing<Vec<u8>> {
-    // Reserved at once: a text that grows leaves what it held behind.
-    let mut out = String::with_capacity(private_key.len() * 2 + 100);
-    out.push_str("-----BEGIN PRIVATE KEY-----\n");
-    for line in private_key.chunks(48) {
-        STANDARD.encode_string(line, &mut out);
-        out.push('\n');
-    }
-    out.push_str("-----END PRIVATE KEY-----\n");
-    Zeroizing::new(out.into_bytes())
+    let text = pem_rfc7468::encode_string("PRIVATE KEY", LineEnding::LF, private_key);
+    Zeroizing::new(text.expect("the label and the length are a private key's").into_bytes())
 }
 
 #[cfg(test)]
@@ -94,6 +88,14 @@ mod tests {
         for bad in ["Z", "Zg==", "Zh", "Zm9=", "Zm9v\n", "+_8", "-/8", "Zm9vA", "é"] {
             assert_eq!(unbase64url(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_private_key_is_written_as_rfc_7468_has_it() {
+        let text = "-----BEGIN PRIVATE KEY-----\n".to_owned()
+            + &"A".repeat(64)
+            + "\nAAA=\n-----END PRIVATE KEY-----\n";
+        assert_eq!(*pem(&[0; 50]), text.into_bytes());
     }
 
     #[test]
