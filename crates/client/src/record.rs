@@ -3,7 +3,8 @@
 //! A record is a compact JWS (RFC 7515 §7.1, ES256) of the enclave's receipt key over an RFC 8785 text. Signature
 //! first, then meaning: nothing of the payload is looked at before the bytes are known to be the enclave's.
 
-use api::jwks::Jwks;
+use api::jwks::{Jwk, Jwks};
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,6 +12,7 @@ use boundary::json::{Value, canonical, parse};
 use boundary::record::{CHECK, RELEASE, TYPE, VERSION};
 
 use crate::attest::point_of;
+use crate::hex;
 use crate::vote::{grouped, plain, utc};
 
 /// The purpose that a signing key must have to sign records.
@@ -246,6 +248,29 @@ impl Record {
             ],
         }
     }
+}
+
+/// The key that signs an offline enclave's records, of the text of its `offline.pub`: whoever was handed that file by the
+/// people of the ceremony believes what is in it.
+pub fn offline_key(text: &str) -> Option<Jwk> {
+    let point = hex::decode_lower(text.lines().nth(1)?)?;
+    let (0x04, point) = (*point.first()?, point.get(1..)?) else { return None };
+    let (x, y) = point.split_at_checked(32).filter(|(_, y)| y.len() == 32)?;
+    let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
+    // RFC 7638 §3: the required members in order, without white space.
+    let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    Some(Jwk {
+        kty: "EC".to_owned(),
+        crv: "P-256".to_owned(),
+        alg: "ES256".to_owned(),
+        use_: "sig".to_owned(),
+        kid: URL_SAFE_NO_PAD.encode(digest(&SHA256, thumbprint.as_bytes())),
+        x,
+        y,
+        purposes: vec![PURPOSE.to_owned()],
+        // The file does not say; a record is of its own time.
+        valid_from: utc(0),
+    })
 }
 
 /// The key that a header names, if the header is a record's and no other token's (RFC 8725 §3.1, §3.11).

@@ -111,3 +111,26 @@ fn what_is_signed_and_not_understood_is_not_explained() {
         assert_eq!(judged, Err(RecordFault::Meaning), "{payload}");
     }
 }
+
+#[test]
+fn an_offline_enclaves_records_are_those_of_the_key_that_it_is_known_by() {
+    let signer = Signer::new("any");
+    let jwk = signer.jwk();
+    let coordinate = |text: &str| hex::encode(&URL_SAFE_NO_PAD.decode(text).unwrap());
+    let (first, x, y) = ("ab".repeat(32), coordinate(&jwk.x), coordinate(&jwk.y));
+    let known = offline_key(&format!("{first}\n04{x}{y}\n")).unwrap();
+    let record = token(&signer, &header(&known.kid), RELEASE_TEXT);
+    assert!(verify(&record, known.clone()).is_ok());
+    let other = Signer::new("any");
+    let altered = token(&other, &header(&known.kid), RELEASE_TEXT);
+    assert_eq!(verify(&altered, known), Err(RecordFault::Signature));
+    for text in [
+        first.clone(),
+        format!("{first}\n{x}{y}"),
+        format!("{first}\n04{x}"),
+        format!("{first}\n05{x}{y}"),
+        String::new(),
+    ] {
+        assert!(offline_key(&text).is_none(), "{text}");
+    }
+}

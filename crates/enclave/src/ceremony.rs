@@ -13,7 +13,7 @@ use std::path::Path;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, Ed25519KeyPair, KeyPair};
 use boundary::batch::{BATCH_KEYS_MAX, Batch, BatchKey, Binding, SignedBinding, binding_preimage};
 use boundary::cold::{ANSWER_FILE, Answers, Bundle, Entry, File, REQUEST_FILE, Signed, Vouched, Voucher};
-use boundary::message::{Adopt, KeyType, Package, Refusal, Reply, Request, Verified};
+use boundary::message::{Adopt, KeyType, Package, Refusal, Reply, Request, Rewrap, Verified};
 use boundary::token::{Admission, Ticket};
 use boundary::wire::Wire as _;
 use boundary::{batch, cold, intent};
@@ -23,7 +23,7 @@ use crate::ballot::verifies;
 use crate::digest::{hex, random, sha256};
 use crate::log::Turn;
 use crate::release::demand;
-use crate::root::{self, Keyring};
+use crate::root::{self, Keyring, SigningPair};
 use crate::seal::{KeyFacts, name_of, open, open_heir, seal_heir};
 use crate::service::{Enclave, answer, dispatch, note};
 use crate::session::Token as _;
@@ -31,7 +31,8 @@ use crate::state::{Bundled, Record};
 
 /// The sealed private halves.
 const KEYS_FILE: &str = "cold.keys";
-/// The public half of the key that signs batches and answers, in hexadecimal.
+/// The public halves, in hexadecimal, a line each: of the key that signs batches and answers, and of the receipt key, which
+/// signs records of releases.
 const PUBLIC_FILE: &str = "offline.pub";
 /// How far this machine's clock may be behind the online enclave's, in milliseconds.
 const BEHIND_MAX_MS: i64 = 5 * 60 * 1_000;
@@ -61,11 +62,12 @@ fn ensure(holds: bool, fault: Fault) -> io::Result<()> {
     if holds { Ok(()) } else { Err(io::Error::other(fault)) }
 }
 
-/// Leaves the public half of the key that signs batches and answers, making the pair at the first time: what the
-/// online enclave must be started with before it can believe a batch. Returns what signs.
-pub fn introduce(dir: &Path, keyring: &Keyring) -> io::Result<Ed25519KeyPair> {
+/// Leaves by what this side is known, making the first pair at the first time: what the online enclave must be started with
+/// before it can believe a batch. Returns what signs batches.
+pub fn introduce(dir: &Path, keyring: &Keyring, receipt: &SigningPair) -> io::Result<Ed25519KeyPair> {
     let signer = root::offline_key(dir, keyring)?;
-    root::replace(dir, PUBLIC_FILE, format!("{}\n", hex(signer.public_key().as_ref())).as_bytes())?;
+    let lines = [signer.public_key().as_ref(), &receipt.public.point].map(|half| hex(half) + "\n");
+    root::replace(dir, PUBLIC_FILE, lines.concat().as_bytes())?;
     Ok(signer)
 }
 
@@ -81,7 +83,7 @@ pub struct Offline<'a> {
 impl<'a> Offline<'a> {
     /// Reads what an enclave keeps offline.
     pub fn open(dir: &'a Path, enclave: Enclave) -> io::Result<Self> {
-        let signer = introduce(dir, &enclave.keyring)?;
+        let signer = introduce(dir, &enclave.keyring, &enclave.receipt)?;
         let kept = match fs::read(dir.join(KEYS_FILE)) {
             Ok(bytes) => Vec::<Vec<u8>>::from_bytes(&bytes).map_err(io::Error::other)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -172,10 +174,9 @@ impl<'a> Offline<'a> {
             ensure(sequence == last.sequence + 1 && dispatch.previous == last.hash, OUT_OF_ORDER)?;
         }
         ensure(bundle.made_at_ms <= now_ms + BEHIND_MAX_MS, CLOCK_BEHIND)?;
-        let online = bundle.online.clone();
+        let (online, made_at_ms) = (bundle.online.clone(), bundle.made_at_ms);
         // This side runs for minutes between months: that time has passed in between is what the other side's signed
         // clock says, and this side's own has to agree.
-        let made_at_ms = bundle.made_at_ms;
         let told_ms = if last.sequence == 0 { 0 } else { last.elapsed_ms + made_at_ms - last.made_at_ms };
         self.decide(|turn| {
             let elapsed_ms = turn.state().elapsed_ms.max(told_ms);
@@ -193,10 +194,7 @@ impl<'a> Offline<'a> {
         };
         match &mut request {
             Request::Check(request) | Request::Try(request) => self.own(&mut request.key),
-            Request::Rewrap(request) => {
-                self.own(&mut request.from);
-                self.own(&mut request.to);
-            }
+            Request::Rewrap(Rewrap { from, to, .. }) => [from, to].into_iter().for_each(|key| self.own(key)),
             Request::Attach(request) => request.keys.iter_mut().for_each(|key| self.own(key)),
             Request::Package(_) | Request::Amend(_) | Request::Reset(_) => {}
             _ => return Err(Refusal::Malformed),

@@ -123,7 +123,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         "offline-key" => {
             let _held = offline(&dir, env)?;
             let opened = root::open_with(&dir, env, &root::read_root(&dir)?)?;
-            ceremony::introduce(&dir, &opened.keyring).map(drop)
+            ceremony::introduce(&dir, &opened.keyring, &opened.receipt).map(drop)
         }
         _ => batch(&options, &dir, env),
     }
@@ -232,7 +232,8 @@ fn opener(
     let providers = providers(options, env)?;
     let mut offline_keys = Vec::new();
     for path in options.all("--offline-key") {
-        let key = digest::unhex(std::fs::read_to_string(path)?.trim()).filter(|key| key.len() == 32);
+        let text = std::fs::read_to_string(path)?;
+        let key = text.lines().next().and_then(digest::unhex).filter(|key| key.len() == 32);
         offline_keys
             .push(key.ok_or_else(|| io::Error::other("an offline key is not 32 bytes of hexadecimal"))?);
     }

@@ -72,10 +72,10 @@ fn came(reply: &Reply) -> String {
         Reply::Packaged(packaged) => {
             format!("RELEASED: delivery {}, package {}", packaged.delivery, code_of(&packaged.message))
         }
-        Reply::Rewrapped(moved) => {
-            let kept = moved.items.iter().filter(|item| item.is_none()).count();
-            format!("done; {kept} of them do not open and stay where they are")
-        }
+        Reply::Rewrapped(moved) => match moved.items.iter().filter(|item| item.is_none()).count() {
+            0 => "done".to_owned(),
+            kept => format!("NOT DONE: {kept} of {} does not open, and stays", moved.items.len()),
+        },
         Reply::Made(batch) => format!("done: batch {}", code_of(&batch.batch)),
         _ => "done".to_owned(),
     }
@@ -107,7 +107,8 @@ fn said(entry: &Entry) -> String {
             format!("check the backup {} of tenant {}", ids.join(", "), check.tenant_id)
         }
         Entry::Ask(Request::Rewrap(rewrap)) => {
-            format!("re-encrypt {} backups to the key that replaces theirs", rewrap.items.len())
+            let ids: Vec<_> = rewrap.items.iter().map(|asked| asked.item.backup_id.as_str()).collect();
+            format!("encrypt the backup {} anew, to the key that replaced its own", ids.join(", "))
         }
         Entry::Ask(Request::Attach(attach)) => {
             let list = AclDocument::from_canonical(&attach.acl).map(|list| list.name).unwrap_or_default();

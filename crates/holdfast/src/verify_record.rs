@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::api::jwks::Jwks;
-use client::record::{Record, RecordFault};
+use client::record::{Record, RecordFault, offline_key};
 use serde_json::{Value, json};
 
 use crate::failure::{Doing as _, Failure};
@@ -30,8 +30,11 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub record: PathBuf,
     /// The service's signing keys: a file, or an address such as <https://recovery.example/.well-known/jwks.json>.
-    #[arg(long, value_name = "FILE|URL")]
-    pub jwks: String,
+    #[arg(long, value_name = "FILE|URL", required_unless_present = "offline_key")]
+    pub jwks: Option<String>,
+    /// `offline.pub` of an offline enclave, whose records of what it released are then believed; as often as there are such.
+    #[arg(long, value_name = "FILE")]
+    pub offline_key: Vec<PathBuf>,
     /// Prints JSON for programs.
     #[arg(long)]
     pub json: bool,
@@ -70,12 +73,19 @@ fn tell(page: Page, record: &Record) {
 
 fn verify(args: &Args) -> Result<Result<Record, RecordFault>, Failure> {
     let record = read_at_most(&args.record, RECORD_BYTES_MAX)?;
-    let jwks = if args.jwks.contains("://") {
-        fetch(&args.jwks)?
-    } else {
-        let bytes = read_at_most(Path::new(&args.jwks), JWKS_BYTES_MAX)?;
-        serde_json::from_slice(&bytes).doing(|| format!("{} is no set of keys", args.jwks))?
+    let mut jwks = match &args.jwks {
+        None => Jwks { keys: Vec::new() },
+        Some(url) if url.contains("://") => fetch(url)?,
+        Some(path) => {
+            let bytes = read_at_most(Path::new(path), JWKS_BYTES_MAX)?;
+            serde_json::from_slice(&bytes).doing(|| format!("{path} is no set of keys"))?
+        }
     };
+    for path in &args.offline_key {
+        let text = String::from_utf8(read_at_most(path, RECORD_BYTES_MAX)?).ok();
+        let none = || Failure::new(format!("{} is not what an offline enclave is known by", path.display()));
+        jwks.keys.push(text.as_deref().and_then(offline_key).ok_or_else(none)?);
+    }
     Ok(Record::verify(&record, &jwks))
 }
 

@@ -40,7 +40,11 @@ impl Desk {
     }
 
     fn record(&self, payload: &str) -> String {
-        let header = json!({ "alg": "ES256", "kid": KID, "typ": "holdfast-record" }).to_string();
+        self.signed(KID, payload)
+    }
+
+    fn signed(&self, kid: &str, payload: &str) -> String {
+        let header = json!({ "alg": "ES256", "kid": kid, "typ": "holdfast-record" }).to_string();
         let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         #[expect(clippy::disallowed_methods, reason = "a signature of a test may be any")]
         let chance = aws_lc_rs::rand::SystemRandom::new();
@@ -106,6 +110,34 @@ fn what_the_enclave_did_not_sign_ends_with_one_and_what_cannot_be_judged_with_tw
         let (code, _, said) = desk.run(record, jwks, &[]);
         assert!(code == 2 && said.contains(told), "{record} {jwks}: {code} {said}");
     }
+}
+
+#[test]
+fn a_record_of_what_was_released_offline_is_verified_by_what_that_enclave_is_known_by() {
+    let desk = Desk::new();
+    let point = desk.pair.public_key().as_ref();
+    let hex: String = point.iter().map(|byte| format!("{byte:02x}")).collect();
+    desk.write("offline.pub", &format!("{}\n{hex}\n", "ab".repeat(32)));
+    desk.write("first.pub", &"ab".repeat(32));
+    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+    let thumbprint = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    let kid = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint.as_bytes());
+    desk.write("record.jws", &desk.signed(&URL_SAFE_NO_PAD.encode(kid), PAYLOAD));
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        command.args(["verify-record", "record.jws"]).args(words).current_dir(desk.folder.path());
+        let output = command.output().expect("the program runs");
+        (
+            output.status.code().expect("an end of its own"),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    assert_eq!(run(&["--offline-key", "offline.pub"]).0, 0);
+    assert_eq!(run(&["--jwks", "keys.json", "--offline-key", "offline.pub"]).0, 0, "beside the others");
+    assert_eq!(run(&["--jwks", "keys.json"]).0, 1, "the service's keys alone do not say so");
+    let (code, said) = run(&["--offline-key", "first.pub"]);
+    assert!(code == 2 && said.contains("first.pub is not what an offline enclave is known by"), "{said}");
+    assert_eq!(run(&[]).0, 2, "no key at all");
 }
 
 /// Answers one request with these bytes.

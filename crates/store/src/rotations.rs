@@ -5,7 +5,7 @@ use domain::ids::{BackupId, KeyId, TenantId};
 use domain::time::Timestamp;
 
 use crate::sql::Sql;
-use crate::{Rx, StoreError, ToArg, Tx};
+use crate::{OfTenant, Rx, StoreError, ToArg, Tx};
 
 row! {
     /// Data that a key guards.
@@ -20,6 +20,14 @@ row! {
         pub checksum_sealed: Option<Vec<u8>>,
         /// The enclave's sealed record of the store.
         pub record: Option<Vec<u8>>,
+    }
+}
+
+row! {
+    /// A key whose backups wait for a ceremony.
+    pub struct Superseding {
+        /// Its id.
+        pub id: KeyId,
     }
 }
 
@@ -43,6 +51,10 @@ static LIST_GUARDED: Sql = sql!(
     "SELECT id, item_key, ciphertext, checksum_sealed, record FROM backups ",
     "WHERE tenant_id = $1 AND key_id = $2 AND kind = 'data' AND state <> 'deleted' ORDER BY id"
 );
+static LIST_SUPERSEDING: Sql = sql!(
+    "rotations.list_superseding",
+    "SELECT tenant_id, id FROM customer_keys WHERE state = 'superseding' ORDER BY assigned_at, id LIMIT $1"
+);
 static SET_MOVED: Sql = sql!(
     "rotations.set_moved",
     "UPDATE backups SET key_id = $4, ciphertext = $7, record = $8, updated_at = $9 ",
@@ -58,6 +70,11 @@ static COUNT_LEFT: Sql = sql!(
     "rotations.count_left",
     "SELECT count(*) AS count FROM backups WHERE tenant_id = $1 AND key_id = $2 AND state <> 'deleted'"
 );
+
+/// The keys whose backups wait for a ceremony, over all tenants, a key before the one that replaced it.
+pub fn list_superseding(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<OfTenant<Superseding>>, StoreError> {
+    rx.list(&LIST_SUPERSEDING, &[&limit])
+}
 
 /// The rotations of one tenant.
 pub fn of(tenant: &TenantId) -> Rotations<'_> {

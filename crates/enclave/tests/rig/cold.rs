@@ -66,7 +66,8 @@ impl Ceremony {
 
     /// The public key that the offline enclave is known by.
     pub fn offline(&self) -> Vec<u8> {
-        unhex(std::fs::read_to_string(self.folder.path("offline/offline.pub")).unwrap().trim())
+        let text = std::fs::read_to_string(self.folder.path("offline/offline.pub")).unwrap();
+        unhex(text.lines().next().unwrap())
     }
 
     /// A bundle as it leaves, each part open to change.

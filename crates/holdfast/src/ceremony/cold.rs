@@ -91,9 +91,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 pub fn export(page: Page, export: &Export) -> Result<(), Failure> {
     const DOING: &str = "nothing was exported";
     let key = read(&export.offline_key)?;
-    let offline = String::from_utf8(key).ok().and_then(|text| key_of(text.trim()));
+    let offline = String::from_utf8(key).ok().and_then(|text| key_of(&text));
     let offline = offline.ok_or_else(|| {
-        Failure::new(format!("{} is not 32 bytes of hexadecimal", export.offline_key.display()))
+        Failure::new(format!("{} does not begin with 32 bytes of hexadecimal", export.offline_key.display()))
     })?;
     let path = export.out.join(REQUEST_FILE);
     if path.exists() {
@@ -122,7 +122,8 @@ pub fn export(page: Page, export: &Export) -> Result<(), Failure> {
 
 /// An Ed25519 public key of its hexadecimal text.
 pub fn key_of(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
+    let digits: Vec<u32> =
+        text.lines().next()?.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
     let bytes: Vec<u8> =
         digits.chunks_exact(2).filter_map(|pair| u8::try_from(pair[0] << 4 | pair[1]).ok()).collect();
     <[u8; 32]>::try_from(bytes).ok().filter(|_| digits.len() == 64)

@@ -103,8 +103,7 @@ pub async fn hold(
         finish(folders, service, &carried).await?;
     }
     let key = std::fs::read_to_string(folders.offline_key()).doing(|| "the offline enclave is not known")?;
-    let offline =
-        key_of(key.trim()).ok_or_else(|| Failure::new("the offline enclave's key is unreadable"))?;
+    let offline = key_of(&key).ok_or_else(|| Failure::new("the offline enclave's key is unreadable"))?;
     let times = |count| usize::try_from(count).unwrap_or_default();
     let keys = counts.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, times(count))).collect();
     let exported = service.export_bundle(&Wanted { offline, keys }).await.doing(|| "no ceremony was held")?;

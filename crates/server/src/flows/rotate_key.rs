@@ -76,7 +76,7 @@ async fn look(app: &App, ctx: &Ctx, id: &KeyId) -> Result<Found, Error> {
     let found = app.db.read("find_rotation", move |rx| {
         let key = keys::of(&tenant).find(rx, &id)?.ok_or_else(Refusal::not_found)?;
         must_be_active(rx, &tenant, &key)?;
-        is_at_rest(rx, &tenant, &key)?;
+        must_be_at_rest(rx, &tenant, &key)?;
         let user = users::of(&tenant).find(rx, &key.user_id)?;
         let user = user.ok_or_else(|| Error::fault("finding the user of a key"))?;
         // Nothing here opens what a COLD key guards: it stays where it is until a ceremony moves it.
@@ -93,20 +93,24 @@ async fn look(app: &App, ctx: &Ctx, id: &KeyId) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// Refuses while a recovery of one of the key's backups is under way.
-fn is_at_rest(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<(), Error> {
+fn must_be_at_rest(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<(), Error> {
+    if is_at_rest(rx, tenant, key)? { Ok(()) } else { Err(recovery_running().into()) }
+}
+
+/// Whether no recovery of one of the key's backups is under way.
+pub(super) fn is_at_rest(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<bool, StoreError> {
     if control_recoveries::of(tenant).find_running_of_key(rx, &key.id)?.is_some() {
-        return Err(recovery_running().into());
+        return Ok(false);
     }
     for recovery in recoveries::of(tenant).list_running_of_user(rx, &key.user_id)? {
         let ids: Vec<String> = serde_json::from_str(&recovery.items).unwrap_or_default();
         for id in ids.iter().filter_map(|id| id.parse().ok()) {
             if backups::of(tenant).find(rx, &id)?.is_some_and(|backup| backup.key_id == key.id) {
-                return Err(recovery_running().into());
+                return Ok(false);
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A key that a recovery needs stays as it is, and so does what it guards.
@@ -185,10 +189,7 @@ async fn rewrap(
     let mut moved = Moved::new();
     let mut waiting = Vec::new();
     for item in &found.guarded {
-        let was = Wrapped {
-            ciphertext: item.ciphertext.clone().unwrap_or_default(),
-            record: item.record.clone().unwrap_or_default(),
-        };
+        let was = wrapped(item);
         match done.remove(&item.id) {
             Some((known, becomes)) if known == was => drop(moved.insert(item.id.clone(), (known, becomes))),
             _ => waiting.push((item, was)),
@@ -220,7 +221,14 @@ async fn rewrap(
     Ok(moved)
 }
 
-fn asked(app: &App, item: &Guarded, was: &Wrapped) -> Result<ProveItem, Error> {
+/// What an item is now.
+pub(super) fn wrapped(item: &Guarded) -> Wrapped {
+    let bytes = |bytes: &Option<Vec<u8>>| bytes.clone().unwrap_or_default();
+    Wrapped { ciphertext: bytes(&item.ciphertext), record: bytes(&item.record) }
+}
+
+/// An item as the enclave is asked to encrypt it anew.
+pub(super) fn asked(app: &App, item: &Guarded, was: &Wrapped) -> Result<ProveItem, Error> {
     let sealed = item.checksum_sealed.as_deref().unwrap_or_default();
     let checksum = app.keys.open(checksum_place(&item.id), sealed)?;
     let item = CheckItem {
@@ -331,7 +339,7 @@ impl Rotation {
         let (tenant, old, new, now) = (&self.tenant, &self.old.id, &self.new.id, self.new.assigned_at);
         // Whoever stores under the old key now has done so before, or waits, and finds it superseded.
         let key = find_active_locked(tx, tenant, old)?;
-        is_at_rest(tx, tenant, &key)?;
+        must_be_at_rest(tx, tenant, &key)?;
         let is_hot = key.key_environment == KeyEnvironment::Hot;
         let becomes = if is_hot { KeyState::Superseded } else { KeyState::Superseding };
         keys::of(tenant).set_state(tx, old, KeyState::Active, becomes)?;

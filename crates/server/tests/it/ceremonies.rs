@@ -1,5 +1,7 @@
 //! Ceremonies of the offline enclave, by its own program on files: COLD keys are made, checked under and released from.
 
+mod moves;
+
 use std::path::PathBuf;
 
 use boundary::cold::{ANSWER_FILE, File, REQUEST_FILE};
@@ -21,8 +23,7 @@ fn carried(app: &App) -> PathBuf {
 
 async fn export(app: &App, keys: &[KeyType]) -> Exported {
     let text = std::fs::read_to_string(&app.fixture.offline_key).unwrap();
-    let digits: Vec<u8> = text.trim().chars().map(|c| c.to_digit(16).unwrap().try_into().unwrap()).collect();
-    let offline: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    let offline = testkit::device::unhex(text.lines().next().unwrap());
     let admin = app.admin().await;
     let order = Order { offline: offline.try_into().unwrap(), keys: keys.to_vec() };
     let exported = admin.export_bundle(&order).await.unwrap();
@@ -52,7 +53,8 @@ async fn import(app: &App, file: &[u8]) -> Result<Imported, String> {
 async fn hold(app: &App, keys: &[KeyType]) -> Imported {
     let exported = export(app, keys).await;
     let imported = import(app, &answer(app, &exported.file)).await.unwrap();
-    assert_eq!((imported.sequence, imported.lines.len()), (exported.sequence, exported.entries));
+    assert_eq!(imported.sequence, exported.sequence);
+    assert!(imported.lines.len() >= exported.entries, "{:?}", imported.lines);
     imported
 }
 

@@ -210,9 +210,7 @@ pub(super) async fn keep(
     now: Timestamp,
 ) -> Result<(), Error> {
     let recovery = &shown.recovery;
-    // What the offline enclave signs is by a key that is not published: nobody could verify its record.
-    let is_ours = recovery.key_environment == KeyEnvironment::Hot;
-    let record = is_ours.then(|| SignedRecord { about: recovery.id.to_string(), record, made_at: now });
+    let record = SignedRecord { about: recovery.id.to_string(), record, made_at: now };
     let package = control_recoveries::Package {
         sha256: app.sha256(&message),
         size: i64::try_from(message.len()).unwrap_or(i64::MAX),
@@ -252,7 +250,7 @@ pub(super) async fn keep(
             return Ok(());
         }
         control_recoveries::of(&owner).set_package(tx, &id, &package)?;
-        record.iter().try_for_each(|record| signed_records::of(&owner).set_last(tx, record))?;
+        signed_records::of(&owner).set_last(tx, &record)?;
         entries.iter().try_for_each(|entry| store::audit::of(&owner).append(tx, entry))?;
         notices.iter().try_for_each(|notice| store::notices::of(&owner).append(tx, notice))?;
         tell(tx, &owner, env, &told)

@@ -15,14 +15,14 @@ use store::offline::{self, OfflineBundle};
 use store::users::{self, User};
 use store::{OfTenant, StoreError};
 
-use super::Subject;
+use super::{Subject, move_backups};
 use crate::app::App;
 use crate::flows::Error;
 use crate::flows::approvals::recoveries_for_ceremony;
 use crate::flows::key_shares::open_sealed;
 use crate::flows::release_proof::open_checksum;
 
-/// The most checks, and the most of what is to be told, in one bundle; what is left waits for the next.
+/// The most checks, backups of rotated keys, and things to be told, of each kind, in one bundle; what is left waits for the next.
 const ENTRIES_MAX: i64 = 2_000;
 
 /// The code of the refusal of a bundle that would be empty.
@@ -54,7 +54,7 @@ pub struct Exported {
 }
 
 /// Makes a bundle of all that waits, in the order in which the offline enclave needs it: who has which key and which
-/// list, then checks, then recoveries.
+/// list, then checks, then backups of rotated keys, then recoveries.
 pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<Exported, Error> {
     let found = app.db.read("list_for_ceremony", |rx| {
         let told = offline::list(rx, ENTRIES_MAX)?;
@@ -76,6 +76,8 @@ pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<E
         let entry = Entry::Ask(check(app, &tenant, &found, &user).await?);
         parts.push((Subject::Check(tenant, found.backup.id), entry.to_bytes()));
     }
+    let moves = move_backups::moves_for_ceremony(app, ENTRIES_MAX).await?;
+    parts.extend(moves.into_iter().map(|(subject, entry)| (subject, entry.to_bytes())));
     for (tenant, id, vouched) in recoveries_for_ceremony(app).await? {
         parts.push((Subject::Release(tenant, id), Entry::Release(vouched).to_bytes()));
     }

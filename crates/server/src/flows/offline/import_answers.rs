@@ -14,6 +14,7 @@ use store::StoreError;
 use store::audit::AuditEntry;
 use store::offline::{self, OfflineBundle};
 
+use super::move_backups::{end_rotations, take_moved};
 use super::{Subject, adopt_batch};
 use crate::app::App;
 use crate::flows::approvals::take_answer;
@@ -30,7 +31,7 @@ pub struct Imported {
     pub keys: usize,
     /// Whether it was imported before.
     pub is_repeated: bool,
-    /// What became of each entry, in words.
+    /// What became of each entry, and then of keys that were rotated, in words.
     pub lines: Vec<String>,
 }
 
@@ -59,11 +60,15 @@ pub async fn import_answers(app: &App, now: Timestamp, file: &[u8]) -> Result<Im
             }
             (Subject::Told(tenant, id), reply) => tell(app, tenant, id, &reply).await?,
             (Subject::Check(tenant, id), reply) => check(app, now, tenant, id, reply, &ceremony).await?,
+            (Subject::Move(tenant, id, was), reply) => {
+                take_moved(app, now, (tenant, id, was), reply, &ceremony).await?
+            }
             (Subject::Release(tenant, id), reply) => take_answer(app, tenant, id, reply, now).await?,
             (Subject::Make, _) => "no keys were made".to_owned(),
         };
-        lines.push(format!("{}: {came}", subject.to_line()));
+        lines.push(format!("{subject}: {came}"));
     }
+    lines.extend(end_rotations(app, now, &ceremony).await?);
     let hash = bundle.hash;
     let written = app.db.write("set_answered", move |tx| offline::set_answered(tx, &hash, now));
     let is_first: Result<bool, StoreError> = written.await;

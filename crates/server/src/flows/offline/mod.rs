@@ -4,6 +4,7 @@
 mod adopt_batch;
 mod export_bundle;
 mod import_answers;
+mod move_backups;
 
 pub use adopt_batch::adopt_batch;
 pub use export_bundle::{Exported, NOTHING_WAITS, Order, export_bundle};
@@ -12,11 +13,13 @@ pub use import_answers::{Imported, import_answers};
 use boundary::cold::Entry;
 use boundary::message::Request;
 use boundary::wire::Wire as _;
+use domain::audit::hex;
 use domain::ids::{BackupId, EntryId, RecoveryId, TenantId};
 use domain::time::Timestamp;
 use store::offline::OfflineRequest;
 
 use crate::app::App;
+use crate::edge::assertion::unhex;
 
 /// What an entry of a bundle is about: by this its answer finds its place again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,17 +30,29 @@ enum Subject {
     Told(TenantId, EntryId),
     /// A backup's check.
     Check(TenantId, BackupId),
+    /// A backup that is encrypted to the key that replaced its own, with the digest of what it was when it left.
+    Move(TenantId, BackupId, [u8; 32]),
     /// A recovery.
     Release(TenantId, RecoveryId),
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Make => f.write_str("make"),
+            Self::Told(tenant, id) => write!(f, "told {tenant} {id}"),
+            Self::Check(tenant, id) => write!(f, "check {tenant} {id}"),
+            Self::Move(tenant, id, _) => write!(f, "move {tenant} {id}"),
+            Self::Release(tenant, id) => write!(f, "release {tenant} {id}"),
+        }
+    }
 }
 
 impl Subject {
     fn to_line(&self) -> String {
         match self {
-            Self::Make => "make".to_owned(),
-            Self::Told(tenant, id) => format!("told {tenant} {id}"),
-            Self::Check(tenant, id) => format!("check {tenant} {id}"),
-            Self::Release(tenant, id) => format!("release {tenant} {id}"),
+            Self::Move(.., was) => format!("{self} {}", hex(was)),
+            _ => self.to_string(),
         }
     }
 
@@ -51,6 +66,10 @@ impl Subject {
         match kind {
             "told" => Some(Self::Told(tenant, id.parse().ok()?)),
             "check" => Some(Self::Check(tenant, id.parse().ok()?)),
+            "move" => {
+                let was = unhex(words.next()?)?.try_into().ok()?;
+                Some(Self::Move(tenant, id.parse().ok()?, was))
+            }
             "release" => Some(Self::Release(tenant, id.parse().ok()?)),
             _ => None,
         }
@@ -79,11 +98,12 @@ mod tests {
             Subject::Make,
             Subject::Told(tenant.clone(), id.parse().unwrap()),
             Subject::Check(tenant.clone(), id.parse().unwrap()),
+            Subject::Move(tenant.clone(), id.parse().unwrap(), [171; 32]),
             Subject::Release(tenant, id.parse().unwrap()),
         ] {
             assert_eq!(Subject::from_line(&subject.to_line()), Some(subject));
         }
-        for bad in ["", "told", "told x y", &format!("tell {id} {id}")] {
+        for bad in ["", "told", "told x y", &format!("tell {id} {id}"), &format!("move {id} {id} ab")] {
             assert_eq!(Subject::from_line(bad), None, "{bad}");
         }
     }
