@@ -1,10 +1,12 @@
 //! `holdfast ceremony`: the root key of a production enclave, split among people, and how they bring it back.
 
 mod cold;
+mod qr;
 mod retire;
 mod tell;
 
 pub use self::cold::key_of;
+pub use self::qr::carry;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -169,8 +171,10 @@ pub enum What {
     Hold(cold::Hold),
     /// Takes in what the offline enclave answered.
     Import(cold::Import),
-    /// Plays it all on this machine, in a folder that is removed: keys are made, a backup is stored and checked, people vote
-    /// on its recovery, it is released offline and opened.
+    /// Puts a bundle, or answers, together from their QR codes: says which are missing, and refuses others.
+    Scan(cold::Scan),
+    /// Plays it all on this machine, in a folder that is removed: keys are made, a backup is stored, checked and encrypted to
+    /// a new key, people vote on its recovery, it is released offline and opened. What is carried goes by QR codes.
     Rehearse,
     /// Says how things stand with the root key.
     Status {
@@ -243,6 +247,7 @@ fn act(page: Page, what: What) -> Result<ExitCode, Failure> {
         }
         What::Export(export) => cold::export(page, &export),
         What::Import(import) => cold::import(page, &import),
+        What::Scan(scan) => cold::scan(page, &scan),
         What::Rehearse => sandbox::rehearse(page),
         What::Hold(hold) => return cold::hold(page, &hold),
         What::Status { at, config } => {

@@ -27,6 +27,7 @@ pub use self::enclave_process::own_program;
 use self::folders::{Folders, Socket};
 pub use self::greeting::full_key_of;
 use self::progress::Progress;
+use crate::ceremony;
 use crate::edge::instant;
 use crate::failure::{Doing as _, Failure};
 use crate::files::make_room;
@@ -195,15 +196,23 @@ pub struct Rehearsal<'a> {
 }
 
 impl Rehearsal<'_> {
-    /// Holds one, with so many RSA keys to be made, and returns what people would sign.
-    pub async fn hold(&self, rsa: u64) -> Result<String, Failure> {
+    /// By what the offline enclave, and its records, are known.
+    pub fn offline_key(&self) -> Result<String, Failure> {
+        std::fs::read_to_string(self.folders.offline_key()).doing(|| "the offline enclave is not known")
+    }
+
+    /// Holds one, with so many RSA keys to be made, and returns what people would sign, and of how many codes the files were
+    /// put together on their way.
+    pub async fn hold(&self, rsa: u64) -> Result<(String, usize), Failure> {
         let held = cold::hold(
             self.folders,
             self.service,
             [(KeyType::Rsa4096, rsa), (KeyType::Secp256k1, 0), (KeyType::Ed25519, 0)],
+            ceremony::carry,
         )
         .await?;
-        held.map(|held| held.transcript).ok_or_else(|| Failure::new("nothing waits for a ceremony"))
+        held.map(|held| (held.transcript, held.codes))
+            .ok_or_else(|| Failure::new("nothing waits for a ceremony"))
     }
 }
 

@@ -10,14 +10,19 @@ fn a_rehearsal_makes_checks_and_releases_offline_and_leaves_nothing() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     let in_order = [
-        "make 1 keys",
+        "make 2 keys",
         "was given to a user of tenant",
         "the owners of tenant",
         "check the backup",
+        "QR codes, there and back",
+        "the old one is superseding",
+        "anew, to the key that replaced its own",
+        "the backup answers to the new key",
         "release 1 backups and 0 private keys to OpenPGP",
         "RELEASED: delivery 1",
         "Equal to what was stored, byte for byte",
-        "The rehearsal is over: 15 steps",
+        "The offline enclave itself says what it released",
+        "The rehearsal is over: 18 steps",
     ];
     let mut rest = said.as_str();
     for words in in_order {

@@ -11,7 +11,7 @@ use serde_json::json;
 use server::admin::{Admin, Order};
 use server::config::Settings;
 
-use super::environment;
+use super::{environment, qr};
 use crate::failure::{Doing as _, Failure};
 use crate::page::Page;
 use crate::sandbox::own_program;
@@ -47,6 +47,9 @@ pub struct Export {
     /// How many Ed25519 keys.
     #[arg(long, value_name = "N", default_value_t = 0)]
     ed25519: usize,
+    /// Writes a small bundle as QR codes too, into the folder `qr` in that one: pictures, and `request.html` to print.
+    #[arg(long)]
+    qr: bool,
 }
 
 /// What is answered offline.
@@ -64,6 +67,20 @@ pub struct Hold {
     /// The folder that the answers go into; the same one, unless another is named.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Writes small answers as QR codes too, into the folder `qr` in that one: pictures, and `answer.html` to print.
+    #[arg(long)]
+    qr: bool,
+}
+
+/// What was scanned.
+#[derive(Debug, clap::Args)]
+pub struct Scan {
+    /// Pictures of the codes (PNG), or files with what a scanner said, a code a line; in any order, as often as may be.
+    #[arg(required = true, value_name = "FILE")]
+    from: Vec<PathBuf>,
+    /// The folder that the bundle, or the answers, go into.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 /// What comes back.
@@ -117,10 +134,37 @@ pub fn export(page: Page, export: &Export) -> Result<(), Failure> {
     page.line(&format!("{}  bundle {sequence}, {} entries", path.display(), exported.entries));
     page.line(&format!("Code: {}", page.bold(&code)));
     page.event("exported", json!({ "sequence": sequence, "code": code, "entries": exported.entries }));
+    if export.qr { draw(page, &export.out, REQUEST_FILE, &exported.file) } else { Ok(()) }
+}
+
+/// Writes what is carried as QR codes, or says that it is too large for them.
+fn draw(page: Page, folder: &Path, name: &str, file: &[u8]) -> Result<(), Failure> {
+    let codes = qr::write(folder, name, file)?.map(|pictures| pictures.len());
+    match codes {
+        Some(codes) => page.line(&format!("{codes} QR codes are in {}", folder.join(qr::FOLDER).display())),
+        None => page.line(&format!(
+            "{name} has {} bytes, and codes are made of {} at most: carry the folder {} itself",
+            file.len(),
+            qr::QR_BYTES_MAX,
+            folder.display()
+        )),
+    }
+    page.event("drawn", json!({ "file": name, "codes": codes }));
     Ok(())
 }
 
-/// An Ed25519 public key of its hexadecimal text.
+/// Puts scanned codes together again.
+pub fn scan(page: Page, scan: &Scan) -> Result<(), Failure> {
+    let (name, file) = qr::scan(&scan.from)?;
+    fs::create_dir_all(&scan.out).doing(|| format!("cannot make the folder {}", scan.out.display()))?;
+    let path = scan.out.join(name);
+    super::write_new(&path, &file)?;
+    page.line(&format!("{}  {} bytes, complete", path.display(), file.len()));
+    page.event("scanned", json!({ "file": name, "bytes": file.len() }));
+    Ok(())
+}
+
+/// The Ed25519 public key of an `offline.pub`: its first line, in hexadecimal.
 pub fn key_of(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u32> =
         text.lines().next()?.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
@@ -148,6 +192,9 @@ pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
     fs::write(&path, &text).doing(|| format!("cannot write {}", path.display()))?;
     page.line(&text);
     page.event("held", json!({ "transcript": text }));
+    if hold.qr {
+        draw(page, out, ANSWER_FILE, &read(&out.join(ANSWER_FILE))?)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -87,7 +87,12 @@ pub struct Held {
     pub transcript: String,
     /// What was taken in.
     pub imported: Imported,
+    /// Of how many codes the files were put together on their way.
+    pub codes: usize,
 }
+
+/// Carries a file, by its name, of the folder that is carried; says of how many codes it was put together.
+pub type Carry = fn(&Path, &str) -> Result<usize, Failure>;
 
 /// Holds a whole ceremony, with so many keys of each kind to be made; none when nothing waits. One that was interrupted
 /// is brought to its end first: the offline enclave answers no other bundle of its number.
@@ -95,12 +100,13 @@ pub async fn hold(
     folders: &Folders,
     service: &Service,
     counts: [(KeyType, u64); 3],
+    carry: Carry,
 ) -> Result<Option<Held>, Failure> {
     let carried = folders.cold_outgoing().join("bundle");
     make_private_dir(&folders.cold_outgoing())?;
     make_private_dir(&carried)?;
     if carried.join(REQUEST_FILE).exists() {
-        finish(folders, service, &carried).await?;
+        finish(folders, service, &carried, carry).await?;
     }
     let key = std::fs::read_to_string(folders.offline_key()).doing(|| "the offline enclave is not known")?;
     let offline = key_of(&key).ok_or_else(|| Failure::new("the offline enclave's key is unreadable"))?;
@@ -109,13 +115,15 @@ pub async fn hold(
     let exported = service.export_bundle(&Wanted { offline, keys }).await.doing(|| "no ceremony was held")?;
     let Some(exported) = exported else { return Ok(None) };
     write_private(&carried.join(REQUEST_FILE), &exported.file)?;
-    finish(folders, service, &carried).await.map(Some)
+    finish(folders, service, &carried, carry).await.map(Some)
 }
 
 /// Has the bundle answered, and takes the answers in.
-async fn finish(folders: &Folders, service: &Service, carried: &Path) -> Result<Held, Failure> {
+async fn finish(folders: &Folders, service: &Service, carried: &Path, carry: Carry) -> Result<Held, Failure> {
+    let asked = carry(carried, REQUEST_FILE)?;
     let [words, more] = ["--in", "--out"].map(|word| [OsString::from(word), carried.into()]);
     run_offline(folders, "batch", &[words, more].concat(), |_| {}).await?;
+    let codes = asked + carry(carried, ANSWER_FILE)?;
     let [request, answer] = [REQUEST_FILE, ANSWER_FILE].map(|name| carried.join(name));
     let read = |path: &Path| std::fs::read(path).doing(|| format!("cannot read {}", path.display()));
     let answers = read(&answer)?;
@@ -124,7 +132,7 @@ async fn finish(folders: &Folders, service: &Service, carried: &Path) -> Result<
     for path in [request, answer] {
         std::fs::remove_file(&path).doing(|| format!("cannot remove {}", path.display()))?;
     }
-    Ok(Held { transcript, imported })
+    Ok(Held { transcript, imported, codes })
 }
 
 /// Keeps the stock of COLD keys, and holds the ceremonies that are asked for, one after the other, for as long as
@@ -170,7 +178,7 @@ async fn hold_all(folders: &Folders, service: &Service) -> Result<u64, Failure> 
     let pool = service.pool().await.doing(|| "cannot count the keys in stock")?;
     let Order { rsa, secp256k1, ed25519 } = order_for(&pool, READY_TARGET);
     let counts = [(KeyType::Rsa4096, rsa), (KeyType::Secp256k1, secp256k1), (KeyType::Ed25519, ed25519)];
-    let held = hold(folders, service, counts).await?;
+    let held = hold(folders, service, counts, |_, _| Ok(0)).await?;
     Ok(added + held.map_or(0, |held| held.imported.keys as u64))
 }
 

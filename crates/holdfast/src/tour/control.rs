@@ -5,6 +5,7 @@ mod list;
 
 use client::api::institution::{NewKeyRequest, StoreOwnRequest};
 use client::api::sandbox::{Credentials, Person};
+use client::api::stored::RotateKeyRequest;
 use client::{Client, Field, Secret};
 
 use super::browser::{Addresses, Browser};
@@ -15,8 +16,8 @@ use crate::sandbox::Rehearsal;
 
 /// How many steps the story has.
 pub const STEPS: usize = 1 + list::STEPS + decision::STEPS;
-/// How many ceremonies are held where its key is COLD.
-pub const CEREMONIES: usize = 3;
+/// How many more steps it has where its key is COLD: four ceremonies, the rotation, and the offline enclave's record.
+pub const CEREMONIES: usize = 6;
 
 /// What the people decide on.
 struct Kept {
@@ -60,11 +61,18 @@ pub async fn play(
     if let Some(rehearsal) = rehearsal {
         let why = "The offline enclave makes key pairs and signs their public halves; the private halves never leave its \
                    folder. Here its machine is a process that ends, and the stick is a folder.";
-        hold(stage, rehearsal, 1, ("First ceremony: keys are made", why), "in the pool, to be given out")
+        hold(stage, rehearsal, 2, ("First ceremony: keys are made", why), "in the pool, to be given out")
             .await?;
     }
     let kept = keep(stage, institution, &name, rehearsal.is_some()).await?;
     list::make(stage, &mut people, &name, &kept).await?;
+    if let Some(rehearsal) = rehearsal {
+        let why = "The offline enclave is told whose key it is, who owns the account, who is on the list and what it guards, \
+                   with the signatures of each. It checks them itself, and opens the backup to see that it can.";
+        let title = "Second ceremony: lists and backups are checked";
+        hold(stage, rehearsal, 0, (title, why), "the backup is no longer unverified-cold").await?;
+        replace(stage, institution, &kept, rehearsal).await?;
+    }
     decision::decide(stage, &mut people, &kept, institution, rehearsal).await
 }
 
@@ -77,12 +85,44 @@ async fn hold(
     proves: &str,
 ) -> Result<(), Failure> {
     stage.step(title, why);
-    let transcript = rehearsal.hold(rsa).await?;
+    let (transcript, codes) = rehearsal.hold(rsa).await?;
     stage.on_device(&transcript.lines().map(|line| ("", line.to_owned())).collect::<Vec<_>>());
+    stage.on_device(&[("carried as", format!("{codes} QR codes, there and back"))]);
     if transcript.contains("NOT DONE") {
         return Err(Failure::new("the offline enclave did not do all of it"));
     }
     stage.proved(&format!("Exported, answered offline, imported: {proves}."));
+    Ok(())
+}
+
+/// Replaces the key, and has the backup encrypted to the new one where the old one opens.
+async fn replace(
+    stage: &Stage,
+    institution: &Client,
+    kept: &Kept,
+    rehearsal: &Rehearsal<'_>,
+) -> Result<(), Failure> {
+    stage.step(
+        "The key is replaced",
+        "The institution's program rotates the key. Nothing online opens what the old one guards, so that stays where it is, \
+         and can be recovered from there, until a ceremony.",
+    );
+    let api = institution.institution();
+    let rotated = api.rotate_key(&kept.key_id, &RotateKeyRequest::default()).await;
+    let key_id = rotated.doing(|| "the key was not replaced")?.key.key_id;
+    let status = api.read_key(&kept.key_id).await.doing(|| "the old key cannot be read")?.key.status;
+    if status != "superseding" {
+        return Err(Failure::new(format!("the old key is {status}")));
+    }
+    stage.proved("The new key takes what is stored from now on; the old one is superseding.");
+    let why = "The offline enclave opens the backup by its own record of it, and encrypts it to the new key: nothing but \
+               ciphertext comes back, and the transcript names each backup.";
+    let title = "Third ceremony: the backup is encrypted to the new key";
+    hold(stage, rehearsal, 0, (title, why), "the backup answers to the new key").await?;
+    let backup = api.read_backup(&kept.backup_id).await.doing(|| "the backup cannot be read")?;
+    if backup.key_id != key_id {
+        return Err(Failure::new(format!("the backup answers to {} still", backup.key_id)));
+    }
     Ok(())
 }
 

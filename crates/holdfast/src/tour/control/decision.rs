@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use client::api::audit::AuditEntry;
+use client::api::jwks::Jwks;
+use client::record::{Record, Seen, offline_key};
 use client::vote::{Ask, grouped, plain};
 use client::{AuditFilter, Client, PackedFile, RecipientKey};
 use serde_json::Value;
@@ -44,13 +46,9 @@ pub async fn decide(
         vote(stage, voter, &path, &ask).await?;
     }
     if let Some(rehearsal) = rehearsal {
-        let why = "The offline enclave is told whose key it is, who owns the account, who is on the list and what it guards, \
-                   with the signatures of each. It checks them itself, and opens the backup to see that it can.";
-        let title = "Second ceremony: lists and backups are checked";
-        hold(stage, rehearsal, 0, (title, why), "the backup is no longer unverified-cold").await?;
         let why = "The votes, and the online enclave's word on Mara's identity check, go to the offline enclave. Neither \
                    enclave, and no server, could release the share alone.";
-        let title = "Third ceremony: what was approved is released";
+        let title = "Fourth ceremony: what was approved is released";
         hold(stage, rehearsal, 0, (title, why), "the package waits for Mara").await?;
     }
     wait_until_ready(&mut people.asking, &path).await?;
@@ -59,6 +57,9 @@ pub async fn decide(
          and packed the share, encrypted to Mara's OpenPGP key.",
     );
     let link = fetch(stage, &mut people.asking, &path, &ask, kept, &device).await?;
+    if let Some(rehearsal) = rehearsal {
+        read_record(stage, &mut people.asking, &path, &ask, rehearsal).await?;
+    }
     refuse_twice(stage, &mut people.asking, &link).await?;
     show_log(stage, institution, &path).await
 }
@@ -226,6 +227,32 @@ async fn fetch(
         "Equal to what was stored, byte for byte; and the manifest names the request that was voted on.",
     );
     Ok(link)
+}
+
+/// Mara keeps what the offline enclave signed of its release.
+async fn read_record(
+    stage: &Stage,
+    asking: &mut Browser<'_>,
+    path: &str,
+    ask: &Ask,
+    rehearsal: &Rehearsal<'_>,
+) -> Result<(), Failure> {
+    stage.step(
+        "Mara keeps what the offline enclave signed",
+        "A record of what went out, signed on the machine without a network. It is verified as \"holdfast verify-record \
+         --offline-key offline.pub\" does, by what the people of the ceremony know that machine by.",
+    );
+    let file = asking.open(&format!("{path}/record.jws")).await?;
+    let key = offline_key(&rehearsal.offline_key()?);
+    let keys = key.ok_or_else(|| Failure::new("the offline enclave left no key of its records"))?;
+    let record =
+        Record::verify(&file.body, &Jwks { keys: vec![keys] }).doing(|| "the record is not believed")?;
+    stage.on_device(&record.words().into_iter().map(|words| ("", words)).collect::<Vec<_>>());
+    if !matches!(&record.seen, Seen::Release(release) if release.intent_hash == ask.hash()) {
+        return Err(Failure::new("the record is of another request than was voted on"));
+    }
+    stage.proved("The offline enclave itself says what it released, to whom, and for which request.");
+    Ok(())
 }
 
 /// The share came back and nothing else, for the request that was voted on.
