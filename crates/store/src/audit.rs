@@ -103,19 +103,6 @@ row! {
     }
 }
 
-row! {
-    /// What a log's head keeps of the tree and of the last checkpoint.
-    #[derive(Debug)]
-    pub struct Crown {
-        /// How many entries have their places.
-        pub seq: i64,
-        /// The roots of the tree's perfect subtrees; none: to be computed.
-        pub peaks: Option<Vec<u8>>,
-        /// How many entries the last checkpoint covers.
-        pub checkpoint_size: Option<i64>,
-    }
-}
-
 /// A log that was brought up to date, or further by as much as was asked; its head is locked until the transaction
 /// ends.
 #[derive(Debug)]
@@ -173,8 +160,6 @@ macro_rules! columns {
     };
 }
 
-static FIND_CROWN: Sql =
-    sql!("audit.find_crown", "SELECT seq, peaks, checkpoint_size FROM audit_heads WHERE tenant_id = $1");
 static APPEND: Sql = sql!(
     "audit.append",
     "INSERT INTO audit_entries (tenant_id, ",
@@ -235,7 +220,7 @@ static LIST_PENDING: Sql = sql!(
     "audit.list_pending",
     "SELECT ",
     columns!(),
-    " FROM audit_entries WHERE tenant_id = $1 AND seq IS NULL ORDER BY id LIMIT $2"
+    " FROM audit_entries WHERE tenant_id = $1 AND seq IS NULL AND id > $2 ORDER BY id LIMIT $3"
 );
 static SET_SEQUENCED: Sql = sql!(
     "audit.set_sequenced",
@@ -280,7 +265,7 @@ impl Log<'_> {
         let trunk: Trunk = tx.find_one(&LOCK_HEAD, &[self.tenant])?;
         let mut tree = self.tree_of(tx, &trunk)?;
         let mut head = Head { seq: trunk.seq, entry_hash: trunk.entry_hash };
-        let pending: Vec<AuditEntry> = tx.list(&LIST_PENDING, &[self.tenant, &limit])?;
+        let pending = self.list_pending(tx, None, limit)?;
         for entry in &pending {
             let (seq, prev_hash) = (head.seq + 1, head.entry_hash);
             let entry_hash = hash(entry, seq, prev_hash.as_ref());
@@ -317,9 +302,15 @@ impl Log<'_> {
         Ok(tree)
     }
 
-    /// What the head keeps beside the last link.
-    pub fn find_crown(self, rx: &mut Rx<'_>) -> Result<Option<Crown>, StoreError> {
-        rx.find(&FIND_CROWN, &[self.tenant])
+    /// Up to `limit` entries that have no place yet, in the order in which they get theirs, after the one of this id.
+    pub fn list_pending(
+        self,
+        rx: &mut Rx<'_>,
+        after: Option<&EntryId>,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let after = after.map_or("", EntryId::as_str);
+        rx.list(&LIST_PENDING, &[self.tenant, &after, &limit])
     }
 
     /// The last link; none before the first entry got its place.

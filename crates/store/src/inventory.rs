@@ -1,5 +1,9 @@
 //! Everything that must be whole, of all tenants, a page at a time: for whoever looks at the installation as a whole.
 
+use domain::ids::TenantId;
+use domain::time::Timestamp;
+
+use crate::audit::Hash;
 use crate::sql::Sql;
 use crate::{OfTenant, Rx, StoreError};
 
@@ -12,6 +16,51 @@ row! {
     }
 }
 
+row! {
+    /// All that the head of a log says of it.
+    #[derive(Debug, Default)]
+    pub struct Crown {
+        /// How many entries have their places.
+        pub seq: i64,
+        /// The hash of the last of them.
+        pub entry_hash: Option<Hash>,
+        /// The roots of the tree's perfect subtrees; none: to be computed.
+        pub peaks: Option<Vec<u8>>,
+        /// How many entries the last checkpoint covers.
+        pub checkpoint_size: Option<i64>,
+        /// Since when the enclave has refused to sign it; none: it does not.
+        pub forked_at: Option<Timestamp>,
+    }
+}
+
+row! {
+    struct Beyond {
+        entries: i64,
+        checkpoints: i64,
+    }
+}
+
+row! {
+    struct Whose {
+        tenant: String,
+    }
+}
+
+static CROWN: Sql = sql!(
+    "inventory.crown",
+    "SELECT seq, entry_hash, peaks, checkpoint_size, forked_at FROM audit_heads WHERE tenant_id = $1"
+);
+static BEYOND: Sql = sql!(
+    "inventory.beyond",
+    "SELECT (SELECT count(*) FROM audit_entries WHERE tenant_id = $1 AND (seq < 1 OR seq > $2)) AS entries, ",
+    "(SELECT count(*) FROM audit_checkpoints WHERE tenant_id = $1 AND size > $3) AS checkpoints"
+);
+static OWNERLESS: Sql = sql!(
+    "inventory.ownerless",
+    "SELECT tenant_id AS tenant FROM (SELECT tenant_id FROM audit_heads UNION SELECT tenant_id FROM audit_entries ",
+    "UNION SELECT tenant_id FROM audit_checkpoints) AS logs ",
+    "WHERE tenant_id NOT IN (SELECT id FROM tenants) ORDER BY tenant_id"
+);
 static KEYS: Sql = sql!(
     "inventory.keys",
     "SELECT tenant_id, id FROM customer_keys WHERE id > $1 AND state <> 'destroyed' ORDER BY id LIMIT $2"
@@ -36,4 +85,19 @@ pub fn list_backups(rx: &mut Rx<'_>, after: &str, limit: i64) -> Result<Vec<OfTe
 /// Identity sessions.
 pub fn list_sessions(rx: &mut Rx<'_>, after: &str, limit: i64) -> Result<Vec<OfTenant<Thing>>, StoreError> {
     rx.list(&TICKETS, &[&after, &limit])
+}
+
+/// What a log's head says, and whether it says less than there is: entries or checkpoints that no head has counted.
+pub fn find_crown(rx: &mut Rx<'_>, tenant: &TenantId) -> Result<(Crown, bool), StoreError> {
+    // A log without a head has no entries.
+    let crown: Crown = rx.find(&CROWN, &[tenant])?.unwrap_or_default();
+    let Beyond { entries, checkpoints } =
+        rx.find_one(&BEYOND, &[tenant, &crown.seq, &crown.checkpoint_size.unwrap_or(0)])?;
+    Ok((crown, entries + checkpoints > 0))
+}
+
+/// Whose logs there are, of tenants that there are not. No page: the service never leaves one.
+pub fn list_ownerless(rx: &mut Rx<'_>) -> Result<Vec<String>, StoreError> {
+    let found: Vec<Whose> = rx.list(&OWNERLESS, &[])?;
+    Ok(found.into_iter().map(|whose| whose.tenant).collect())
 }

@@ -75,9 +75,16 @@ impl Place {
         }
     }
 
-    /// Every row of a table of a `SQLite` file, with all its columns, in the order of its primary key.
+    /// Every row of a table, with all its columns, in the order of its primary key or of the text.
     pub fn contents(&self, table: &str) -> Vec<String> {
-        let Self::Sqlite(path) = self else { unreachable!("only a file is read so") };
+        let path = match self {
+            Self::Sqlite(path) => path,
+            Self::Postgres(address) => {
+                let text = format!("SELECT {table}::text FROM {table} ORDER BY 1");
+                let rows = on_own_thread(address, |client| client.query(&text, &[])).expect("rows");
+                return rows.into_iter().map(|row| row.get(0)).collect();
+            }
+        };
         let connection = open(path);
         let mut rows = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table");
         let columns = rows.column_count();

@@ -23,6 +23,7 @@ mod fixture;
 pub mod foreign;
 mod form;
 mod mail;
+mod mirror;
 mod person;
 pub mod persona;
 mod s3;

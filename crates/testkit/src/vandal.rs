@@ -7,6 +7,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use store::rows::{Class, KeyKind, TABLES, Table};
 
+use crate::database::Place;
+use crate::mirror::{Mirror, all_columns, open};
+
 /// What he does to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
@@ -50,6 +53,8 @@ pub struct Edit {
     pub deed: Deed,
     /// To which column; none: to the whole row.
     pub column: Option<&'static str>,
+    /// Whose they are: the tenants that these rows named before and after.
+    pub tenants: BTreeSet<String>,
 }
 
 impl Edit {
@@ -73,20 +78,32 @@ impl Edit {
 /// He, with a copy of everything as it was, and one of how it was before.
 pub struct Vandal {
     database: PathBuf,
+    /// Where the database is no file: what stands for it.
+    mirror: Option<Mirror>,
     whole: PathBuf,
     before: Option<PathBuf>,
     chance: u64,
 }
 
 impl Vandal {
-    /// Takes a copy of this file of `SQLite`.
-    pub fn new(database: &Path, seed: u64) -> Self {
-        let whole = copy(database, "whole");
-        Self { database: database.to_owned(), whole, before: None, chance: seed }
+    /// Takes a copy of everything.
+    pub fn new(place: &Place, seed: u64) -> Self {
+        let (database, mirror) = match place {
+            Place::Sqlite(file) => (file.clone(), None),
+            Place::Postgres(address) => {
+                let mirror = Mirror::new(address);
+                (mirror.path(), Some(mirror))
+            }
+        };
+        let whole = copy(&database, "whole");
+        Self { database, mirror, whole, before: None, chance: seed }
     }
 
     /// What was copied so far is how it was before; a copy of now is taken.
     pub fn grow_older(&mut self) {
+        if let Some(mirror) = &self.mirror {
+            mirror.load(TABLES.iter());
+        }
         let before = self.database.with_extension("before");
         std::fs::rename(&self.whole, &before).expect("a copy");
         self.before = Some(before);
@@ -101,7 +118,7 @@ impl Vandal {
 
     /// The same, of these tables alone.
     pub fn put_back(&self, tables: &[&str]) {
-        let connection = self.open();
+        let connection = open(&self.database);
         connection.execute("ATTACH ?1 AS kept", [self.whole.to_str()]).expect("attaches");
         let again = |table: &&str| {
             format!("DELETE FROM main.{table}; INSERT INTO main.{table} SELECT * FROM kept.{table};")
@@ -109,6 +126,10 @@ impl Vandal {
         let again: String = tables.iter().map(again).collect();
         let text = format!("BEGIN IMMEDIATE; {again} COMMIT; DETACH kept");
         connection.execute_batch(&text).expect("everything as it was");
+        if let Some(mirror) = &self.mirror {
+            let asked = TABLES.iter().filter(|table| tables.contains(&table.name));
+            assert!(mirror.push(asked), "everything as it was");
+        }
     }
 
     /// A number below this one.
@@ -122,7 +143,7 @@ impl Vandal {
         usize::try_from(mixed).expect("a small number")
     }
 
-    /// Makes an edit of any column of any table, to none of the rows that were edited already. None: the engine did not
+    /// Makes an edit of any column of any table, to none of the rows that were edited already, nor to their seals. None: the engine did not
     /// let him, or nothing changed.
     pub fn edit(&mut self, touched: &mut BTreeSet<(&'static str, String)>) -> Option<Edit> {
         let columns: Vec<(&'static Table, &'static str)> =
@@ -131,7 +152,7 @@ impl Vandal {
         let columns: Vec<_> = columns.into_iter().filter(|(table, _)| table.name != "meta").collect();
         let (table, column) = columns[self.below(columns.len())];
         let deed = DEEDS[self.below(DEEDS.len())];
-        let connection = self.open();
+        let connection = open(&self.database);
         let ids = list_ids(&connection, table);
         if ids.is_empty() {
             return None;
@@ -141,15 +162,29 @@ impl Vandal {
         if !is_new(one) || (deed == Deed::Swap && (!is_new(other) || one == other)) {
             return None;
         }
-        let shape = (table, column);
-        let rows = self.apply(&connection, shape, deed, one, other)?;
-        touched.extend(rows.iter().map(|row| (table.name, row.clone())));
+        let was = all_rows(&connection, table);
+        let rows = self.apply(&connection, (table, column), deed, one, other)?;
         // Whose key was changed is the same row by another name.
-        let renamed =
-            list_ids(&connection, table).into_iter().filter(|(rowid, _)| [one.0, other.0].contains(rowid));
-        touched.extend(renamed.map(|(_, name)| (table.name, name)));
+        let renamed: Vec<String> = list_ids(&connection, table)
+            .into_iter()
+            .filter(|(rowid, _)| [one.0, other.0].contains(rowid))
+            .map(|(_, name)| name)
+            .collect();
+        if let Some(mirror) = &self.mirror {
+            let is_done = mirror.push([table].into_iter());
+            mirror.load([table].into_iter());
+            if !is_done || all_rows(&connection, table) == was {
+                return None;
+            }
+        }
+        let now = all_rows(&connection, table);
+        let changed = was.symmetric_difference(&now).filter_map(|row| tenant_of(table, row)).collect();
+        for row in rows.iter().chain(&renamed) {
+            touched.insert((table.name, row.clone()));
+            touched.extend(counterpart(table, row));
+        }
         let column = (!matches!(deed, Deed::Delete | Deed::Duplicate)).then_some(column);
-        Some(Edit { table, rows, deed, column })
+        Some(Edit { table, rows, deed, column, tenants: changed })
     }
 
     /// Does it, and says to which rows.
@@ -260,14 +295,6 @@ impl Vandal {
         let name = list_ids(connection, table).into_iter().find(|(rowid, _)| *rowid == last);
         (done == 1).then(|| name.map(|(_, name)| vec![name]))?
     }
-
-    fn open(&self) -> Connection {
-        let connection = Connection::open(&self.database).expect("opens");
-        connection.busy_timeout(std::time::Duration::from_secs(10)).expect("waits");
-        let free = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON";
-        connection.execute_batch(free).expect("he may");
-        connection
-    }
 }
 
 fn copy(database: &Path, name: &str) -> PathBuf {
@@ -279,8 +306,28 @@ fn copy(database: &Path, name: &str) -> PathBuf {
     path
 }
 
-fn all_columns(table: &'static Table) -> impl Iterator<Item = &'static str> {
-    table.key.iter().map(|(name, _)| *name).chain(table.columns.iter().map(|(name, _)| *name))
+/// The seal of a row, or the row of a seal. Who removes both at once leaves nothing to tell it by, if no log does.
+fn counterpart(table: &Table, row: &str) -> Option<(&'static str, String)> {
+    if table.name != "row_seals" {
+        return Some(("row_seals", format!("{}/{row}", table.name)));
+    }
+    let (place, row) = row.split_once('/')?;
+    let table = TABLES.iter().find(|table| table.name == place)?;
+    Some((table.name, row.to_owned()))
+}
+
+/// Every row of a table, its values as text, in the order of its columns.
+fn all_rows(connection: &Connection, table: &'static Table) -> BTreeSet<Vec<String>> {
+    let columns: Vec<String> = all_columns(table).map(|name| format!("quote({name})")).collect();
+    let text = format!("SELECT {} FROM {}", columns.join(", "), table.name);
+    let mut rows = connection.prepare(&text).expect("a table");
+    let rows = rows.query_map([], |row| (0..columns.len()).map(|at| row.get(at)).collect());
+    rows.expect("rows").map(|row| row.expect("a row")).collect()
+}
+
+fn tenant_of(table: &'static Table, row: &[String]) -> Option<String> {
+    let at = all_columns(table).position(|name| name == "tenant_id")?;
+    Some(row[at].trim_matches('\'').to_owned())
 }
 
 fn value_of(connection: &Connection, table: &Table, column: &str, rowid: i64) -> Value {

@@ -4,117 +4,111 @@ use std::collections::BTreeMap;
 
 use domain::audit::Outcome;
 use domain::audit::checkpoint::VerifierKey;
+use domain::audit::cosignature::Cosigner;
 use domain::audit::tree::{Hash, Tree};
 use domain::backup::BackupState;
 use domain::ids::{BackupId, CredentialId, KeyId, PersonId, TenantId, VerificationId, WebhookId};
 use domain::key::KeyState;
 use domain::person::PersonState;
-use store::audit::{self, AuditEntry, Crown, Filter};
+use store::audit::{self, AuditEntry, Filter, Head, Sequenced};
 use store::checkpoints::{self, Checkpoint};
+use store::inventory::{self, Crown};
 use store::{Rx, StoreError, backups, credentials, keys, people, verifications, webhooks};
 
 use super::Line;
 use crate::app::App;
-use crate::flows::{self, Ctx, Error};
+use crate::flows::{self, Error};
 
-/// How many checkpoints are read at once.
-const PAGE_CHECKPOINTS: i64 = 500;
-
-/// Of so many first entries one is looked for where a log has no head.
-const FIRST_ENTRIES: i64 = 100;
+/// How many checkpoints or entries are read at once.
+const PAGE_ROWS: i64 = 500;
 
 const REWRITTEN: &str = "compare with a checkpoint or an export that was taken away; find out who writes to the \
                          database past the service";
 
-/// Everything about one tenant's log.
-pub(super) async fn check(app: &App, ctx: &Ctx) -> Result<Vec<Line>, Error> {
-    let tenant = &ctx.principal.tenant;
+/// Everything about one tenant's log. Nothing of it is written meanwhile, not even places for new entries: that could
+/// mend what is to be found.
+pub(super) async fn check(app: &App, tenant: &TenantId) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
-    let chain = flows::verify_audit(app, ctx).await?;
-    if let Some(seq) = chain.broken_at {
-        let text = format!("the log of {tenant}: entry {seq} is not as it was written, or not there");
-        lines.push(Line::failure("audit", text, REWRITTEN));
-    }
-    let Some(mut checks) = Checkpoints::read(app, tenant).await? else {
-        let text = format!("the log of {tenant}: a checkpoint is not signed by this installation");
-        lines.push(Line::failure("audit", text, REWRITTEN));
-        return Ok(lines);
-    };
-    let mut said = Said::default();
-    let mut export = flows::export_audit(app, ctx, Filter::default()).await?;
-    let mut tree = Tree::default();
-    while let Some(page) = export.next_page(app).await? {
-        for entry in page {
-            tree.push(entry.entry_hash);
-            checks.compare(&tree);
-            said.note(&entry.entry);
-        }
-    }
+    let mut tell = |text: String| lines.push(Line::failure("audit", text, REWRITTEN));
     let of = tenant.clone();
-    let found = app.db.read("find_crown", move |rx| {
-        let log = audit::of(&of);
-        Ok::<_, StoreError>((log.find_crown(rx)?, log.list_leaves(rx, 0, FIRST_ENTRIES)?))
-    });
-    let (crown, first): (Option<Crown>, _) = found.await?;
-    // Without a head there would seem to be no entries.
-    let is_kept = crown.map_or(first.is_empty(), |crown| {
-        let grows = crown.seq.unsigned_abs() == tree.size();
-        let fits = crown.peaks.is_none_or(|peaks| peaks == tree.peaks());
-        grows && fits && crown.checkpoint_size.unwrap_or(0) == checks.last
-    });
-    if !is_kept {
-        let text = format!("the log of {tenant}: its head is not what its entries and checkpoints make");
-        lines.push(Line::failure("audit", text, REWRITTEN));
+    let found = app.db.read("find_crown", move |rx| inventory::find_crown(rx, &of)).await;
+    let (crown, has_more): (Crown, bool) = found.map_err(|error: StoreError| Error::from(error))?;
+    let mut checks = Checkpoints::read(app, tenant, crown.checkpoint_size.unwrap_or(0)).await?;
+    if checks.is_forged {
+        tell(format!("the log of {tenant}: a checkpoint is not signed by this installation"));
+    }
+    let (mut said, mut tree) = (Said::default(), Tree::default());
+    checks.compare(&tree);
+    let head = Head { seq: crown.seq, entry_hash: crown.entry_hash };
+    let mut see = |entry: &Sequenced| {
+        tree.push(entry.entry_hash);
+        checks.compare(&tree);
+        said.note(&entry.entry);
+    };
+    let chain = flows::follow_audit(app, tenant, &head, &mut see).await?;
+    if let Some(seq) = chain.broken_at {
+        tell(format!("the log of {tenant}: entry {seq} is not as it was written, or not there"));
+    }
+    // A log from before peaks were kept has none until it grows; they are made of its entries then.
+    let fits = crown.peaks.is_none_or(|peaks| peaks == tree.peaks());
+    if has_more || !fits || crown.checkpoint_size.unwrap_or(0) != checks.last {
+        tell(format!("the log of {tenant}: its head is not what its entries and checkpoints make"));
     }
     if !checks.left.is_empty() {
-        let text = format!(
+        tell(format!(
             "the log of {tenant} is not the one that was signed: checkpoints of it say another root, or more entries"
-        );
-        lines.push(Line::failure("audit", text, REWRITTEN));
+        ));
+    }
+    if crown.forked_at.is_some() {
+        tell(format!("the log of {tenant} is not the one that the enclave signed before"));
     }
     let of = tenant.clone();
-    let wrong = app.db.read("compare_rows", move |rx| said.compare(rx, &of)).await;
-    let wrong: Vec<String> = wrong.map_err(|error: StoreError| Error::from(error))?;
-    let contradicted =
-        |text: String| Line::failure("audit", format!("the log of {tenant} says that {text}"), REWRITTEN);
-    lines.extend(wrong.into_iter().map(contradicted));
+    let wrong = app.db.read("compare_rows", move |rx| {
+        let mut said = said.clone();
+        said.note_since(rx, &of, head.seq)?;
+        said.compare(rx, &of)
+    });
+    let wrong: Vec<String> = wrong.await.map_err(|error: StoreError| Error::from(error))?;
+    for text in wrong {
+        tell(format!("the log of {tenant} says that {text}"));
+    }
     Ok(lines)
 }
 
 /// The checkpoints that no tree has met yet.
+#[derive(Default)]
 struct Checkpoints {
     left: BTreeMap<u64, Hash>,
     /// The size of the last.
     last: i64,
+    /// One has a signature that does not hold, or does not say what stands beside it.
+    is_forged: bool,
 }
 
 impl Checkpoints {
-    /// All of a tenant; none if the signature of one does not hold, or does not say what stands beside it.
-    async fn read(app: &App, tenant: &TenantId) -> Result<Option<Self>, Error> {
+    /// Those of a tenant up to this size.
+    async fn read(app: &App, tenant: &TenantId, to: i64) -> Result<Self, Error> {
         let key = VerifierKey::parse(&app.log_key.vkey(tenant.as_str()));
         let key = key.ok_or_else(|| Error::fault("reading the key of checkpoints"))?;
-        // None is of size 0, unless somebody made it.
-        let (mut left, mut after) = (BTreeMap::new(), -1);
-        loop {
+        // None is of a size below 0, unless somebody made it.
+        let (mut found, mut after, mut is_last) = (Self::default(), i64::MIN, false);
+        while !is_last {
             let of = tenant.clone();
-            let page = app
-                .db
-                .read("list_checkpoints", move |rx| checkpoints::of(&of).list(rx, after, PAGE_CHECKPOINTS));
+            let page =
+                app.db.read("list_checkpoints", move |rx| checkpoints::of(&of).list(rx, after, PAGE_ROWS));
             let page: Vec<Checkpoint> = page.await.map_err(|error: StoreError| Error::from(error))?;
-            let is_last = page.len() as u64 != PAGE_CHECKPOINTS.unsigned_abs();
+            is_last = page.len() as u64 != PAGE_ROWS.unsigned_abs();
             for made in page {
-                let is_signed =
-                    key.open(&made.note).is_ok_and(|said| (said.size, said.root) == (made.size, made.root));
-                if !is_signed {
-                    return Ok(None);
-                }
                 after = made.size;
-                left.insert(made.size.unsigned_abs(), made.root);
-            }
-            if is_last {
-                return Ok(Some(Self { left, last: after.max(0) }));
+                if made.size > to {
+                    return Ok(found);
+                }
+                found.is_forged |= !is_signed(&key, &made);
+                found.last = made.size;
+                found.left.insert(made.size.unsigned_abs(), made.root);
             }
         }
+        Ok(found)
     }
 
     fn compare(&mut self, tree: &Tree) {
@@ -122,6 +116,13 @@ impl Checkpoints {
             self.left.remove(&tree.size());
         }
     }
+}
+
+/// Whether both signatures hold that a checkpoint is kept with; the enclave's may be missing.
+fn is_signed(key: &VerifierKey, made: &Checkpoint) -> bool {
+    let is_ours = key.open(&made.note).is_ok_and(|said| (said.size, said.root) == (made.size, made.root));
+    let cosigned = made.cosigner.as_deref().map(Cosigner::parse);
+    is_ours && cosigned.is_none_or(|cosigner| cosigner.is_some_and(|key| key.check(&made.note).is_ok()))
 }
 
 /// What a log says last about each thing.
@@ -173,6 +174,28 @@ impl Said {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Notes what has come since the entry of this place, and has perhaps no place yet: the rows say it already.
+    fn note_since(&mut self, rx: &mut Rx<'_>, tenant: &TenantId, mut seq: i64) -> Result<(), StoreError> {
+        let log = audit::of(tenant);
+        loop {
+            let page = log.list(rx, &Filter::default(), seq, PAGE_ROWS)?;
+            for entry in &page {
+                self.note(&entry.entry);
+            }
+            let Some(last) = page.last() else { break };
+            seq = last.seq;
+        }
+        let mut after = None;
+        loop {
+            let page = log.list_pending(rx, after.as_ref(), PAGE_ROWS)?;
+            for entry in &page {
+                self.note(entry);
+            }
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id.clone());
         }
     }
 

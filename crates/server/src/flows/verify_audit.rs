@@ -1,6 +1,7 @@
 //! Hashes a tenant's whole log anew, and says whether the chain is whole.
 
 use domain::access::Deed;
+use domain::ids::TenantId;
 use domain::limits::AUDIT_EXPORT_PAGE_ENTRIES;
 use store::StoreError;
 use store::audit::{self, Filter, Hash, Head, Sequenced};
@@ -29,28 +30,43 @@ pub async fn verify_audit(app: &App, ctx: &Ctx) -> Result<Chain, Error> {
     let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
     let head = head.map_err(|error: StoreError| Error::from(error))?;
     let head = head.unwrap_or(Head { seq: 0, entry_hash: None });
-    let mut chain = Chain { entries: 0, head: None, broken_at: None };
-    while chain.broken_at.is_none() && chain.entries < head.seq {
-        let (of, after_seq) = (tenant.clone(), chain.entries);
+    follow_audit(app, &tenant, &head, &mut |_| {}).await
+}
+
+/// Hashes the entries up to this head, page after page, and shows all there are to `see`, those behind a break too.
+pub(crate) async fn follow_audit(
+    app: &App,
+    tenant: &TenantId,
+    head: &Head,
+    see: &mut (dyn FnMut(&Sequenced) + Send),
+) -> Result<Chain, Error> {
+    let (mut chain, mut after_seq) = (Chain { entries: 0, head: None, broken_at: None }, 0);
+    while after_seq < head.seq {
+        let of = tenant.clone();
         let page = app.db.read("verify_audit", move |rx| {
             audit::of(&of).list(rx, &Filter::default(), after_seq, AUDIT_EXPORT_PAGE_ENTRIES)
         });
         let mut page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
         page.retain(|entry| entry.seq <= head.seq);
-        if page.is_empty() {
-            chain.broken_at = Some(chain.entries + 1);
-        }
+        let Some(last) = page.last() else { break };
+        after_seq = last.seq;
         for row in &page {
-            let hash = leaf_hash(&tenant, &row.entry, row.seq, chain.head.as_ref());
-            let follows = row.seq == chain.entries + 1 && row.prev_hash == chain.head;
-            if !follows || hash != row.entry_hash {
-                chain.broken_at = Some(chain.entries + 1);
-                break;
+            see(row);
+            if chain.broken_at.is_some() {
+                continue;
             }
-            (chain.entries, chain.head) = (row.seq, Some(hash));
+            let hash = leaf_hash(tenant, &row.entry, row.seq, chain.head.as_ref());
+            let follows = row.seq == chain.entries + 1 && row.prev_hash == chain.head;
+            if follows && hash == row.entry_hash {
+                (chain.entries, chain.head) = (row.seq, Some(hash));
+            } else {
+                chain.broken_at = Some(chain.entries + 1);
+            }
         }
     }
-    if chain.broken_at.is_none() && chain.head != head.entry_hash {
+    if chain.broken_at.is_none() && chain.entries < head.seq {
+        chain.broken_at = Some(chain.entries + 1);
+    } else if chain.broken_at.is_none() && chain.head != head.entry_hash {
         chain.broken_at = Some(head.seq);
     }
     Ok(chain)
