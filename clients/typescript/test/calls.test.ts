@@ -383,7 +383,10 @@ describe("a repeat", () => {
     assert.ok(read && recover && METHODS.delete_backup);
     assert.equal(await tries(read, broken, good), 2);
     assert.equal(await tries(read, refusal(503, "x", now), refusal(429, "x", now), good), 3);
-    assert.equal(await tries(read, () => new Response("<html>", { status: 502, headers: now }), good), 2);
+    for (const status of [502, 504]) {
+      assert.equal(await tries(read, () => new Response("<html>", { status, headers: now }), good), 2);
+    }
+    assert.equal(await tries(read, refusal(408, "body-too-slow", now), good), 2);
     assert.equal(await tries(read, refusal(503, "x", now)), 4);
     assert.equal(await tries(read, refusal(429, "x", { "retry-after": "31" }), good), 1);
     for (const status of [400, 401, 403, 404, 409, 422, 500]) {

@@ -248,53 +248,40 @@ pub struct Asked<'a> {
     pub facts: Facts<'a>,
 }
 
+/// Writes what every answer has of a claim; which signing key signed and where the key lies, not every one says.
+macro_rules! claim {
+    ($answer:expr) => {
+        $crate::attest::Claim {
+            public_key: &$answer.public_key,
+            signature: &$answer.signature,
+            signed_payload: $answer.signed_payload.as_deref(),
+            signed_fields: $answer.signed_fields.as_deref(),
+            kid: None,
+            key_environment: None,
+        }
+    };
+}
+pub(crate) use claim;
+
 impl<'a> Claim<'a> {
     /// From what was kept of an earlier check.
     pub fn of_kept(kept: &'a Attestation) -> Self {
-        Self {
-            public_key: &kept.public_key,
-            signature: &kept.signature,
-            signed_payload: kept.signed_payload.as_deref(),
-            signed_fields: kept.signed_fields.as_deref(),
-            kid: kept.kid.as_deref(),
-            key_environment: None,
-        }
+        Self { kid: kept.kid.as_deref(), ..claim!(kept) }
     }
 
     /// From a list of keys.
     pub fn of_shown(shown: &'a KeyShown) -> Self {
-        Self {
-            public_key: &shown.public_key,
-            signature: &shown.signature,
-            signed_payload: shown.signed_payload.as_deref(),
-            signed_fields: shown.signed_fields.as_deref(),
-            kid: Some(&shown.kid),
-            key_environment: Some(&shown.key_environment),
-        }
+        Self { kid: Some(&shown.kid), key_environment: Some(&shown.key_environment), ..claim!(shown) }
     }
 
     /// From the answer to `POST /v1/key/generate`.
     pub fn of_generated(answer: &'a GenerateKeyResponse) -> Self {
-        Self {
-            public_key: &answer.public_key,
-            signature: &answer.signature,
-            signed_payload: answer.signed_payload.as_deref(),
-            signed_fields: answer.signed_fields.as_deref(),
-            kid: None,
-            key_environment: None,
-        }
+        claim!(answer)
     }
 
     /// From the answer to `POST /v1/partner/keys`.
     pub fn of_assigned(answer: &'a AssignKeyResponse) -> Self {
-        Self {
-            public_key: &answer.public_key,
-            signature: &answer.signature,
-            signed_payload: answer.signed_payload.as_deref(),
-            signed_fields: answer.signed_fields.as_deref(),
-            kid: Some(&answer.kid),
-            key_environment: Some(&answer.key_environment),
-        }
+        Self { kid: Some(&answer.kid), key_environment: Some(&answer.key_environment), ..claim!(answer) }
     }
 }
 

@@ -11,7 +11,7 @@ use api::stored::{
 use boundary::statement::Facts;
 use serde_json::{Map, Value};
 
-use crate::attest::{Asked, AttestedKey, Claim};
+use crate::attest::{Asked, AttestedKey, Claim, claim};
 use crate::call::{Call, part};
 use crate::client::Client;
 use crate::deposit::{InstitutionBackupRequest, KeptBackup, back_up_for_institution};
@@ -27,14 +27,7 @@ pub(crate) const DEFAULT_ENVIRONMENT: &str = "HOT";
 impl<'a> Claim<'a> {
     /// From the answer to `POST /v1/keys`.
     pub fn of_new(answer: &'a NewKeyResponse) -> Self {
-        Self {
-            public_key: &answer.public_key,
-            signature: &answer.signature,
-            signed_payload: answer.signed_payload.as_deref(),
-            signed_fields: answer.signed_fields.as_deref(),
-            kid: Some(&answer.kid),
-            key_environment: Some(&answer.key_environment),
-        }
+        Self { kid: Some(&answer.kid), key_environment: Some(&answer.key_environment), ..claim!(answer) }
     }
 }
 

@@ -81,7 +81,7 @@ impl Budget {
 }
 
 fn may_pass(error: &Error) -> bool {
-    let is_passing = matches!(error.status(), Some(429 | 502..=504));
+    let is_passing = matches!(error.status(), Some(408 | 429 | 502..=504));
     matches!(error, Error::Transport { .. }) || is_passing || error.code() == "idempotency-in-progress"
 }
 
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((503, 1))]).await, 4);
         assert_eq!(tries_of(&budget, Repeatable::No, &[Some((503, 1)), None]).await, 1);
         assert_eq!(tries_of(&budget, Repeatable::No, &[Some((429, 1)), None]).await, 1);
-        for passing in [502, 504] {
+        for passing in [408, 502, 504] {
             assert_eq!(tries_of(&budget, Repeatable::Yes, &[Some((passing, 1)), None]).await, 2);
         }
         for final_status in [400, 401, 403, 404, 409, 422, 500] {
