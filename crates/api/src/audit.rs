@@ -12,8 +12,8 @@ pub struct AuditEntry {
     pub seq: i64,
     /// When, RFC 3339.
     pub time: String,
-    /// Who: a credential's id, the `sub` of a token of the tenant's own issuer, a person's id, a provider's name, or
-    /// `service`.
+    /// Who: a credential's id, a keyed hash of the `sub` of a token of the tenant's own issuer, a person's id, a
+    /// provider's name, or `service`.
     pub actor: String,
     /// `api_key`, `user_credentials`, `person` (who signed in to Control), `identity_provider`, `service`, or `operator`:
     /// who administers the installation.

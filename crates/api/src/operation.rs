@@ -22,4 +22,7 @@ pub struct Readiness {
     /// `whole`, or `forked`: a tenant's audit log does not go on from what the enclave signed of it. Somebody put back an
     /// old copy of the database or wrote a history anew; all goes on, and the operator should look.
     pub audit_logs: String,
+    /// How it stands with those outside who sign the audit logs' checkpoints too: `none` of them is set, or `well`, or
+    /// one is `away`, or one is `forked`: he knows another history of a log than this service has.
+    pub witnesses: String,
 }

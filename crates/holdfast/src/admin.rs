@@ -252,7 +252,7 @@ async fn enclave_mark(admin: &Admin, page: Page, mark: &str) -> Result<(), Failu
             page.line(&format!("the enclave's log has record {record}"));
             tell(page, "enclave_mark", &serde_json::json!({ "record": record }))
         }
-        Shown::Lacks(record) => Err(Failure::new(&format!(
+        Shown::Lacks(record) => Err(Failure::new(format!(
             "the enclave's log lacks record {record}: it is an old copy, and decides nothing until the log is put right"
         ))),
     }

@@ -46,6 +46,10 @@ pub struct Verify {
     /// too, and so must the older one, where there is one.
     #[arg(long, value_name = "VKEY")]
     pub enclave_key: Option<String>,
+    /// The key of a witness, as `holdfast witness` prints it: the checkpoint must have his signature too. As often as there
+    /// are witnesses.
+    #[arg(long = "witness-key", value_name = "VKEY")]
+    pub witness_keys: Vec<String>,
     /// A checkpoint that was kept from before: history must go on from it.
     #[arg(long, value_name = "OLD-CHECKPOINT")]
     pub since: Option<PathBuf>,
@@ -59,8 +63,8 @@ pub fn run(args: &Args) -> ExitCode {
     let What::Verify(args) = &args.what;
     let page = Page::new(args.json);
     match verify(args) {
-        Ok(Ok((verified, cosigned))) => {
-            tell(page, &verified, cosigned.as_deref());
+        Ok(Ok((verified, signed))) => {
+            tell(page, &verified, &signed);
             ExitCode::SUCCESS
         }
         Ok(Err(finding)) => {
@@ -79,13 +83,15 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// `cosigned`: when the enclave signed the checkpoint, where that was to be checked.
-fn tell(page: Page, verified: &Verified, cosigned: Option<&str>) {
+fn tell(page: Page, verified: &Verified, signed: &Signed) {
     let (size, entries) = (verified.checkpoint.size, verified.entries);
     page.line(&format!("{}: {}", page.green("verified"), verified.checkpoint.origin));
     page.line(&covered(size));
-    if let Some(at) = cosigned {
+    if let Some(at) = &signed.by_enclave {
         page.line(&format!("The enclave signed it at {at}: it goes on from all that it signed before."));
+    }
+    for (name, at) in &signed.by_witnesses {
+        page.line(&format!("{name} signed it at {at}: it goes on from all that was signed there before."));
     }
     if let Some(since) = verified.since {
         page.line(&format!("They go on from the {since} of the older checkpoint."));
@@ -97,7 +103,7 @@ fn tell(page: Page, verified: &Verified, cosigned: Option<&str>) {
         "verified",
         json!({
             "origin": verified.checkpoint.origin, "size": size, "entries": entries, "since": verified.since,
-            "cosigned_at": cosigned
+            "cosigned_at": signed.by_enclave, "witnesses": signed.by_witnesses.iter().map(|(name, _)| name).collect::<Vec<_>>()
         }),
     );
 }
@@ -118,8 +124,15 @@ fn linked(after: i64) -> String {
     }
 }
 
-/// What was verified, and when the enclave signed, where that was to be checked.
-type Judged = Result<(Verified, Option<String>), Finding>;
+/// When others signed the checkpoint, where that was to be checked.
+struct Signed {
+    by_enclave: Option<String>,
+    /// Who, and when.
+    by_witnesses: Vec<(String, String)>,
+}
+
+/// What was verified, and who signed it.
+type Judged = Result<(Verified, Signed), Finding>;
 
 /// Reads the files, the export a line at a time.
 fn verify(args: &Verify) -> Result<Judged, Failure> {
@@ -127,25 +140,33 @@ fn verify(args: &Verify) -> Result<Judged, Failure> {
         .ok_or_else(|| Failure::new("the key does not read: it looks like NAME+12345678+AbCd..."))?;
     let checkpoint = read(&args.checkpoint)?;
     let since = args.since.as_deref().map(read).transpose()?;
-    let cosigner = args.enclave_key.as_deref().map(|text| {
-        Cosigner::parse(text).ok_or_else(|| {
-            Failure::new(
-                "the enclave's key does not read: it looks like holdfast-enclave-...+12345678+AbCd...",
-            )
-        })
-    });
-    let cosigner = cosigner.transpose()?;
+    let read_key = |text: &str, whose: &str| {
+        let fault = || format!("the {whose}'s key does not read: it looks like NAME+12345678+BAbCd...");
+        Cosigner::parse(text).ok_or_else(|| Failure::new(fault()))
+    };
+    let enclave = args.enclave_key.as_deref().map(|text| read_key(text, "enclave")).transpose()?;
+    let witnesses = args.witness_keys.iter().map(|text| read_key(text, "witness"));
+    let witnesses = witnesses.collect::<Result<Vec<_>, _>>()?;
     let unreadable = || format!("cannot read {}", args.export.display());
     let export = BufReader::new(File::open(&args.export).doing(unreadable)?);
     let mut begun = match Verification::begin(&key, &checkpoint, since.as_deref()) {
         Ok(begun) => begun,
         Err(finding) => return Ok(Err(finding)),
     };
-    let signed_at = cosigner.map(|key| Verification::check_cosigned(&key, &checkpoint, since.as_deref()));
-    let signed_at = match signed_at.transpose() {
-        Ok(signed_at) => signed_at.map(Timestamp::rfc3339),
+    let by_enclave = enclave.map(|key| Verification::check_cosigned(&key, &checkpoint, since.as_deref()));
+    let by_enclave = match by_enclave.transpose() {
+        Ok(at) => at.map(Timestamp::rfc3339),
         Err(finding) => return Ok(Err(finding)),
     };
+    let check = |key: &Cosigner| {
+        let at = Verification::check_witnessed(key, &checkpoint)?;
+        Ok((key.name().to_owned(), at.rfc3339()))
+    };
+    let by_witnesses = match witnesses.iter().map(check).collect() {
+        Ok(by_witnesses) => by_witnesses,
+        Err(finding) => return Ok(Err(finding)),
+    };
+    let signed = Signed { by_enclave, by_witnesses };
     for line in export.split(b'\n') {
         // What is no text is no entry either, and the check says which one is missing for it.
         let line = String::from_utf8(line.doing(unreadable)?).unwrap_or_default();
@@ -153,7 +174,7 @@ fn verify(args: &Verify) -> Result<Judged, Failure> {
             return Ok(Err(finding));
         }
     }
-    Ok(begun.end().map(|verified| (verified, signed_at)))
+    Ok(begun.end().map(|verified| (verified, signed)))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -31,6 +31,7 @@ mod traces;
 mod verify_record;
 mod vote;
 mod webhooks;
+mod witness;
 mod worker;
 
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ enum Command {
     Backup(backup::Args),
     Recover(recover::Args),
     Webhooks(webhooks::Args),
+    Witness(witness::Args),
     Completions(completions::Args),
     Help(help::Args),
 }
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         Command::Backup(args) => backup::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Webhooks(args) => webhooks::run(&args),
+        Command::Witness(args) => witness::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Help(args) => help::run(&args, Cli::command()),
     }

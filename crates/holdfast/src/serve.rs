@@ -57,7 +57,7 @@ pub fn run_as(args: &Common, duty: Duty) -> ExitCode {
 }
 
 /// One JSON object a line, with the spans that it stands in: so each line within a call names the call.
-fn start_log(traces: Option<&Traces>) {
+pub fn start_log(traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt::layer().json().with_current_span(false);
     let lines = lines.with_writer(std::io::stderr).with_filter(filter);

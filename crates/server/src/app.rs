@@ -31,6 +31,7 @@ use crate::edge::mail::Mailer;
 use crate::edge::minter::Minter;
 use crate::edge::outbound::{Outbound, SystemResolver};
 use crate::files::Files;
+use crate::flows::Witness;
 use crate::flows::{Ctx, Error};
 use crate::key_shares::KeyShares;
 use crate::metrics::Metrics;
@@ -93,6 +94,8 @@ pub struct App {
     pub control: Option<Control>,
     /// The way to the mail server, where one is set.
     pub mailer: Option<Mailer>,
+    /// Who signs checkpoints of the audit logs too.
+    pub witnesses: Vec<Witness>,
     /// Where the mark of the enclave's log is kept beside the database.
     pub mark_file: Option<PathBuf>,
     welcome: Mutex<Option<(Timestamp, Arc<Welcome>)>>,
@@ -180,6 +183,7 @@ impl App {
             sandbox: parts.sandbox,
             control: parts.control,
             mailer: parts.mailer,
+            witnesses: settings.witnesses.clone(),
             mark_file: settings.enclave_mark_file.clone(),
             welcome: Mutex::default(),
         }

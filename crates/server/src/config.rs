@@ -22,7 +22,9 @@ use store::blob::FilesAt;
 
 use self::files::WrittenFiles;
 use self::key_shares::WrittenKeyShares;
+use self::witness::WrittenWitness;
 use crate::edge::address::Network;
+use crate::flows::Witness;
 use crate::key_shares::KeySharesAt;
 
 use mail::WrittenMail;
@@ -36,6 +38,7 @@ mod effective;
 mod mail;
 mod persona;
 mod telemetry;
+mod witness;
 
 /// The manual, and what applies where nobody says otherwise.
 pub const DEFAULT: &str = include_str!("holdfast.default.toml");
@@ -65,6 +68,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Ranges of addresses that webhooks may lie in although they are not public.
     pub webhook_ranges: Vec<Range>,
+    /// Who outside signs checkpoints of the audit logs.
+    pub witnesses: Vec<Witness>,
     /// How long what stays open.
     pub windows: Windows,
     /// Whither traces of calls are sent; none: nowhere. The command reads it, which sets up what logs.
@@ -140,6 +145,7 @@ struct Written {
     mail: WrittenMail,
     files: WrittenFiles,
     key_shares: WrittenKeyShares,
+    witness: WrittenWitness,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +194,7 @@ impl Settings {
             pool_targets: vec![(KeyType::Rsa4096, 64), (KeyType::Secp256k1, 16), (KeyType::Ed25519, 16)],
             limits: Limits::of(Env::Sandbox),
             webhook_ranges: Vec::new(),
+            witnesses: Vec::new(),
             windows: Windows::default(),
             tracing: None,
             persona: None,
@@ -290,7 +297,7 @@ impl Written {
         };
         let key_shares = self.key_shares.check(&self.files)?;
         let files = self.files.check(&self.data_dir)?;
-        Ok(Settings {
+        let mut settings = Settings {
             limits: self.limits.check(environment)?,
             environment,
             listen,
@@ -306,6 +313,7 @@ impl Written {
                 (KeyType::Ed25519, self.pool.ed25519),
             ],
             webhook_ranges: self.webhooks.ranges()?,
+            witnesses: Vec::new(),
             windows: self.windows.check()?,
             tracing: self.tracing.check()?,
             persona: self.persona.check(environment)?,
@@ -313,7 +321,9 @@ impl Written {
             files,
             key_shares,
             control_url: control_url(&self.control_url, environment)?,
-        })
+        };
+        settings.witnesses = self.witness.check(&settings.webhook_targets())?;
+        Ok(settings)
     }
 }
 

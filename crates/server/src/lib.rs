@@ -26,4 +26,5 @@ mod sandbox_tenants;
 
 pub mod schema;
 mod turns;
+pub mod witness;
 mod work;

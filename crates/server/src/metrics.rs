@@ -7,6 +7,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
+use domain::audit::witness::WitnessState;
 use domain::webhook::AttemptOutcome;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode_registry;
@@ -142,6 +143,8 @@ pub struct Metrics {
     pub deliveries: Family<Outcome, Counter>,
     /// Tries of mails.
     pub mails: Family<Outcome, Counter>,
+    /// Checkpoints that were shown to witnesses.
+    pub witnessings: Family<Outcome, Counter>,
     /// Rounds of jobs that did not do their work.
     pub failed_rounds: Family<FailedRound, Counter>,
     /// Shares that were asked for and not to be had.
@@ -162,6 +165,7 @@ impl Default for Metrics {
             enclave: EnclaveCalls::register(&mut registry),
             deliveries: Family::default(),
             mails: Family::default(),
+            witnessings: Family::default(),
             failed_rounds: Family::default(),
             share_lacks: Family::default(),
             held_keys: Family::default(),
@@ -172,6 +176,8 @@ impl Default for Metrics {
         let (deliveries, rounds) = (metrics.deliveries.clone(), metrics.failed_rounds.clone());
         registry.register("webhook_deliveries", "Tries of webhook deliveries, by how they went", deliveries);
         registry.register("mails", "Tries of mails, by how they went", metrics.mails.clone());
+        let help = "Checkpoints that were shown to witnesses, by how they answered";
+        registry.register("audit_witnessings", help, metrics.witnessings.clone());
         registry.register("job_failures", "Rounds of jobs that did not do their work", rounds);
         let help = "Key shares that were asked for and not to be had";
         registry.register("key_share_lacks", help, metrics.share_lacks.clone());
@@ -203,6 +209,11 @@ impl Metrics {
     /// Counts a try of a mail.
     pub fn count_mail(&self, outcome: &'static str) {
         self.mails.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a checkpoint that was shown to a witness.
+    pub fn count_witnessing(&self, state: WitnessState) {
+        self.witnessings.get_or_create(&Outcome { outcome: state.as_str() }).inc();
     }
 
     /// Counts a share that was not to be had.

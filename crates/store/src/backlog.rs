@@ -20,6 +20,10 @@ row! {
         pub audit_entries: i64,
         /// Audit logs of which the enclave knows another history.
         pub forked_logs: i64,
+        /// Witnesses of audit logs who did not answer.
+        pub witnesses_away: i64,
+        /// Witnesses of audit logs who know another history.
+        pub witnesses_forked: i64,
     }
 }
 
@@ -49,7 +53,9 @@ static WAITING: Sql = sql!(
     "(SELECT min(event_id) FROM webhook_deliveries WHERE state = 'pending')) AS oldest_pending, ",
     "(SELECT count(*) FROM provider_events WHERE state = 'received') AS provider_events, ",
     "(SELECT count(*) FROM audit_entries WHERE seq IS NULL) AS audit_entries, ",
-    "(SELECT count(*) FROM audit_heads WHERE forked_at IS NOT NULL) AS forked_logs"
+    "(SELECT count(*) FROM audit_heads WHERE forked_at IS NOT NULL) AS forked_logs, ",
+    "(SELECT count(*) FROM audit_witnesses WHERE state = 'away') AS witnesses_away, ",
+    "(SELECT count(*) FROM audit_witnesses WHERE state = 'forked') AS witnesses_forked"
 );
 static STOCK: Sql = sql!(
     "backlog.list_stock",

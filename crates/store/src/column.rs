@@ -4,6 +4,7 @@ use std::error::Error;
 
 use bytes::BytesMut;
 use domain::approval::{ChangeState, ControlState};
+use domain::audit::witness::WitnessState;
 use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::{Scope, TenantKind};
 use domain::idempotency::CallState;
@@ -224,7 +225,8 @@ texts!(|text| text.parse().ok(), "is not an id":
 texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
     RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter MailState NoticeKind
-    Role PersonState Stage Purpose InvitationPurpose ControlState ChangeState ReviewState ReviewWhy);
+    Role PersonState Stage Purpose InvitationPurpose ControlState ChangeState ReviewState ReviewWhy
+    WitnessState);
 
 /// The scopes of a credential; one column of words joined by single spaces.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,6 +32,7 @@ pub mod acl_changes;
 pub mod acls;
 pub mod audit;
 pub mod audit_subjects;
+pub mod audit_witnesses;
 pub mod backlog;
 pub mod backups;
 pub mod blob;

@@ -18,7 +18,7 @@ row! {
 }
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 27] = [
+static FORGET: [Sql; 28] = [
     sql!("reset.offline_requests", "DELETE FROM offline_requests WHERE tenant_id = $1"),
     sql!("reset.notices", "DELETE FROM notices WHERE tenant_id = $1"),
     sql!("reset.signed_records", "DELETE FROM signed_records WHERE tenant_id = $1"),
@@ -44,6 +44,7 @@ static FORGET: [Sql; 27] = [
     sql!("reset.users", "DELETE FROM users WHERE tenant_id = $1"),
     sql!("reset.audit_entries", "DELETE FROM audit_entries WHERE tenant_id = $1"),
     sql!("reset.audit_subjects", "DELETE FROM audit_subjects WHERE tenant_id = $1"),
+    sql!("reset.audit_witnesses", "DELETE FROM audit_witnesses WHERE tenant_id = $1"),
     sql!("reset.audit_checkpoints", "DELETE FROM audit_checkpoints WHERE tenant_id = $1"),
     sql!(
         "reset.audit_head",

@@ -191,12 +191,21 @@ tables! {
     }
     row_seals [place Text, row_id Text] { TAGS: seal; }
     audit_subjects [tenant_id Text, finder Blob] { Sealed: salt; WHEN: created_at; }
+    audit_witnesses [tenant_id Text, witness Text] {
+        WITNESS_KEEPS: size state;
+        WITNESS_SIGNED: line;
+        QUEUE: ask_after;
+    }
 }
 
 const ENVIRONMENT: Class = Told("the service does not start on a database of the other environment");
 const ORIGIN: Class = Free("part of the name of checkpoints to come, which whoever takes them away compares");
 const ENCLAVE_KEEPS: Class =
     Free("the enclave has its own of it, and refuses, loudly, a proof that does not go on from that");
+const WITNESS_KEEPS: Class =
+    Free("the witness has his own of it, and refuses, loudly, a proof that does not go on from that");
+const WITNESS_SIGNED: Class =
+    Told("the witness's signature, which whoever takes the checkpoint away verifies");
 const THROTTLE: Class = Free("slows guesses down; it lets nobody in");
 const PERSONS_HASH: Class =
     Told("the keyed hash is of person and code: under another person it fits no code");

@@ -22,12 +22,13 @@ pub enum Place {
 pub type Census = BTreeMap<String, i64>;
 
 impl Place {
-    /// Counts every row of every table but what follows a little later: the heads and checkpoints of the logs, the
-    /// mark of the enclave's, how far its seals have moved, and the seals of rows, those of the pool among them.
+    /// Counts every row of every table but what follows a little later: the heads and checkpoints of the logs, what
+    /// witnesses signed of them, the mark of the enclave's, how far its seals have moved, and the seals of rows, those of the pool among them.
     pub fn census(&self) -> Census {
         let mut census = self.count();
         census.remove("audit_heads").expect("a head for each log");
         census.remove("audit_checkpoints").expect("checkpoints of them");
+        census.remove("audit_witnesses").expect("what witnesses signed of them");
         census.remove("enclave_marks").expect("a mark of the enclave's log");
         census.remove("reseals").expect("what moves to a new root key");
         census.remove("row_seals").expect("seals of rows");

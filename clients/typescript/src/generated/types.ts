@@ -64,7 +64,7 @@ export interface AuditCheckpoint {
 /** One act. */
 export interface AuditEntry {
   /** What, such as `key.assigned`. */ action: string;
-  /** Who: a credential's id, the `sub` of a token of the tenant's own issuer, a person's id, a provider's name, or `service`. */
+  /** Who: a credential's id, a keyed hash of the `sub` of a token of the tenant's own issuer, a person's id, a provider's name, or `service`. */
   actor: string;
   /** `api_key`, `user_credentials`, `person` (who signed in to Control), `identity_provider`, `service`, or `operator`: who administers the installation. */
   actor_type: "api_key" | "user_credentials" | "person" | "operator" | "identity_provider" | "service";
@@ -398,6 +398,8 @@ export interface Readiness {
   /** `ready`, or `away`: files can be neither stored nor checked, and all else goes on. As of ten seconds ago at most. */
   files: "ready" | "away";
   /** Always `ready`. */ status: "ready";
+  /** How it stands with those outside who sign the audit logs' checkpoints too: `none` of them is set, or `well`, or one is `away`, or one is `forked`: he knows another history of a log than this service has. */
+  witnesses: "none" | "well" | "away" | "forked";
 }
 
 /** Asks for everything a user has stored, encrypted to his own key. */

@@ -172,6 +172,12 @@ impl VerifierKey {
         self.name.rsplit('/').next().unwrap_or(&self.name)
     }
 
+    /// Whether an origin is of a log that it is about.
+    pub fn is_of(&self, origin: &str) -> bool {
+        let log = origin.strip_prefix(&self.name);
+        log.is_some_and(|log| log.is_empty() || log.starts_with(LATER_LOG))
+    }
+
     /// What a signed checkpoint says, if this key signed it. Signatures of others (witnesses) are not looked at.
     pub fn open(&self, note: &str) -> Result<Checkpoint, NoteFault> {
         let (body, lines) = signatures(note)?;
@@ -185,9 +191,7 @@ impl VerifierKey {
             return Err(NoteFault::NotSigned);
         }
         let read = Checkpoint::read(&body).ok_or(NoteFault::Unreadable)?;
-        let log = read.origin.strip_prefix(&self.name).ok_or(NoteFault::OtherLog)?;
-        let is_ours = log.is_empty() || log.strip_prefix(LATER_LOG).is_some();
-        if is_ours { Ok(read) } else { Err(NoteFault::OtherLog) }
+        if self.is_of(&read.origin) { Ok(read) } else { Err(NoteFault::OtherLog) }
     }
 }
 

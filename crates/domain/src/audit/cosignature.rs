@@ -42,6 +42,11 @@ impl Cosigner {
         Self { name: name.to_owned(), id, key }
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The key as C2SP signed-note spells it: name, key id, kind and key.
     pub fn vkey(&self) -> String {
         let key = STANDARD.encode([&[COSIGNATURE_KIND], self.key.as_slice()].concat());

@@ -5,7 +5,7 @@ use std::fmt;
 
 use boundary::json::{Value, canonical, member, parse};
 
-use super::checkpoint::{Checkpoint, VerifierKey};
+use super::checkpoint::{Checkpoint, NoteFault, VerifierKey};
 use super::cosignature::Cosigner;
 use super::hex;
 use super::tree::{Hash, Tree, leaf};
@@ -123,6 +123,17 @@ impl Verification {
         };
         since.map(|note| check(note, "older checkpoint")).transpose()?;
         check(checkpoint, "checkpoint")
+    }
+
+    /// When a witness signed the checkpoint, if he did.
+    pub fn check_witnessed(witness: &Cosigner, checkpoint: &str) -> Result<Timestamp, Finding> {
+        witness.check(checkpoint).map_err(|fault| {
+            let what = match fault {
+                NoteFault::NotCosigned => "is not signed by".to_owned(),
+                fault => format!("{fault}, in the name of"),
+            };
+            finding(Fault::Checkpoint, None, format!("the checkpoint {what} the witness {}", witness.name()))
+        })
     }
 
     /// Takes the next line of the export, without its newline.

@@ -10,6 +10,7 @@ use super::cosignature::{COSIGNATURE_KIND, Cosigner};
 use super::hex;
 use super::tree::{Hash, goes_on};
 use crate::time::Timestamp;
+use crate::words::words;
 
 /// The path of the one operation, below the witness's address.
 pub const ADD_CHECKPOINT: &str = "/add-checkpoint";
@@ -25,6 +26,20 @@ const PROOF_MAX: usize = 63;
 
 /// What a secret key begins with, as Go's notes spell it.
 const SECRET: &str = "PRIVATE+KEY+";
+
+words! {
+    /// How a witness last answered, where a log's checkpoint was shown to him.
+    WitnessState {
+        /// He signed.
+        Signed = "signed",
+        /// He did not answer, or not as a witness does.
+        Away = "away",
+        /// He does not follow this log.
+        Stranger = "stranger",
+        /// He knows another history.
+        Forked = "forked",
+    }
+}
 
 /// The body of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -107,6 +107,15 @@ impl Outbound {
         }
     }
 
+    /// Posts a text; the status and the body of whatever is answered, which is short.
+    pub async fn ask(&self, url: &str, body: String) -> Result<(u16, String), AttemptOutcome> {
+        let answer = async {
+            let (target, stream) = self.reach(url).await?;
+            exchange(stream, request(Method::POST, &target), body, short_text).await
+        };
+        timeout(self.deadline, answer).await.unwrap_or(Err(AttemptOutcome::TimedOut))
+    }
+
     /// Gets a JWKS: the body of a 200, at most [`JWKS_BYTES_MAX`] long and whole within [`JWKS_DEADLINE`].
     pub async fn get_jwks(&self, url: &str) -> Result<Bytes, AttemptOutcome> {
         let answer = async {
@@ -235,6 +244,14 @@ async fn acknowledgement(response: Response<Incoming>) -> Result<Answer, Attempt
     // The answer is what its status says, whatever follows; hanging up at once would look like a fault there.
     let _ = timeout(LINGER, drain(response)).await;
     Ok(answer)
+}
+
+/// The status and the body of an answer that is short.
+async fn short_text(response: Response<Incoming>) -> Result<(u16, String), AttemptOutcome> {
+    let status = response.status().as_u16();
+    let whole = Limited::new(response.into_body(), WEBHOOK_ANSWER_BYTES_MAX).collect().await;
+    let whole = whole.map_err(|_| AttemptOutcome::Broken)?.to_bytes();
+    String::from_utf8(whole.to_vec()).map(|text| (status, text)).map_err(|_| AttemptOutcome::Broken)
 }
 
 /// The body of a 200.

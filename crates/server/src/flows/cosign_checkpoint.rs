@@ -79,7 +79,7 @@ fn head(checkpoint: &Checkpoint) -> TreeHead {
 }
 
 /// That the last goes on from one that was signed; empty where none was, or what proves it is not there.
-async fn prove(
+pub(super) async fn prove(
     app: &App,
     tenant: &TenantId,
     known: Option<&Checkpoint>,

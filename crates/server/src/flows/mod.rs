@@ -65,6 +65,7 @@ mod test_webhook;
 mod update_webhook;
 mod verify_audit;
 mod verify_stored;
+mod witness_checkpoint;
 
 pub use admit_call::admit_call;
 pub use apply_verification_event::{admit_waiting, apply_verification_event};
@@ -125,6 +126,7 @@ pub use update_webhook::{UpdateWebhook, update_webhook};
 pub(crate) use verify_audit::follow_audit;
 pub use verify_audit::{Chain, verify_audit};
 pub use verify_stored::{Verdict, check_backup, check_key, verify_backup, verify_key};
+pub use witness_checkpoint::{Witness, witness_all};
 
 use boundary::Env;
 use boundary::json::Value;

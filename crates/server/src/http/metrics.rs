@@ -136,6 +136,12 @@ fn add_backlog(found: &mut Registry, backlog: &Backlog, app: &App) {
             "Audit logs that do not go on from what the enclave signed of them",
             waiting.forked_logs,
         ),
+        ("audit_witnesses_away", "Witnesses of audit logs who did not answer", waiting.witnesses_away),
+        (
+            "audit_witnesses_forked",
+            "Witnesses of audit logs who know another history",
+            waiting.witnesses_forked,
+        ),
     ] {
         found.register(name, help, ConstGauge::new(count));
     }

@@ -49,6 +49,7 @@ pub fn start(
     run(&mut jobs, Job::FillKeyPool(pool_targets));
     run(&mut jobs, Job::SequenceAudit);
     run(&mut jobs, Job::CosignCheckpoints);
+    run(&mut jobs, Job::WitnessCheckpoints);
     run(&mut jobs, Job::ExpireInquiries);
     run(&mut jobs, Job::AdmitEvents);
     run(&mut jobs, Job::CloseRecoveries);
@@ -71,6 +72,7 @@ enum Job {
     FillKeyPool(Vec<(KeyType, u64)>),
     SequenceAudit,
     CosignCheckpoints,
+    WitnessCheckpoints,
     ExpireInquiries,
     AdmitEvents,
     CloseRecoveries,
@@ -92,6 +94,7 @@ impl Job {
             Self::FillKeyPool(_) => "fill_key_pool",
             Self::SequenceAudit => "sequence_audit",
             Self::CosignCheckpoints => "cosign_checkpoints",
+            Self::WitnessCheckpoints => "witness_checkpoints",
             Self::ExpireInquiries => "expire_inquiries",
             Self::AdmitEvents => "admit_events",
             Self::CloseRecoveries => "close_recoveries",
@@ -115,6 +118,7 @@ impl Job {
             Self::FillKeyPool(targets) => fill_one(app, targets, now).await,
             Self::SequenceAudit => flows::sequence_all(app, now).await,
             Self::CosignCheckpoints => flows::cosign_all(app, now).await,
+            Self::WitnessCheckpoints => flows::witness_all(app, now).await,
             Self::ExpireInquiries => flows::expire_inquiries(app, now).await.map(|count| count > 0),
             Self::AdmitEvents => flows::admit_waiting(app, now).await.map(|_| false),
             Self::CloseRecoveries => flows::close_recoveries(app, now).await.map(|_| false),

@@ -245,6 +245,7 @@ fn of_readiness(member: &str) -> Known {
         "status" => words(["ready"]),
         "files" => words(["ready", "away"]),
         "audit_logs" => words(["whole", "forked"]),
+        "witnesses" => words(["none", "well", "away", "forked"]),
         "environment" => words(["production", "sandbox"]),
         _ => Known::new(),
     }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use boundary::message::Hello;
 use domain::refusal::Refusal;
 use store::StoreError;
+use store::audit_witnesses::Troubles;
 
 use crate::app::App;
 use crate::flows::Error;
@@ -27,12 +28,21 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Fail
     if app.db.is_failed() {
         return Err(Refusal::unavailable("the database").into());
     }
-    let forked = app.db.read("readyz", store::checkpoints::count_forked).await;
-    let forked: i64 = forked.map_err(|error: StoreError| Error::from(error))?;
+    let found = app.db.read("readyz", |rx| {
+        Ok((store::checkpoints::count_forked(rx)?, store::audit_witnesses::find_troubles(rx)?))
+    });
+    let (forked, troubles) = found.await.map_err(|error: StoreError| Error::from(error))?;
     app.enclave.hello(Hello { env: app.env }).await.map_err(Error::from)?;
     // Without it most goes on, recoveries among it: no reason to send callers elsewhere.
     let files = if app.files.are_there(app.clock.now()).await { "ready" } else { "away" };
     let (status, environment) = ("ready".to_owned(), app.env.as_str().to_owned());
     let audit_logs = if forked == 0 { "whole" } else { "forked" }.to_owned();
-    Ok(Json(Readiness { status, environment, files: files.to_owned(), audit_logs }))
+    let witnesses = match troubles {
+        _ if app.witnesses.is_empty() => "none",
+        Troubles { forked: 1.., .. } => "forked",
+        Troubles { away: 1.., .. } => "away",
+        _ => "well",
+    };
+    let (files, witnesses) = (files.to_owned(), witnesses.to_owned());
+    Ok(Json(Readiness { status, environment, files, audit_logs, witnesses }))
 }

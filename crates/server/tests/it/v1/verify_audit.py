@@ -2,8 +2,9 @@
 signed-note and tlog-checkpoint, RFC 8785 (an entry's canonical form), RFC 8032 (Ed25519).
 
 Run with files it is a verifier: verify_audit.py EXPORT CHECKPOINT KEY [OLD-CHECKPOINT]. Without, it reads
-{"key": .., "enclave_key": .. or null, "cases": [{"export": .., "checkpoint": .., "since": .. or null}]} and prints a
-verdict a line. With an enclave's key each checkpoint must have its cosignature (C2SP tlog-cosignature) too.
+{"key": .., "enclave_key": .. or null, "witness_keys": [..], "cases": [{"export": .., "checkpoint": .., "since": .. or null}]} and prints a
+verdict a line. With an enclave's key each checkpoint must have its cosignature (C2SP tlog-cosignature) too, and the newest
+that of each witness.
 """
 
 import base64
@@ -60,7 +61,7 @@ def read_checkpoint(note, key):
     return origin, int(size), root
 
 
-def check_cosigned(note, key):
+def check_cosigned(note, key, who="the enclave"):
     name, key_id, public = key
     text, signatures = note[: note.rindex("\n\n") + 1], note[note.rindex("\n\n") + 2 :]
     for line in signatures[:-1].split("\n"):
@@ -71,9 +72,9 @@ def check_cosigned(note, key):
             try:
                 public.verify(raw[12:], f"cosignature/v1\ntime {seconds}\n{text}".encode())
             except InvalidSignature as error:
-                raise Bad("checkpoint", None, "the enclave did not sign this checkpoint") from error
+                raise Bad("checkpoint", None, f"{who} did not sign this checkpoint") from error
             return
-    raise Bad("checkpoint", None, "the enclave signed no such checkpoint")
+    raise Bad("checkpoint", None, f"{who} signed no such checkpoint")
 
 
 def unique(pairs):
@@ -129,8 +130,10 @@ def read_log(export, tenant):
     return [leaf for _, leaf in entries]
 
 
-def verify(export, checkpoint, key, since=None, enclave_key=None):
+def verify(export, checkpoint, key, since=None, enclave_key=None, witness_keys=()):
     origin, size, root = read_checkpoint(checkpoint, key)
+    for witness in witness_keys:
+        check_cosigned(checkpoint, witness, "a witness")
     if enclave_key is not None:
         for note in [checkpoint] + ([since] if since is not None else []):
             check_cosigned(note, enclave_key)
@@ -154,9 +157,9 @@ def verify(export, checkpoint, key, since=None, enclave_key=None):
     return size
 
 
-def judge(export, checkpoint, key, since=None, enclave_key=None):
+def judge(export, checkpoint, key, since=None, enclave_key=None, witness_keys=()):
     try:
-        return {"ok": True, "size": verify(export, checkpoint, key, since, enclave_key)}
+        return {"ok": True, "size": verify(export, checkpoint, key, since, enclave_key, witness_keys)}
     except Bad as bad:
         return {"ok": False, "fault": bad.fault, "first_bad_seq": bad.seq, "text": str(bad)}
 
@@ -170,8 +173,9 @@ def main():
     ask = json.load(sys.stdin)
     key = read_key(ask["key"])
     enclave_key = read_key(ask["enclave_key"], 4) if ask["enclave_key"] else None
+    witness_keys = [read_key(text, 4) for text in ask.get("witness_keys", [])]
     for case in ask["cases"]:
-        print(json.dumps(judge(case["export"], case["checkpoint"], key, case["since"], enclave_key)))
+        print(json.dumps(judge(case["export"], case["checkpoint"], key, case["since"], enclave_key, witness_keys)))
 
 
 main()

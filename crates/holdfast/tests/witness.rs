@@ -1,0 +1,249 @@
+//! A witness outside, as a process of its own: it signs what goes on, keeps what it signed over a kill, holds nobody up
+//! while it is away, and signs no second history.
+
+#![expect(dead_code, reason = "uses its part of the rig")]
+
+mod rig {
+    pub mod chance;
+    pub mod draw;
+    pub mod group;
+    pub mod installation;
+}
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::rig::chance::{Chance, seed};
+use crate::rig::group::{PROGRAM, wait_for};
+use crate::rig::installation::{Installation, Setup, data_dir};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+const NAME: &str = "witness.example.org";
+const FOREIGN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/tests/it/v1/verify_audit.py");
+
+/// The witness; it ends with the value.
+struct Witness {
+    child: Child,
+    address: String,
+    key: String,
+}
+
+impl Witness {
+    fn start(folder: &Path, log: &str, listen: &str) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["witness", "--json", "--name", NAME, "--listen", listen, "--log", log, "--state"]);
+        command.arg(folder.join("witness")).arg("--key").arg(folder.join("witness.key"));
+        let errors = fs::OpenOptions::new().append(true).create(true).open(folder.join("witness.log"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.expect("a file"));
+        let mut child = command.spawn().expect("the program starts");
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().expect("an output"));
+        output.read_line(&mut line).expect("it says where it listens");
+        let told: Value = serde_json::from_str(&line).expect("an event");
+        let text = |name: &str| told[name].as_str().expect("text").to_owned();
+        Self { child, address: text("address"), key: text("key") }
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("an end");
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An account of an installation, and whoever administers that.
+struct Account {
+    folder: PathBuf,
+    base_url: String,
+    tenant: String,
+    api_key: String,
+}
+
+impl Account {
+    fn admin(folder: &Path, args: &[&str]) -> Value {
+        let mut command = Command::new(PROGRAM);
+        command.args(["admin", "--json", "--config"]).arg(folder.join("holdfast.toml")).args(args);
+        let said = command.output().expect("it runs");
+        assert!(said.status.success(), "{said:?}");
+        serde_json::from_slice(&said.stdout).expect("JSON")
+    }
+
+    fn new(folder: &Path, base_url: String) -> Self {
+        let made = Self::admin(folder, &["tenant", "create", "--name", "Example", "--kind", "partner"]);
+        let tenant = made["id"].as_str().expect("an id").to_owned();
+        let scopes = ["--name", "first", "--scopes", "partner,audit,credentials"];
+        let made =
+            Self::admin(folder, &[&["credential", "create", "--tenant", &tenant][..], &scopes].concat());
+        let api_key = made["api_key"].as_str().expect("a key").to_owned();
+        Self { folder: folder.to_owned(), base_url, tenant, api_key }
+    }
+
+    fn log_key(&self) -> String {
+        let told = Self::admin(&self.folder, &["log-key", "--tenant", &self.tenant]);
+        told["key"].as_str().expect("a key").to_owned()
+    }
+
+    fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> String {
+        let call = reqwest::Client::new().request(method, format!("{}{path}", self.base_url));
+        let call = call.header("x-api-key", &self.api_key);
+        let call = body.into_iter().fold(call, |call, body| call.json(body));
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let answer = call.send().await.expect("an answer");
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+            answer.text().await.expect("text")
+        })
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.call(reqwest::Method::GET, path, None)
+    }
+
+    /// Writes an entry.
+    fn act(&self, name: &str) {
+        self.call(
+            reqwest::Method::POST,
+            "/v1/credentials",
+            Some(&json!({"name": name, "scopes": ["audit"]})),
+        );
+    }
+
+    fn witnesses(&self) -> String {
+        let ready: Value = serde_json::from_str(&self.get("/readyz")).expect("JSON");
+        ready["witnesses"].as_str().expect("a word").to_owned()
+    }
+
+    /// The newest checkpoint, once the witness has signed it: both verifiers say so.
+    fn witnessed(&self, witness: &Witness, since: Option<&str>) -> String {
+        let note = wait_for("a witness's signature", PATIENCE, || {
+            let note = self.get("/v1/audit/checkpoint");
+            note.contains(&format!("\u{2014} {NAME} ")).then_some(note)
+        });
+        assert_eq!(self.verify(&witness.key, &note, since), (true, true), "{note}");
+        let other = format!("{}\n", note.trim_end().rsplit_once('\n').expect("lines").0);
+        assert_eq!(self.verify(&witness.key, &other, since), (false, false), "its line is missing");
+        note
+    }
+
+    /// What the command and the foreign verifier say of a checkpoint.
+    fn verify(&self, witness_key: &str, note: &str, since: Option<&str>) -> (bool, bool) {
+        let (export, key, file) =
+            (self.get("/v1/audit/export"), self.log_key(), |name| self.folder.join(name));
+        fs::write(file("export.jsonl"), &export).expect("written");
+        fs::write(file("checkpoint.txt"), note).expect("written");
+        let mut command = Command::new(PROGRAM);
+        command.args(["audit", "verify"]).arg(file("export.jsonl")).arg(file("checkpoint.txt"));
+        command.args(["--key", &key, "--witness-key", witness_key]);
+        if let Some(since) = since {
+            fs::write(file("since.txt"), since).expect("written");
+            command.arg("--since").arg(file("since.txt"));
+        }
+        let said = command.output().expect("it runs");
+        let ask = json!({"key": key, "enclave_key": null, "witness_keys": [witness_key],
+            "cases": [{"export": export, "checkpoint": note, "since": since}]});
+        (said.status.success(), foreign(&ask)["ok"] == true)
+    }
+
+    /// Lets the service ask the witness again at once.
+    fn ask_again(&self) {
+        let database =
+            rusqlite::Connection::open(data_dir(&self.folder).join("holdfast.db")).expect("the database");
+        database.busy_timeout(Duration::from_secs(10)).expect("patience");
+        database.execute("UPDATE audit_witnesses SET ask_after = 0", []).expect("it is changed");
+    }
+}
+
+fn foreign(ask: &Value) -> Value {
+    let python = std::env::var("HOLDFAST_PYTHON");
+    let python = python
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/python/bin/python").into());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ask.json");
+    fs::write(&path, ask.to_string()).expect("written");
+    let mut command = Command::new(python);
+    let said =
+        command.arg(FOREIGN).stdin(fs::File::open(&path).expect("a file")).output().expect("Python runs");
+    serde_json::from_slice(&said.stdout).unwrap_or_else(|_| unreachable!("{said:?}"))
+}
+
+fn copy_database(from: &Path, to: &Path) {
+    for name in ["holdfast.db", "holdfast.db-wal"] {
+        let _ = fs::remove_file(to.join(name));
+        if from.join(name).exists() {
+            fs::copy(from.join(name), to.join(name)).expect("copied");
+        }
+    }
+}
+
+#[test]
+fn a_witness_signs_one_history() {
+    let seed = seed();
+    println!("HOLDFAST_SEED={seed}");
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path();
+    let setup = Setup { folder, database: "", rsa_keys: 0 };
+    let mut installation = Installation::new(&setup, &mut Chance::of(seed));
+    let data = data_dir(folder);
+    fs::create_dir_all(data.join("enclave")).expect("a folder");
+    let provider = format!("name=simulator\nformat=persona\nsecret={}\nenv=sandbox\n", "0a".repeat(32));
+    fs::write(data.join("simulator.provider"), provider).expect("written");
+    let account = Account::new(folder, installation.base_url());
+    let mut witness = Witness::start(folder, &account.log_key(), "127.0.0.1:0");
+    let settings = fs::read_to_string(folder.join("holdfast.toml")).expect("settings");
+    let settings =
+        format!("{settings}[witness]\nurls = 'http://{}'\nkeys = '{}'\n", witness.address, witness.key);
+    fs::write(folder.join("holdfast.toml"), settings).expect("written");
+    installation.start();
+
+    account.act("a");
+    let first = account.witnessed(&witness, None);
+    account.act("b");
+    let second = account.witnessed(&witness, Some(&first));
+    assert_eq!(account.witnesses(), "well");
+
+    // Away: nothing waits for it.
+    witness.kill();
+    account.act("c");
+    wait_for("that it is told of", PATIENCE, || (account.witnesses() == "away").then_some(()));
+    assert!(!account.get("/v1/audit/checkpoint").contains(NAME));
+    let mut witness = Witness::start(folder, &account.log_key(), &witness.address);
+    account.ask_again();
+    let third = account.witnessed(&witness, Some(&second));
+    assert_eq!(account.witnesses(), "well");
+
+    // The service forgets what was signed: the witness says where it is.
+    installation.stop();
+    copy_database(&data_dir(folder), folder);
+    let database = rusqlite::Connection::open(data_dir(folder).join("holdfast.db")).expect("the database");
+    database.execute("DELETE FROM audit_witnesses", []).expect("forgotten");
+    drop(database);
+    installation.start();
+    account.act("d");
+    account.witnessed(&witness, Some(&third));
+
+    // An old copy of the database, and another history from there: the witness, which was killed meanwhile, knows better.
+    installation.stop();
+    witness.kill();
+    copy_database(folder, &data_dir(folder));
+    let witness = Witness::start(folder, &account.log_key(), &witness.address);
+    installation.start();
+    account.act("e");
+    account.act("f");
+    wait_for("that the fork is told of", PATIENCE, || (account.witnesses() == "forked").then_some(()));
+    let forged = account.get("/v1/audit/checkpoint");
+    assert!(!forged.contains(NAME), "{forged}");
+    assert_eq!(account.verify(&witness.key, &forged, None), (false, false));
+    let log = fs::read_to_string(folder.join("witness.log")).expect("its log");
+    assert!(log.contains("a checkpoint was not signed"), "{log}");
+    installation.stop();
+}
