@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn each_witness_has_a_place_and_a_key() {
-        let key = "w.example.org+2ac63b6a+BAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
+        let key = "w.example.org+ece994a6+BAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB";
         let read = |urls: &str, keys: &str| {
             let text = format!("[witness]\nurls = \"{urls}\"\nkeys = \"{keys}\"\n");
             Settings::read(&text, |_| None)
