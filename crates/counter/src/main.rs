@@ -103,7 +103,7 @@ fn act(what: What) -> Result<(), Failure> {
 }
 
 fn show(count: &Count) -> Result<(), Failure> {
-    let name: String = count.counter.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = count.counter.iter().fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
     writeln!(io::stdout(), "counter {name} is at {}", count.value).map_err(failed("cannot say"))
 }
 

@@ -1,7 +1,7 @@
 //! `Check`: does every item open, and is it what the device said? One answer, one duration.
 
 use boundary::message::{CHECK_ITEMS_MAX, Check, CheckItem, Checked, KeyType, Refusal};
-use boundary::token::{NO_CHECKSUM, Record as RecordToken};
+use boundary::token::{NO_CHECKSUM, Record as RecordToken, Ticket};
 
 use crate::clock::seconds_until;
 use crate::digest::sha256;
@@ -19,10 +19,10 @@ const KEY_FAILURES_IN_LIFE: u32 = 100;
 /// Failed checks of one credential in a minute.
 const CREDENTIAL_FAILURES_A_MINUTE: usize = 60;
 
-/// Opens items, compares their checksums, says yes or no. `Try`: with any checksum, of items for which nobody gave one.
+/// Opens items, compares their checksums, says yes or no. For `Try`, the checksum is one that nobody gave.
 pub fn check(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<Checked, Refusal> {
-    let has_none = request.ticket.is_none() && request.items.iter().all(|item| item.checksum == NO_CHECKSUM);
-    ensure(has_none || !any_checksum, Refusal::Malformed)?;
+    let is_bare = |item: &CheckItem| request.ticket.is_none() && item.checksum == NO_CHECKSUM;
+    ensure(!any_checksum || request.items.iter().all(is_bare), Refusal::Malformed)?;
     check_names(&[&request.credential_id, &request.tenant_id, &request.user_identifier])?;
     ensure((1..=CHECK_ITEMS_MAX).contains(&request.items.len()), Refusal::Malformed)?;
     for item in &request.items {
@@ -33,15 +33,10 @@ pub fn check(enclave: &Enclave, request: &Check, any_checksum: bool) -> Result<C
     let is_theirs = facts.tenant_id == request.tenant_id && facts.user_tag == Some(tag);
     demand(is_theirs, "8 key to check is another user's", Refusal::SealBroken)?;
     ensure((facts.key_type, facts.home) == (KeyType::Rsa4096, enclave.keyring.home), Refusal::WrongKeyType)?;
-    let session_id = match &request.ticket {
-        None => None,
-        Some(bytes) => {
-            let ticket = session::ticket(enclave, bytes)?;
-            let is_theirs = ticket.tenant_id == request.tenant_id && ticket.user_tag == tag;
-            demand(is_theirs, "2 ticket is another user's", Refusal::SealBroken)?;
-            Some(ticket.session_id)
-        }
-    };
+    let ticket = request.ticket.as_ref().map(|bytes| session::ticket(enclave, bytes)).transpose()?;
+    let is_its = |ticket: &Ticket| ticket.tenant_id == request.tenant_id && ticket.user_tag == tag;
+    demand(ticket.as_ref().is_none_or(is_its), "2 ticket is another user's", Refusal::SealBroken)?;
+    let session_id = ticket.map(|ticket| ticket.session_id);
     let key = RsaKey::read(&private_half, &facts.public_key).map_err(|_| Refusal::SealBroken)?;
     let checked_at_ms = within_budget(enclave, &facts, &request.credential_id, || {
         all_agree(&key, &request.items, any_checksum)
@@ -84,12 +79,11 @@ fn within_budget(
     check: impl FnOnce() -> bool,
 ) -> Result<i64, Refusal> {
     let credential = sha256(credential_id.as_bytes());
-    let failed =
-        |state: &State| state.credentials.get(&credential).map_or(0, std::collections::VecDeque::len);
-    let _credential =
-        enclave.ledger.hold([b"credential ", credential.as_slice()].concat(), |state, checks| {
-            checks == 0 || checks + failed(state) < CREDENTIAL_FAILURES_A_MINUTE
-        });
+    let failed = |state: &State| state.credentials.get(&credential).into_iter().flatten().count();
+    let name = [b"credential ", credential.as_slice()].concat();
+    let _credential = enclave
+        .ledger
+        .hold(name, |state, checks| checks == 0 || checks + failed(state) < CREDENTIAL_FAILURES_A_MINUTE);
     let _key = enclave.ledger.hold([b"key ", facts.key_id.as_bytes()].concat(), |_, checks| checks == 0);
     let now_ms = enclave.ledger.decide(|turn| {
         budget(turn.state(), &facts.key_id, &credential, turn.now_ms)?;

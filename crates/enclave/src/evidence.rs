@@ -69,7 +69,7 @@ pub fn admit(enclave: &Enclave, request: &Admit) -> Result<Admitted, Refusal> {
     let ticket = session::ticket(enclave, &request.ticket)?;
     let now_ms = enclave.ledger.now_ms();
     let provider = author(enclave, &request.provider, &request.signature, &request.body, now_ms)?;
-    let event = ProviderEvent::read(&request.body);
+    let event = Report::read(&request.body);
     must(event.is_some(), "4 body is not an event")?;
     let event = event.ok_or(Refusal::EventNotAuthentic)?;
     if event.about_inquiry {
@@ -112,7 +112,7 @@ fn author<'a>(
 fn verdict(
     enclave: &Enclave,
     (ticket, request): (&Ticket, &Admit),
-    (event, reported): (&ProviderEvent, Outcome),
+    (event, reported): (&Report, Outcome),
     baseline: Option<[u8; 32]>,
     declined_often: bool,
 ) -> Admission {
@@ -143,12 +143,7 @@ fn verdict(
 ///
 /// The identity is remembered here and not shown by the server: a server that kept the owner's checks to itself
 /// could have another person approved in his place, and what it holds of his checked again as that person's.
-fn keep(
-    enclave: &Enclave,
-    ticket: &Ticket,
-    request: &Admit,
-    event: ProviderEvent,
-) -> Result<Admitted, Refusal> {
+fn keep(enclave: &Enclave, ticket: &Ticket, request: &Admit, event: Report) -> Result<Admitted, Refusal> {
     let session_id = ticket.session_id;
     let digest = sha256(&[request.provider.as_bytes(), b"\0", event.id.as_bytes()].concat());
     let reported = event.reports();
@@ -183,12 +178,8 @@ fn keep(
             None => earlier,
         };
         if known.is_none() {
-            turn.record(Record::Event(Event {
-                digest,
-                session_id,
-                opened_at_ms: ticket.opened_at_ms,
-                admission: admission.clone(),
-            }))?;
+            let (opened_at_ms, admission) = (ticket.opened_at_ms, admission.clone());
+            turn.record(Record::Event(Event { digest, session_id, opened_at_ms, admission }))?;
         }
         Ok(admission)
     })?;
@@ -240,7 +231,7 @@ fn signed(provider: &Provider, header: &str, body: &[u8], now_s: i64) -> bool {
 type Person = [String; 6];
 
 /// A provider's event, as far as it is looked at.
-struct ProviderEvent {
+struct Report {
     id: String,
     name: String,
     at_ms: i64,
@@ -253,7 +244,7 @@ struct ProviderEvent {
     person: Option<Person>,
 }
 
-impl ProviderEvent {
+impl Report {
     fn read(body: &[u8]) -> Option<Self> {
         let document = parse(str::from_utf8(body).ok()?).ok()?;
         let text = |path: &[&str]| document.at(path).and_then(Value::as_text).map(str::to_owned);

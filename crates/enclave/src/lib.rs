@@ -73,7 +73,7 @@ mod wycheproof;
 
 const USAGE: &str = "usage:
   serve --socket PATH --state DIR --env sandbox|production [--provider FILE]... [--offline-key FILE]...
-        [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--root shares|disk]
+        [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--root shares|disk|to-shares]
         [--counter SOCKET] [--give-up-to N] [--end-with-stdin]
   init  --state DIR --env sandbox|production [--root disk]
   offline-key --state DIR --env sandbox|production
@@ -118,7 +118,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         .ok_or_else(|| io::Error::other("--env is neither sandbox nor production"))?;
     match command.as_str() {
         "serve" => serve(&options, &dir, env),
-        "init" if root_on_disk(&options, env)? => root::init(&dir, env),
+        "init" if root_on_disk(&options, &dir, env)? => root::init(&dir, env),
         "init" => Err(io::Error::other(NO_ROOT)),
         "offline-key" => {
             let _held = offline(&dir, env)?;
@@ -188,8 +188,12 @@ impl Options {
 const NO_ROOT: &str = "production's root key is not kept on the disk: start the enclave and make it with \
     `holdfast ceremony init`; for development, and for a machine without a network, say --root disk";
 
-/// Whether the root key lies on the disk: a sandbox's does, production's only where that is said.
-fn root_on_disk(options: &Options, env: Env) -> io::Result<bool> {
+/// Whether the root key lies on the disk: a sandbox's does, production's only where that is said. One that is to go to
+/// holders does until it has.
+fn root_on_disk(options: &Options, dir: &Path, env: Env) -> io::Result<bool> {
+    if options.maybe("--root")? == Some("to-shares") {
+        return Ok(dir.join(root::ROOT_FILE).exists());
+    }
     Ok(options.either("--root", "disk", "shares")?.unwrap_or(env == Env::Sandbox))
 }
 
@@ -218,13 +222,7 @@ fn providers(options: &Options, env: Env) -> io::Result<Vec<evidence::Provider>>
 }
 
 /// What opens the enclave of these options with a root key.
-fn opener(
-    options: &Options,
-    dir: &Path,
-    env: Env,
-    home: Home,
-    protections: Vec<String>,
-) -> io::Result<Opener> {
+fn opener(options: &Options, dir: &Path, env: Env, home: Home, granted: Vec<String>) -> io::Result<Opener> {
     let recovery_limits = options.either("--recovery-limits", "on", "off")?.unwrap_or(env == Env::Production);
     let retail_window_s = options.number("--retail-window-s")?.unwrap_or(RETAIL_WINDOW_DEFAULT_S);
     let beyond = io::Error::other(format!("--retail-window-s is not within {RETAIL_WINDOW_RANGE_S:?}"));
@@ -259,7 +257,7 @@ fn opener(
             counter: counter.clone().map(Mutex::new),
             ledger,
             generator,
-            protections: protections.clone(),
+            protections: granted.clone(),
         };
         // Where it is away, it is asked before anything leaves.
         let _ = counter::settle(&enclave, true);
@@ -272,14 +270,15 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let peer = options.number("--allow-uid")?.filter(|&uid| uid != own_uid);
     let protections = guard::protect(peer.is_none());
     let opener = opener(options, dir, env, Home::Hot, protections)?;
-    let on_disk = root_on_disk(options, env)?;
+    let on_disk = root_on_disk(options, dir, env)?;
+    let leaves_disk = options.maybe("--root")? == Some("to-shares");
     match on_disk {
         true => prepare(dir, env)?,
         false if dir.join(root::ROOT_FILE).exists() => return Err(io::Error::other(NO_ROOT)),
         false => root::make_directory(dir)?,
     }
     let _directory = guard::lock_directory(dir)?;
-    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env), opener));
+    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env, leaves_disk), opener));
     if on_disk {
         gate.unlock(&root::read_root(dir)?)?;
     }

@@ -11,7 +11,7 @@ use boundary::token::{Admission, Ticket};
 use crate::amend::POLICY;
 use crate::ballot::verifies;
 use crate::digest::{base64url, hex, sha256, unbase64url, unhex};
-use crate::release::{demand, failed, must, named};
+use crate::release::{Proof, demand, failed, must, named};
 use crate::service::Enclave;
 use crate::state::Moment;
 
@@ -35,12 +35,8 @@ pub fn in_force(enclave: &Enclave, tenant_id: &str) -> Result<[u8; 32], Refusal>
 
 /// What this release is judged by: the policy of its session's opening and the one in force, each by its hash, which
 /// only the enclave itself has named.
-pub fn judging(
-    enclave: &Enclave,
-    request: &Release,
-    intent: &Intent,
-    ticket: &Ticket,
-) -> Result<TenantPolicy, Refusal> {
+pub fn judging(enclave: &Enclave, request: &Release, proof: &Proof) -> Result<TenantPolicy, Refusal> {
+    let Proof { intent, ticket, .. } = proof;
     let (env, tenant_id) = (enclave.keyring.env, &ticket.tenant_id);
     let of_hash = |hash: [u8; 32]| {
         if hash == built_in_hash(enclave, tenant_id) {
@@ -61,20 +57,15 @@ pub fn judging(
 
 /// How many milliseconds an approval still waits, by the provider's clock and by both of our own since we believed it:
 /// whoever keeps an approval to himself until the first is over has still to wait in our sight.
-pub fn wait_ms(
-    enclave: &Enclave,
-    policy: &TenantPolicy,
-    ticket: &Ticket,
-    approval: &Admission,
-) -> Result<i64, Refusal> {
-    if policy.retail_delay_s == 0 {
+pub fn wait_ms(enclave: &Enclave, delay_s: i64, ticket: &Ticket, own: &Admission) -> Result<i64, Refusal> {
+    if delay_s == 0 {
         return Ok(0);
     }
     enclave.ledger.decide(|turn| {
         let session = turn.state().sessions.get(&ticket.session_id);
         let admitted = session.ok_or_else(|| failed("7 approval is forgotten"))?.admitted;
-        let since = Moment { at_ms: admitted.at_ms.max(approval.event_at_ms), ..admitted };
-        Ok(turn.state().wait_ms(since, policy.retail_delay_s * 1_000, turn.now_ms))
+        let since = Moment { at_ms: admitted.at_ms.max(own.event_at_ms), ..admitted };
+        Ok(turn.state().wait_ms(since, delay_s * 1_000, turn.now_ms))
     })
 }
 

@@ -69,9 +69,12 @@ pub fn demand(holds: bool, step: &'static str, refusal: Refusal) -> Result<(), R
     })
 }
 
+/// Whether a check holds; else which it is.
+pub type Step = Result<(), &'static str>;
+
 /// Every check comes here, each under a name of its own. A build of its own, `crates/weakened`, leaves out those that
 /// it is told to, so that it shows what each of them is for; in no other is there such a thing.
-pub fn named(holds: bool, step: &'static str) -> Result<(), &'static str> {
+pub fn named(holds: bool, step: &'static str) -> Step {
     #[cfg(holdfast_check_switch)]
     let holds = holds || crate::switch::is_off(step);
     if holds { Ok(()) } else { Err(step) }
@@ -139,10 +142,10 @@ fn prove(enclave: &Enclave, request: &Release) -> Result<Proof, Refusal> {
     let Proof { intent, ticket, now_ms, .. } = &proof;
     must(!intent.items.is_empty(), "1 no items")?;
     must(intent.items.len() == request.items.len(), "1 items are not those of the intent")?;
-    let policy = policy::judging(enclave, request, intent, ticket)?;
+    let policy = policy::judging(enclave, request, &proof)?;
     let own = proof.own_admission()?;
     policy::signed(&policy, request, intent)?;
-    let wait_ms = policy::wait_ms(enclave, &policy, ticket, own)?;
+    let wait_ms = policy::wait_ms(enclave, policy.retail_delay_s, ticket, own)?;
     let span_s = policy.retail_delay_s + i64::from(enclave.retail_window_s);
     demand(window_open(own.event_at_ms, *now_ms, span_s), "7 window is closed", Refusal::WindowClosed)?;
     demand(wait_ms <= 0, "7 delay is not over", Refusal::RecoveryDelayed(seconds_until(wait_ms, 0)))?;
@@ -232,13 +235,7 @@ impl Proof {
 
     /// Whether what has been proven covers this item. Several of these follow from one another as long as no
     /// key is bound twice and no seal is broken; none relies on that.
-    fn covers(
-        &self,
-        facts: &KeyFacts,
-        record: &RecordToken,
-        item: &ReleaseItem,
-        intended: &Item,
-    ) -> Result<(), &'static str> {
+    fn covers(&self, facts: &KeyFacts, record: &RecordToken, item: &ReleaseItem, intended: &Item) -> Step {
         let (ticket, own) = (&self.ticket, &self.admissions[0]);
         named(facts.tenant_id == ticket.tenant_id, "8 key is another tenant's")?;
         named(facts.user_tag == Some(ticket.user_tag), "8 key is another user's")?;
@@ -255,12 +252,7 @@ impl Proof {
 }
 
 /// Whether the intent means this item, and our record is of it: of this key, and of this user of its tenant.
-pub fn is_item(
-    facts: &KeyFacts,
-    record: &RecordToken,
-    item: &ReleaseItem,
-    intended: &Item,
-) -> Result<(), &'static str> {
+pub fn is_item(facts: &KeyFacts, record: &RecordToken, item: &ReleaseItem, intended: &Item) -> Step {
     named(record.tenant_id == facts.tenant_id, "8 record is another tenant's")?;
     named(facts.user_tag == Some(record.user_tag), "8 record is another user's")?;
     named(record.backup_id == intended.backup_id, "8 record is another backup's")?;

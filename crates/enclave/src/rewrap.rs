@@ -33,13 +33,8 @@ pub fn rewrap(enclave: &Enclave, request: &Rewrap) -> Result<Rewrapped, Refusal>
 
 /// Whether one key may take over from the other. Most of it was asked when the second was bound; nothing here
 /// relies on that.
-fn is_heir(
-    home: Home,
-    from: &KeyFacts,
-    to: &KeyFacts,
-    predecessor: Option<&Predecessor>,
-) -> Result<(), Refusal> {
-    let named = predecessor == Some(&from.as_predecessor());
+fn is_heir(home: Home, from: &KeyFacts, to: &KeyFacts, old: Option<&Predecessor>) -> Result<(), Refusal> {
+    let named = old == Some(&from.as_predecessor());
     let one_user =
         from.user_tag.is_some() && (&from.tenant_id, from.user_tag) == (&to.tenant_id, to.user_tag);
     demand(named, "8 successor names another key", Refusal::SealBroken)?;

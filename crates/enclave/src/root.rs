@@ -335,6 +335,11 @@ pub fn read_kept(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<(Keyri
 pub fn open_with(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<Opened> {
     let (keyring, kept, is_next) = read_kept(dir, env, root)?;
     if is_next {
+        // That shares are in force is decided by this; all that follows is done at the next opening, if not now.
+        if dir.join(ROOT_FILE).exists() {
+            std::fs::remove_file(dir.join(ROOT_FILE))?;
+            File::open(dir)?.sync_all()?;
+        }
         std::fs::rename(dir.join(NEXT_FILE), dir.join(SIGNING_FILE))?;
         File::open(dir)?.sync_all()?;
     }

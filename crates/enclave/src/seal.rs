@@ -134,26 +134,21 @@ pub fn seal(keyring: &Keyring, facts: KeyFacts, private_half: &[u8]) -> Vec<u8> 
 }
 
 /// Seals a private half to its facts and to the key that it replaced, if there is one.
-pub fn seal_heir(
-    keyring: &Keyring,
-    facts: KeyFacts,
-    predecessor: Option<&Predecessor>,
-    private_half: &[u8],
-) -> Vec<u8> {
+pub fn seal_heir(ring: &Keyring, facts: KeyFacts, old: Option<&Predecessor>, half: &[u8]) -> Vec<u8> {
     let mut sealed = SealedKey {
-        format: if predecessor.is_some() { HEIR_FORMAT } else { FORMAT },
-        suite: (keyring.epoch - FIRST_EPOCH) << EPOCH_SHIFT | SUITE,
-        env: keyring.env,
+        format: if old.is_some() { HEIR_FORMAT } else { FORMAT },
+        suite: (ring.epoch - FIRST_EPOCH) << EPOCH_SHIFT | SUITE,
+        env: ring.env,
         shard_index: 0,
         threshold: 1,
         facts,
         body: Vec::new(),
     };
-    let data_key = sealed.data_key(keyring).expect("it is sealed in the epoch of the keyring");
-    sealed.body = encrypt(&data_key, &sealed.aad(predecessor), private_half);
+    let data_key = sealed.data_key(ring).expect("it is sealed in the epoch of the keyring");
+    sealed.body = encrypt(&data_key, &sealed.aad(old), half);
     let mut out = sealed.to_bytes();
-    if let Some(predecessor) = predecessor {
-        predecessor.put(&mut out);
+    if let Some(old) = old {
+        old.put(&mut out);
     }
     out
 }

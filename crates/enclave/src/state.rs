@@ -493,9 +493,8 @@ impl State {
         let at = |now: &Moment, record| [(now.at_ms, Record::Elapsed(now.elapsed_ms)), (now.at_ms, record)];
         let heads = self.heads.values().flatten();
         out.extend(heads.flat_map(|(head, taken)| at(taken, Record::Head(head.clone()))));
-        out.extend(
-            self.freezes.values().flat_map(|(freeze, since)| at(since, Record::Freeze(freeze.clone()))),
-        );
+        let freezes = self.freezes.values();
+        out.extend(freezes.flat_map(|(freeze, since)| at(since, Record::Freeze(freeze.clone()))));
         out.extend(self.stopped.iter().map(|&hash| (self.highest_ms, Record::Stopped(hash))));
         out.extend(self.guarded.values().map(|key| (self.highest_ms, Record::Guarded(key.clone()))));
         out.extend(self.cosigned.values().map(|head| (self.highest_ms, Record::Cosigned(head.clone()))));

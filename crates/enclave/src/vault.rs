@@ -38,6 +38,8 @@ const IDENTITY_FILE: &str = "identity.key";
 pub struct Vault {
     dir: PathBuf,
     env: Env,
+    /// Whether the root key may go from the disk to holders.
+    leaves_disk: bool,
     desk: Mutex<Option<Desk>>,
 }
 
@@ -66,8 +68,8 @@ fn unavailable(error: impl std::fmt::Display) -> Refusal {
 
 impl Vault {
     /// The vault of a state directory.
-    pub fn at(dir: &Path, env: Env) -> Self {
-        Self { dir: dir.to_owned(), env, desk: Mutex::default() }
+    pub fn at(dir: &Path, env: Env, leaves_disk: bool) -> Self {
+        Self { dir: dir.to_owned(), env, leaves_disk, desk: Mutex::default() }
     }
 
     fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
@@ -104,15 +106,22 @@ impl Vault {
     }
 
     /// Makes a root key and splits it. Until something was sealed under it, it may be made anew: shares that nobody
-    /// could read are no loss yet.
+    /// could read are no loss yet. Where one lies on the disk and may leave it, this is the next one, which is in force
+    /// when its shares have been shown.
     pub fn found(&self, plan: &Plan, is_open: bool) -> Result<Dealt, Refusal> {
         let mut desk = self.desk();
-        ensure(!is_open && !self.dir.join(log::FILE).exists(), Refusal::NotNow)?;
+        let old = root::read_root(&self.dir).ok().filter(|_| self.leaves_disk);
+        let is_new = !is_open && !self.dir.join(log::FILE).exists();
+        ensure(is_new || old.is_some(), Refusal::NotNow)?;
         *desk = None;
         let root = fresh()?;
         let (ceremony, dealt) = self.deal(plan, &root)?;
+        let kept = match old {
+            Some(old) => root::renew(&self.dir, self.env, &old, &root),
+            None => root::found(&self.dir, self.env, &root),
+        };
+        kept.map_err(unavailable)?;
         self.keep(&[&ceremony])?;
-        root::found(&self.dir, self.env, &root).map_err(unavailable)?;
         Ok(dealt)
     }
 
@@ -175,7 +184,9 @@ impl Vault {
             (Purpose::Retire(epoch), Some(epochs)) => epochs.former == Some(*epoch),
             (_, open) => open.is_some(),
         };
-        ensure(fits, Refusal::NotNow)?;
+        // Shares of the next root key are no word about the one on the disk.
+        let is_held = *purpose == Purpose::Verify || !self.dir.join(root::ROOT_FILE).exists();
+        ensure(fits && is_held, Refusal::NotNow)?;
         if let Some(desk) = desk.as_ref().filter(|desk| desk.purpose == *purpose && desk.dealt.is_none()) {
             return Ok(desk.begun.clone());
         }
@@ -301,7 +312,7 @@ mod tests {
     fn an_attempt_ends_after_its_time_and_when_the_clock_is_set_back() {
         let dir = std::env::temp_dir().join(format!("hf-vault-{}", std::process::id()));
         root::make_directory(&dir).unwrap();
-        let vault = Vault::at(&dir, Env::Production);
+        let vault = Vault::at(&dir, Env::Production, false);
         let key = generate::make(KeyType::Rsa4096).unwrap().public_key;
         let plan = Plan { threshold: 2, holders: vec![Holder::Rsa(key); 2] };
         vault.found(&plan, false).unwrap();

@@ -77,7 +77,7 @@ pub struct Among {
 /// What is done about the root key.
 #[derive(Debug, Subcommand)]
 pub enum What {
-    /// Makes a root key in an enclave that has none, and its shares.
+    /// Makes a root key in an enclave that has none, or the next one where it is to leave the disk, and its shares.
     Init {
         #[command(flatten)]
         at: At,
@@ -333,14 +333,19 @@ fn init(page: Page, door: &Door, among: &Among) -> Result<(), Failure> {
     let plan = plan_of(among, &printer)?;
     let dealt = door.found(plan).doing(|| "no root key was made")?;
     hand_out(page, &dealt, among, printer)?;
-    page.prose(
-        "",
-        &format!(
-            "The enclave is sealed. It opens when {} holders have each run `holdfast ceremony unseal`; until it has been \
-             opened once, `ceremony init` may be run again, should a share not be readable.",
-            among.threshold
+    let threshold = among.threshold;
+    let next = match door.stand().doing(|| "cannot tell how things stand")?.open {
+        None => format!(
+            "The enclave is sealed. It opens when {threshold} holders have each run `holdfast ceremony unseal`; until it \
+             has been opened once, `ceremony init` may be run again, should a share not be readable."
         ),
-    );
+        Some(_) => format!(
+            "The root key on the disk is in force until {threshold} holders have each run `holdfast ceremony verify`: then \
+             the new one is, and the file is destroyed. Until then `ceremony init` may be run again. Copies of the file \
+             open what was sealed before, until `holdfast ceremony retire` has ended its epoch."
+        ),
+    };
+    page.prose("", &next);
     Ok(())
 }
 

@@ -118,6 +118,7 @@ impl Default for Plan {
             trusted_proxy,
             windows: Windows::default(),
             retail_window_s: None,
+            counter: None,
             recovery_limits: false,
             persona_port: None,
             bucket,

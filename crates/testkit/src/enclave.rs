@@ -25,6 +25,8 @@ pub struct Recipe {
     pub offline_key: Option<PathBuf>,
     /// How long after an approval recovery is open, in seconds; its own default where nothing is said.
     pub retail_window_s: Option<u32>,
+    /// The socket of a counter.
+    pub counter: Option<PathBuf>,
     /// Whether recoveries are counted against their limits in a sandbox too.
     pub recovery_limits: bool,
     /// Where its words go.
@@ -69,7 +71,11 @@ impl Enclave {
         let mut command = if self.without.is_empty() { program() } else { weakened(&self.without) };
         command.args(["serve", "--end-with-stdin", "--root", "disk", "--env", recipe.env.as_str()]);
         command.arg("--socket").arg(&recipe.socket).arg("--state").arg(&recipe.state);
-        for (name, path) in [("--provider", &recipe.provider), ("--offline-key", &recipe.offline_key)] {
+        for (name, path) in [
+            ("--provider", &recipe.provider),
+            ("--offline-key", &recipe.offline_key),
+            ("--counter", &recipe.counter),
+        ] {
             if let Some(path) = path {
                 command.arg(name).arg(path);
             }
@@ -94,6 +100,12 @@ impl Enclave {
     /// Starts it again with another window for recoveries, in seconds.
     pub fn restart_with_window(&mut self, window_s: u32) {
         self.recipe.retail_window_s = Some(window_s);
+        self.restart();
+    }
+
+    /// Starts it again with a counter that is asked at this socket.
+    pub fn restart_with_counter(&mut self, socket: PathBuf) {
+        self.recipe.counter = Some(socket);
         self.restart();
     }
 

@@ -98,6 +98,7 @@ fn recipe(folder: &Path, state: PathBuf) -> Recipe {
         provider: Some(folder.join("simulator.provider")),
         offline_key: Some(folder.join("offline.pub")),
         retail_window_s: None,
+        counter: None,
         recovery_limits: false,
         log: folder.join("enclave.log"),
     }

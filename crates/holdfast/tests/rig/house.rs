@@ -26,6 +26,8 @@ pub struct House {
     address: String,
     /// What the settings say besides.
     pub more: String,
+    /// Where the enclave is told its root key is.
+    pub root: &'static str,
 }
 
 impl House {
@@ -42,6 +44,7 @@ impl House {
             server: None,
             address: String::new(),
             more: String::new(),
+            root: "shares",
         }
     }
 
@@ -62,7 +65,7 @@ impl House {
             "--env",
             "sandbox",
             "--root",
-            "shares",
+            self.root,
             "--end-with-stdin",
             "--socket",
         ]);
@@ -72,7 +75,7 @@ impl House {
         wait_for("the enclave", PATIENCE, || UnixStream::connect(self.socket()).ok());
     }
 
-    fn end_enclave(&mut self) {
+    pub fn end_enclave(&mut self) {
         if let Some(mut enclave) = self.enclave.take() {
             enclave.kill().expect("a child");
             enclave.wait().expect("a child");

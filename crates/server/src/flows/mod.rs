@@ -257,6 +257,12 @@ impl From<CallError> for Error {
                 let refusal = Refusal::new(Kind::Unavailable, "enclave-rolled-back", text);
                 Self::Refused(refusal.retry_after(UNAVAILABLE_RETRY_AFTER_S))
             }
+            CallError::Refused(EnclaveRefusal::CounterAway) => {
+                tracing::warn!("the enclave's counter is away: it releases nothing");
+                let text = "the counter by which the enclave knows that its state is not an old copy does not answer: nothing is released until it does, and all else goes on";
+                let refusal = Refusal::new(Kind::Unavailable, "enclave-counter-away", text);
+                Self::Refused(refusal.retry_after(UNAVAILABLE_RETRY_AFTER_S))
+            }
             CallError::Sealed => {
                 tracing::warn!("the enclave is sealed");
                 Self::Refused(sealed())

@@ -136,3 +136,18 @@ async fn an_old_database_put_back_with_it_is_told_by_what_a_webhook_carried() {
 fn number(mark: &str) -> u64 {
     mark.split(' ').next().unwrap().parse().unwrap()
 }
+
+#[tokio::test]
+async fn without_its_counter_the_enclave_releases_nothing_and_all_else_goes_on() {
+    let mut app = Plan::default().on_sqlite().start().await;
+    let user = "user-1";
+    let inquiry = app.retail().approved(user).await;
+    let key = app.retail().key(user, &inquiry).await;
+    let item = |name| key.device().item(name, &secret(name));
+    app.retail().store(user, &inquiry, &key, &[item("seed")]).await;
+    let nobody = app.folder().join("nobody");
+    app.enclave.restart_with_counter(nobody);
+    retail_again(&app, &inquiry).await.refused(503, "enclave-counter-away");
+    app.retail().store(user, &inquiry, &key, &[item("words")]).await;
+    app.anonymous().get("/readyz").await.ok();
+}

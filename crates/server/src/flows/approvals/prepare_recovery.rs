@@ -108,6 +108,9 @@ pub(super) async fn pack(
         Err(CallError::Refused(EnclaveRefusal::LogUnavailable) | CallError::Away(_)) => {
             return Err(domain::refusal::Refusal::unavailable("the enclave").into());
         }
+        Err(error @ CallError::Refused(EnclaveRefusal::CounterAway | EnclaveRefusal::RolledBack)) => {
+            return Err(error.into());
+        }
         Err(CallError::Refused(refusal)) => {
             tracing::warn!(recovery_id = %shown.recovery.id, ?refusal, "the enclave does not pack a recovery");
             return Ok(Prepared::Refused);
