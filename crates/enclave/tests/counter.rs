@@ -2,12 +2,11 @@
 
 mod rig;
 
-use std::sync::atomic::Ordering;
-
 use boundary::Env;
 use boundary::freeze::Freeze;
 use boundary::message::{Hello, Mark, Refusal, Reply, Request};
-use rig::counter::{Gate, TpmCounter, giving_up, with};
+use rig::control::{self, Person};
+use rig::counter::{Gate, TpmCounter, Way, giving_up, with};
 use rig::world::World;
 use rig::*;
 
@@ -76,18 +75,26 @@ fn a_copy_of_an_earlier_life_is_old_though_nothing_was_released_since() {
 
 #[test]
 fn what_people_decided_is_counted_too() {
-    let (mut world, counter) = counted();
-    let mut client = world.enclave.connect();
-    let before = counter.value();
-    freeze(&mut client, 0);
-    assert_eq!(counter.value(), before, "to ask is no decision");
-    world.copy();
-    freeze(&mut client, 1);
-    assert_eq!(counter.value(), before + 1);
-    world.enclave.kill();
-    world.put_back();
-    let mut client = world.restart(&counter.settings());
-    answers_nothing(&world, &mut client);
+    let (owner, other) = (Person::new("olivia"), Person::new("oscar"));
+    let founds = |client: &mut Client| {
+        let list = control::list(Env::Production, TENANT, "list-1", &[&owner, &other]);
+        control::found(client, &owner, &list);
+    };
+    let decisions: [(&dyn Fn(&mut Client), u64); 2] = [(&|client| freeze(client, 1), 1), (&founds, 2)];
+    for (decide, times) in decisions {
+        let (mut world, counter) = counted();
+        let mut client = world.enclave.connect();
+        let before = counter.value();
+        freeze(&mut client, 0);
+        assert_eq!(counter.value(), before, "to ask is no decision");
+        world.copy();
+        decide(&mut client);
+        assert_eq!(counter.value(), before + times);
+        world.enclave.kill();
+        world.put_back();
+        let mut client = world.restart(&counter.settings());
+        answers_nothing(&world, &mut client);
+    }
 }
 
 #[test]
@@ -104,28 +111,58 @@ fn of_two_that_run_at_once_only_one_lets_anything_out() {
 }
 
 #[test]
-fn what_is_logged_and_not_counted_yet_locks_nobody_out_and_lets_nobody_in() {
+fn a_stop_between_log_and_counter_locks_nobody_out_and_lets_nobody_in() {
+    for way in [Way::Shut, Way::Mute] {
+        let (mut world, counter) = counted();
+        let gate = Gate::before(&counter, &world.folder);
+        let mut client = world.restart(&with(&gate.socket));
+        world.copy();
+        let before = counter.value();
+        gate.set(way);
+        assert_eq!(world.release(&mut client), AWAY, "it is logged, and not known to be counted");
+        assert_eq!(counter.value(), before + u64::from(way == Way::Mute));
+        // As if it had ended there; and again, in the middle of a start.
+        for _ in 0..2 {
+            let mut client = world.restart(&with(&gate.socket));
+            checks(&world, &mut client);
+        }
+        gate.set(Way::Open);
+        let mut client = world.restart(&counter.settings());
+        goes_out(&world, &mut client, 2);
+        world.enclave.kill();
+        world.put_back();
+        let mut client = world.restart(&counter.settings());
+        answers_nothing(&world, &mut client);
+    }
+}
+
+#[test]
+fn of_two_that_count_in_one_moment_neither_is_believed() {
     let (mut world, counter) = counted();
     let gate = Gate::before(&counter, &world.folder);
     let mut client = world.restart(&with(&gate.socket));
-    world.copy();
-    let before = counter.value();
-    gate.is_shut.store(true, Ordering::SeqCst);
-    assert_eq!(world.release(&mut client), AWAY, "it is logged, and the counter is where it was");
-    assert_eq!(counter.value(), before);
-    // As if it had ended there; and again, in the middle of a start.
-    for _ in 0..2 {
-        let mut client = world.restart(&with(&gate.socket));
-        checks(&world, &mut client);
-        assert_eq!(world.release(&mut client), AWAY);
-    }
-    gate.is_shut.store(false, Ordering::SeqCst);
-    let mut client = world.restart(&counter.settings());
-    goes_out(&world, &mut client, 2);
-    world.enclave.kill();
-    world.put_back();
-    let mut client = world.restart(&counter.settings());
+    gate.set(Way::Shared);
+    assert_eq!(world.release(&mut client), OLD);
     answers_nothing(&world, &mut client);
+}
+
+#[test]
+fn an_old_copy_of_the_offline_side_does_nothing() {
+    let folder = Folder::new();
+    let counter = TpmCounter::start(&folder, "offline");
+    let state = folder.path("offline");
+    run(program().args(["init", "--root", "disk", "--env", "production", "--state"]).arg(&state));
+    let batch = || {
+        let mut command = program();
+        command.args(["batch", "--env", "production", "--ed25519", "1", "--state"]).arg(&state);
+        command.arg("--out").arg(folder.path("batch")).arg("--counter").arg(&counter.socket);
+        command.output().expect("it runs").status.success()
+    };
+    assert!(batch());
+    std::fs::copy(state.join("state.log"), folder.path("copy")).expect("copied");
+    assert!(batch());
+    std::fs::copy(folder.path("copy"), state.join("state.log")).expect("copied");
+    assert!(!batch());
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! A TPM in software, the program that keeps a counter in it, and a way between that and an enclave.
 
-use std::net::Shutdown;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -108,34 +106,61 @@ pub fn giving_up(mut settings: Settings, count: u64) -> Settings {
     settings
 }
 
-/// Stands before a counter and lets no increment through while it is told so.
+/// What becomes of an increment on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It is done and answered.
+    Open,
+    /// It does not arrive.
+    Shut,
+    /// It is done, and the answer is lost.
+    Mute,
+    /// Somebody else's is done as well.
+    Shared,
+}
+
+/// Stands before a counter.
 pub struct Gate {
     /// Where an enclave asks it.
     pub socket: PathBuf,
-    /// Whether it is to lose increments.
-    pub is_shut: Arc<AtomicBool>,
+    way: Arc<Mutex<Way>>,
 }
 
 impl Gate {
     pub fn before(counter: &TpmCounter, folder: &Folder) -> Self {
         let socket = folder.path(&format!("{}.gate", counter.name));
         let listener = UnixListener::bind(&socket).unwrap();
-        let is_shut = Arc::new(AtomicBool::new(false));
-        let (to, shut) = (counter.socket.clone(), Arc::clone(&is_shut));
+        let way = Arc::new(Mutex::new(Way::Open));
+        let (to, its_way) = (counter.socket.clone(), Arc::clone(&way));
         thread::spawn(move || {
             for mut from in listener.incoming().map_while(Result::ok) {
                 let mut question = [0];
-                if from.read_exact(&mut question).is_err() || question == [1] && shut.load(Ordering::SeqCst) {
+                // Who goes away without asking has seen that somebody listens.
+                if from.read_exact(&mut question).is_err() {
                     continue;
                 }
-                let Ok(mut counter) = UnixStream::connect(&to) else { continue };
-                let mut answer = Vec::new();
-                let asked = counter.write_all(&question).and_then(|()| counter.read_to_end(&mut answer));
-                if asked.is_ok() && from.write_all(&answer).is_ok() {
-                    let _ = from.shutdown(Shutdown::Both);
+                let way = if question == [1] { *its_way.lock().unwrap() } else { Way::Open };
+                let times = [Way::Shut, Way::Open, Way::Shared].iter().position(|one| *one == way);
+                let answers = (0..times.unwrap_or(1)).map(|_| ask(&to, question));
+                // An enclave that was killed meanwhile takes no answer.
+                if let Some(answer) = answers.last().filter(|_| way != Way::Mute) {
+                    let _ = from.write_all(&answer);
                 }
             }
         });
-        Self { socket, is_shut }
+        Self { socket, way }
     }
+
+    /// From now on.
+    pub fn set(&self, way: Way) {
+        *self.way.lock().unwrap() = way;
+    }
+}
+
+fn ask(counter: &Path, question: [u8; 1]) -> Vec<u8> {
+    let mut stream = UnixStream::connect(counter).unwrap();
+    stream.write_all(&question).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
 }

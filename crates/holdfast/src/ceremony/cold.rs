@@ -70,6 +70,9 @@ pub struct Hold {
     /// Writes small answers as QR codes too, into the folder `qr` in that one: pictures, and `answer.html` to print.
     #[arg(long)]
     qr: bool,
+    /// The socket of this machine's counter, where it has one.
+    #[arg(long, value_name = "PATH")]
+    counter: Option<PathBuf>,
 }
 
 /// What was scanned.
@@ -181,6 +184,9 @@ pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
     let mut command = Command::new(own_program()?);
     command.args(["enclave", "batch", "--env", hold.env.as_str(), "--state"]).arg(&hold.state);
     command.arg("--in").arg(&hold.from).arg("--out").arg(out);
+    if let Some(counter) = &hold.counter {
+        command.arg("--counter").arg(counter);
+    }
     let status = command.status().doing(|| "cannot start the offline enclave")?;
     if !status.success() {
         let code = status.code().and_then(|code| u8::try_from(code).ok());
