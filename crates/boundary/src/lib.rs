@@ -6,6 +6,7 @@
 //!
 //! - [`wire`]: the encoding of messages, and the frame around one.
 //! - [`message`]: every request the enclave answers, and every reply.
+//! - [`refusal`]: why it does not.
 //! - [`json`]: strict JSON in, RFC 8785 canonical JSON out.
 //! - [`statement`]: what the enclave signs about a public key.
 //! - [`intent`]: the one object that names a release.
@@ -31,6 +32,7 @@ pub mod json;
 pub mod message;
 pub mod policy;
 pub mod record;
+pub mod refusal;
 pub mod statement;
 pub mod token;
 pub mod wire;

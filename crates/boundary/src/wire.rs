@@ -115,11 +115,7 @@ impl Wire for bool {
         out.push(u8::from(*self));
     }
     fn take(input: &mut &[u8]) -> Result<Self, Malformed> {
-        match split(input, 1)? {
-            [0] => Ok(false),
-            [1] => Ok(true),
-            _ => Err(Malformed),
-        }
+        [false, true].get(usize::from(take_tag(input)?)).copied().ok_or(Malformed)
     }
 }
 
@@ -188,11 +184,8 @@ impl Wire for Env {
         out.push(if *self == Self::Production { 1 } else { 2 });
     }
     fn take(input: &mut &[u8]) -> Result<Self, Malformed> {
-        match split(input, 1)? {
-            [1] => Ok(Self::Production),
-            [2] => Ok(Self::Sandbox),
-            _ => Err(Malformed),
-        }
+        let at = usize::from(take_tag(input)?).checked_sub(1).ok_or(Malformed)?;
+        Self::ALL.get(at).copied().ok_or(Malformed)
     }
 }
 

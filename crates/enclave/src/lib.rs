@@ -81,9 +81,10 @@ const USAGE: &str = "usage:
         [--counter SOCKET] [--give-up-to N]
   batch --state DIR --env sandbox|production --in DIR --out DIR [--counter SOCKET] [--give-up-to N]";
 
-/// Those of `serve` that have a value.
+/// Those of `serve`.
 const SERVE_OPTIONS: &str = "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s \
-    --give-up-to --root --counter";
+    --give-up-to --root --counter --end-with-stdin";
+const END_WITH_STDIN: &str = "--end-with-stdin";
 
 /// Runs one of the enclave's commands; `args` are those after the program's name.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -112,7 +113,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         "batch" => "--state --env --in --out --rsa --secp256k1 --ed25519 --counter --give-up-to",
         _ => return Err(io::Error::other(USAGE)),
     };
-    let options = Options::read(args, known, command == "serve")?;
+    let options = Options::read(args, known)?;
     let dir = PathBuf::from(options.one("--state")?);
     let env = Env::parse(options.one("--env")?)
         .ok_or_else(|| io::Error::other("--env is neither sandbox nor production"))?;
@@ -129,34 +130,28 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     }
 }
 
-/// `--name value` pairs.
-struct Options {
-    pairs: Vec<(String, String)>,
-    end_with_stdin: bool,
-}
+/// `--name value` pairs; of `--end-with-stdin` the value is empty.
+struct Options(Vec<(String, String)>);
 
 impl Options {
-    fn read(args: impl Iterator<Item = OsString>, known: &str, serve: bool) -> io::Result<Self> {
-        let mut options = Self { pairs: Vec::new(), end_with_stdin: false };
+    fn read(args: impl Iterator<Item = OsString>, known: &str) -> io::Result<Self> {
+        let mut pairs = Vec::new();
         let mut words =
             args.map(|word| word.into_string().map_err(|_| io::Error::other("an argument is not UTF-8")));
         while let Some(name) = words.next().transpose()? {
-            if serve && name == "--end-with-stdin" {
-                options.end_with_stdin = true;
-                continue;
-            }
-            if !known.split(' ').any(|known| known == name) {
-                return Err(io::Error::other(USAGE));
-            }
+            ensure(known.split(' ').any(|known| known == name), io::Error::other(USAGE))?;
             let value =
-                words.next().transpose()?.ok_or_else(|| io::Error::other(format!("{name} needs a value")))?;
-            options.pairs.push((name, value));
+                if name == END_WITH_STDIN { Some(String::new()) } else { words.next().transpose()? };
+            pairs.push((
+                name.clone(),
+                value.ok_or_else(|| io::Error::other(format!("{name} needs a value")))?,
+            ));
         }
-        Ok(options)
+        Ok(Self(pairs))
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     fn maybe<'a>(&'a self, name: &'a str) -> io::Result<Option<&'a str>> {
@@ -245,7 +240,7 @@ fn opener(options: &Options, dir: &Path, env: Env, home: Home, granted: Vec<Stri
         let ledger = log::Ledger::open(&state, &keyring)?;
         let generator = generate::Generator::start()?;
         let enclave = service::Enclave {
-            keyring: keyring.in_generations(ledger.generations()),
+            keyring: keyring.in_generations(ledger.find(|state| state.generations.clone())),
             assignment,
             receipt,
             providers: providers.clone(),
@@ -283,7 +278,7 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
         gate.unlock(&root::read_root(dir)?)?;
     }
     let listener = guard::listen(Path::new(options.one("--socket")?), peer)?;
-    if options.end_with_stdin {
+    if options.maybe(END_WITH_STDIN)?.is_some() {
         std::thread::Builder::new().name("stdin".into()).spawn(|| {
             // Whatever ends the reading, the parent is gone. All that was answered is on the disk.
             let _ = io::copy(&mut io::stdin(), &mut io::sink());

@@ -284,14 +284,9 @@ impl Ledger {
         wall_ms().max(self.lock().state.highest_ms)
     }
 
-    /// Sessions that were opened by then are over.
-    pub fn sessions_ended_ms(&self) -> i64 {
-        self.lock().state.sessions_ended_ms
-    }
-
-    /// The generation of each tenant that was reset.
-    pub fn generations(&self) -> HashMap<String, u32> {
-        self.lock().state.generations.clone()
+    /// What `look` finds, for what is decided of nothing else.
+    pub fn find<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.lock().state)
     }
 
     /// This life of the process, and the number of the last record.
