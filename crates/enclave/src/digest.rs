@@ -1,6 +1,5 @@
 //! Hashes, constant-time comparison and chance of aws-lc, hexadecimal and base64, in the shapes used here.
 
-pub use ::hex::encode as hex;
 use aws_lc_rs::{constant_time, digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,6 +22,12 @@ pub fn random<const N: usize>() -> [u8; N] {
     rand::fill(&mut out).expect("the kernel gives random bytes");
     out
 }
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    hex::encode(bytes)
+}
+
 /// The bytes of a hexadecimal text, in either case.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     hex::decode(text).ok()
