@@ -66,13 +66,13 @@ pub fn write(folder: &Path, name: &str, file: &[u8]) -> Result<Option<Vec<PathBu
     let folder = folder.join(FOLDER);
     fs::create_dir_all(&folder).doing(|| format!("cannot make the folder {}", folder.display()))?;
     let (texts, stem) = (texts(name, file), name.trim_end_matches(".cold"));
-    let (mut figures, mut pictures) = (String::new(), Vec::new());
+    let (mut figures, mut pictures) = (Vec::new(), Vec::new());
     for (number, text) in (1..).zip(&texts) {
         let picture = picture(text)?;
         let path = folder.join(format!("{stem}-{number:02}.png"));
         fs::write(&path, &picture).doing(|| format!("cannot write {}", path.display()))?;
         let of = texts.len();
-        figures.push_str(&format!(
+        figures.push(format!(
             "<figure><img alt=\"code {number} of {of}\" src=\"data:image/png;base64,{}\">\
              <figcaption>{name}, {}: {number} of {of}</figcaption></figure>\n",
             STANDARD.encode(&picture),
@@ -83,7 +83,8 @@ pub fn write(folder: &Path, name: &str, file: &[u8]) -> Result<Option<Vec<PathBu
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Holdfast ceremony: {name}</title>\n<style>\
          figure {{ margin: 0 0 2em; break-inside: avoid; text-align: center }} img {{ width: 12cm; image-rendering: pixelated }}\
-         </style>\n{figures}</html>\n"
+         </style>\n{}</html>\n",
+        figures.concat()
     );
     let path = folder.join(format!("{stem}.html"));
     fs::write(&path, page).doing(|| format!("cannot write {}", path.display()))?;
