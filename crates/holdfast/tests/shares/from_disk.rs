@@ -14,8 +14,8 @@ use crate::{recover, store};
 
 /// Rounds of kills, and how many when nobody waits for them.
 const ROUNDS: (u64, u64) = (100, 4);
-/// A showing of the last share is over by then, in milliseconds.
-const SHOWN_MAX_MS: u64 = 60;
+/// The last share has been shown by then, more often than not, in milliseconds.
+const SHOWN_MAX_MS: u64 = 700;
 
 #[test]
 fn a_root_key_on_the_disk_goes_to_holders_and_its_file_opens_nothing() {
@@ -100,7 +100,12 @@ fn a_kill_while_the_last_share_is_shown_leaves_the_file_or_the_shares() {
         house.end_enclave();
         // It was answered or not: both are good.
         let _ = shows.join().expect("it ends");
-        let is_on_disk = house.path("state/root.key").exists();
+        let file = house.path("state/root.key");
+        // Every other time as if it had come right behind the removal, and before what follows that.
+        if round % 2 == 0 && file.exists() {
+            fs::remove_file(&file).expect("it is there");
+        }
+        let is_on_disk = file.exists();
         house.start_enclave();
         assert_eq!(house.status()["open"], is_on_disk, "round {round}");
         if is_on_disk {
@@ -112,7 +117,7 @@ fn a_kill_while_the_last_share_is_shown_leaves_the_file_or_the_shares() {
             open(&mut house, &shares);
         }
         assert_eq!((&house.status()["epoch"], &house.status()["former_epoch"]), (&2.into(), &1.into()));
-        assert!(!house.path("state/root.key").exists());
+        assert!(!file.exists());
     }
     println!("figure: from-disk-kills {rounds} kills");
     println!("figure: from-disk-kills-after-the-file {gone} kills");
