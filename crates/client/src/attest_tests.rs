@@ -81,16 +81,21 @@ impl Signer {
     pub(crate) fn attest_bytes(&self, bytes: &[u8], key_type: &str) -> AttestedKey {
         let public_key = hex::encode(bytes);
         let signature = self.sign(&public_key);
-        let claim = Claim {
-            public_key: &public_key,
-            signature: &signature,
-            signed_payload: None,
-            signed_fields: None,
-            kid: None,
-            key_environment: None,
-        };
+        let claim = bare(&public_key, &signature);
         let asked = Asked { key_type: Some(key_type), ..Asked::default() };
         check(&claim, &asked, Anchor::Jwks(&Jwks { keys: vec![self.jwk()] }), NOW_MS).unwrap()
+    }
+}
+
+/// A claim of the key's text alone, by no signing key that is named.
+pub(crate) fn bare<'a>(public_key: &'a str, signature: &'a str) -> Claim<'a> {
+    Claim {
+        public_key,
+        signature,
+        signed_payload: None,
+        signed_fields: None,
+        kid: None,
+        key_environment: None,
     }
 }
 
@@ -277,10 +282,11 @@ fn bad_signatures_are_refused() {
 
 #[test]
 fn a_signing_key_that_may_not_vouch_is_not_used() {
-    let changes: [fn(&mut Jwk); 8] = [
+    let changes: [fn(&mut Jwk); 9] = [
         |jwk| jwk.purposes = vec!["receipt-sig".into()],
         |jwk| jwk.purposes.clear(),
         |jwk| jwk.alg = "ES384".into(),
+        |jwk| jwk.kty = "OKP".into(),
         |jwk| jwk.crv = "P-384".into(),
         |jwk| jwk.use_ = "enc".into(),
         |jwk| jwk.valid_from = "2027-01-15T08:05:01Z".into(),
@@ -314,6 +320,18 @@ fn a_pin_stands_in_the_place_of_the_jwks() {
     for bad in ["", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"] {
         assert_eq!(SigningKeyPin::from_pem(bad), Err(crate::SetupFault::Pin));
     }
+    let pem = |point: &[u8]| {
+        let der = STANDARD.encode([&P256_SPKI_PREFIX, point].concat());
+        format!("-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----")
+    };
+    let mut point = case.signer.point();
+    assert_eq!(SigningKeyPin::from_pem(&pem(&point)), Ok(case.signer.pin()));
+    point[0] = 6;
+    assert_eq!(
+        SigningKeyPin::from_pem(&pem(&point)),
+        Err(crate::SetupFault::Pin),
+        "not an uncompressed point"
+    );
 }
 
 #[test]
@@ -384,6 +402,13 @@ fn the_fields_are_those_asked_for_no_more_and_no_less() {
         case.sign_payload();
         assert!(matches!(case.fault(), AttestationFault::Fields { .. }), "change {at}");
     }
+    // One that nobody knows, though asked for, answered and signed.
+    let mut case = Case::with_fields();
+    case.sign_with.push("zodiac".into());
+    case.fields = Some(case.sign_with.clone());
+    case.change_payload("\"}", "\",\"zodiac\":\"crab\"}");
+    case.sign_payload();
+    assert!(matches!(case.fault(), AttestationFault::Fields { .. }));
 }
 
 #[test]

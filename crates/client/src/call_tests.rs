@@ -40,6 +40,28 @@ async fn a_redirect_is_an_error_and_not_followed() {
 }
 
 #[tokio::test]
+async fn an_answer_larger_than_any_is_not_read() {
+    let server = Canned::with(vec![answer(200, &[], &"x".repeat(ANSWER_BYTES_MAX + 1))]).await;
+    let fault = Client::new(&server.base, "k").unwrap().verification_key_pem().await;
+    assert!(matches!(fault, Err(Error::Unreadable { .. })));
+}
+
+#[tokio::test]
+async fn a_removal_is_made_once_and_an_act_in_progress_is_asked_for_again() {
+    let busy = || answer(503, &["retry-after: 0"], BUSY);
+    let server = Canned::with(vec![busy(), busy()]).await;
+    assert!(Client::new(&server.base, "k").unwrap().partner().delete_backup("b").await.is_err());
+    assert_eq!(server.seen().len(), 1);
+
+    let running = BUSY.replace("\"code\":\"c\"", "\"code\":\"idempotency-in-progress\"");
+    let stored = r#"{"backup_type":"data","metadata":{},"backup":[]}"#;
+    let answers = vec![answer(409, &["retry-after: 0"], &running), answer(200, &[], stored)];
+    let server = Canned::with(answers).await;
+    Client::new(&server.base, "k").unwrap().retail().store_backup(&store_request()).await.unwrap();
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn what_does_nothing_twice_is_tried_again_and_a_recovery_is_not() {
     let busy = || answer(503, &["retry-after: 0"], BUSY);
     let server = Canned::with(vec![busy(), answer(200, &[], r#"{"keys":[]}"#)]).await;

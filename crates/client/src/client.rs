@@ -221,7 +221,9 @@ mod tests {
         {
             assert_eq!(fault_of(good, "k"), None, "{good}");
         }
-        for bad in ["", "h:1", "ftp://h", "https://u:p@h", "https://h/?q=1", "https://h#f", "data:x"] {
+        for bad in
+            ["", "h:1", "ftp://h", "https://u:p@h", "https://u@h", "https://h/?q=1", "https://h#f", "data:x"]
+        {
             assert_eq!(fault_of(bad, "k"), Some(SetupFault::BaseUrl(bad.into())), "{bad}");
         }
         for bad in ["https://h/v1", "https://h/v1/"] {

@@ -57,6 +57,14 @@ impl Service {
         Self { signer, assigned, listed: None, stored: stored.to_string() }
     }
 
+    /// The same for another package, which the enclave signed.
+    fn of_other_package(mut self) -> Self {
+        let text = self.assigned.signed_payload.take().unwrap().replace("package-1", "package-2");
+        self.assigned.signature = self.signer.sign(&text);
+        self.assigned.signed_payload = Some(text);
+        self
+    }
+
     /// The user has the key already.
     fn listed(mut self, change: impl FnOnce(&mut KeyShown)) -> Self {
         let AssignKeyResponse { public_key, signature, signed_payload, signed_fields, .. } =
@@ -129,6 +137,8 @@ async fn a_key_that_does_not_check_out_gets_nothing() {
     // The key and the signing keys are asked for; nothing is stored.
     assert_eq!(fails(Service::of("customer-2"), None).await, (code("member"), 2));
     assert_eq!(fails(Service::of("customer-1"), Some("0197-other")).await, (code("member"), 2));
+    let package = Service::of("customer-1").of_other_package();
+    assert_eq!(fails(package, None).await, (code("member"), 2));
     let mut cold = Service::of("customer-1");
     cold.assigned.key_environment = "COLD".into();
     assert_eq!(fails(cold, None).await, (code("key-environment"), 2));
@@ -149,6 +159,24 @@ async fn a_key_that_is_there_already_must_say_whose_it_is() {
         let (kept, _) = found(change).back_up(&secret, None).await;
         assert_eq!(kept.unwrap_err().code(), format!("attestation-{reason}"));
     }
+    let (kept, _) = found(|_| {}).back_up(&secret, Some("0197-other")).await;
+    assert_eq!(kept.unwrap_err().code(), "attestation-member");
+    for others in [Service::of("customer-2"), Service::of("customer-1").of_other_package()] {
+        let (kept, _) = others.listed(|_| {}).back_up(&secret, None).await;
+        assert_eq!(kept.unwrap_err().code(), "attestation-member");
+    }
+    // The enclave said whose the key is, but for the user; who knows the user wants to hear that too.
+    let mut nameless = found(|_| {});
+    let fields = [Field::KeyId, Field::ExternalCustomerId];
+    let facts = Facts { key_id: Some(KEY_ID), external_customer_id: Some("customer-1"), ..Facts::default() };
+    let text = payload(&nameless.assigned.public_key, &fields, &facts).unwrap();
+    let signature = nameless.signer.sign(&text);
+    let listed = nameless.listed.as_mut().unwrap();
+    (listed.signature, listed.signed_payload, listed.signed_fields) =
+        (signature, Some(text), Some(names(&fields)));
+    assert!(nameless.back_up(&secret, None).await.0.is_ok());
+    let (kept, calls) = nameless.back_up(&secret, Some("0197-user")).await;
+    assert_eq!((kept.unwrap_err().code(), calls), ("attestation-payload-presence", 2));
     // The enclave vouched for the key alone, as it was asked to then.
     let mut bare = found(|key| (key.signed_payload, key.signed_fields) = (None, None));
     let signature = bare.signer.sign(&bare.assigned.public_key);
@@ -178,4 +206,27 @@ async fn what_does_not_fit_makes_no_key() {
     let (kept, calls) =
         Service::of("customer-1").back_up(&Secret::from(vec![7; 10 * 1024 * 1024]), None).await;
     assert_eq!((kept.unwrap_err().code(), calls), ("too-long", 0));
+}
+
+#[tokio::test]
+async fn an_institution_stores_nothing_under_another_users_key() {
+    let secret = Secret::from("twelve words");
+    for (user_id, is_stored) in [(None, true), (Some("0197-user"), true), (Some("0197-other"), false)] {
+        let service = Service::of("customer-1");
+        let key = serde_json::to_string(&service.assigned).unwrap();
+        let jwks = serde_json::to_string(&Jwks { keys: vec![service.signer.jwk()] }).unwrap();
+        let answers = [&key, &jwks, &service.stored].map(|body| answer(200, &[], body));
+        let server = Canned::with(answers.to_vec()).await;
+        let request = InstitutionBackupRequest {
+            user_identifier: "user-1",
+            secret: &secret,
+            organisation: Some(Organisation { customer_id: "customer-1".into(), customer_name: None }),
+            package: Some(Package { package_id: "package-1".into(), package_name: None }),
+            key_environment: None,
+            metadata: None,
+            user_id,
+        };
+        let kept = Client::new(&server.base, "k").unwrap().institution().backup(&request).await;
+        assert_eq!((kept.is_ok(), server.seen().len() == 3), (is_stored, is_stored), "{kept:?}");
+    }
 }

@@ -172,6 +172,8 @@ mod tests {
         let largest = Secret::from(vec![7; JWE_PLAINTEXT_BYTES_MAX]);
         let file = crate::jwe::encrypt_file(&key, &largest).unwrap();
         assert!(file.len() <= FILE_BYTES_MAX && file.len() + 2 > FILE_BYTES_MAX, "{}", file.len());
+        let larger = Secret::from(vec![7; JWE_PLAINTEXT_BYTES_MAX + 1]);
+        assert!(matches!(crate::jwe::encrypt_file(&key, &larger), Err(EncryptFault::TooLong { .. })));
     }
 
     #[test]

@@ -107,7 +107,7 @@ stored_calls!(Institution, "v1/");
 #[cfg(test)]
 mod tests {
     use api::jwks::Jwks;
-    use api::partner::{AssignmentMetadata, Organisation};
+    use api::partner::{AssignmentMetadata, Organisation, Package};
     use boundary::statement::{Field, payload};
 
     use super::*;
@@ -117,17 +117,22 @@ mod tests {
 
     /// What is asked for, and a signed answer to it.
     fn asked(signer: &Signer) -> (NewKeyRequest, NewKeyResponse) {
-        let fields = [Field::KeyId, Field::ExternalCustomerId];
+        let fields = [Field::KeyId, Field::ExternalCustomerId, Field::ExternalPackageId];
         let names = fields.map(|field| field.as_str().to_owned()).to_vec();
         let public_key = "7a".repeat(32);
-        let facts = Facts { key_id: Some("k-1"), external_customer_id: Some("desk-1"), ..Facts::default() };
+        let facts = Facts {
+            key_id: Some("k-1"),
+            external_customer_id: Some("desk-1"),
+            external_package_id: Some("p-1"),
+            ..Facts::default()
+        };
         let text = payload(&public_key, &fields, &facts).unwrap();
         let request = NewKeyRequest {
             user_identifier: "u".into(),
             key_type: "ed25519".into(),
             key_environment: None,
             organisation: Some(Organisation { customer_id: "desk-1".into(), customer_name: None }),
-            package: None,
+            package: Some(Package { package_id: "p-1".into(), package_name: None }),
             sign_with: Some(names.clone()),
         };
         let answer = NewKeyResponse {
@@ -137,7 +142,7 @@ mod tests {
             signed_payload: Some(text),
             signed_fields: Some(names),
             customer_id: Some("desk-1".into()),
-            package_id: None,
+            package_id: Some("p-1".into()),
             metadata: AssignmentMetadata { customer_name: None, package_name: None },
             key_environment: "HOT".into(),
             key_type: "ed25519".into(),
@@ -171,6 +176,12 @@ mod tests {
             fault(|request, _| {
                 let other = Organisation { customer_id: "desk-2".into(), customer_name: None };
                 request.organisation = Some(other);
+            })
+            .await
+        ));
+        assert!(member(
+            fault(|request, _| {
+                request.package = Some(Package { package_id: "p-2".into(), package_name: None });
             })
             .await
         ));

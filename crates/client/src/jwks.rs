@@ -20,15 +20,15 @@ const AGE_MAX: Duration = Duration::from_mins(10);
 pub(crate) struct JwksCache(Mutex<Option<(Instant, Arc<Jwks>)>>);
 
 impl JwksCache {
-    fn find(&self) -> Option<Arc<Jwks>> {
+    fn find(&self, now: Instant) -> Option<Arc<Jwks>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, jwks) = kept.as_ref()?;
-        (clock::instant().duration_since(*since) < AGE_MAX).then(|| Arc::clone(jwks))
+        (now.duration_since(*since) < AGE_MAX).then(|| Arc::clone(jwks))
     }
 
-    fn keep(&self, jwks: &Arc<Jwks>) {
+    fn keep(&self, jwks: &Arc<Jwks>, now: Instant) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some((clock::instant(), Arc::clone(jwks)));
+        *kept = Some((now, Arc::clone(jwks)));
     }
 }
 
@@ -65,14 +65,14 @@ impl Client {
             return Ok(check(claim, asked, Anchor::Pins(pins), clock::now_ms())?);
         }
         let judge = |jwks: &Jwks| check(claim, asked, Anchor::Jwks(jwks), clock::now_ms());
-        if let Some(jwks) = self.inner.jwks.find() {
+        if let Some(jwks) = self.inner.jwks.find(clock::instant()) {
             match judge(&jwks) {
                 Err(fault) if fault.may_be_old_jwks() => {}
                 judged => return Ok(judged?),
             }
         }
         let jwks = Arc::new(self.jwks().await?);
-        self.inner.jwks.keep(&jwks);
+        self.inner.jwks.keep(&jwks, clock::instant());
         Ok(judge(&jwks)?)
     }
 
@@ -99,12 +99,22 @@ impl Client {
 mod tests {
     use super::*;
     use crate::attest::AttestationFault;
-    use crate::attest::tests::Signer;
+    use crate::attest::tests::{Signer, bare};
     use crate::canned::{Canned, answer};
 
     fn listing(signers: &[&Signer]) -> String {
         let keys = signers.iter().map(|signer| signer.jwk()).collect();
         answer(200, &[], &serde_json::to_string(&Jwks { keys }).unwrap())
+    }
+
+    #[test]
+    fn the_list_is_kept_for_as_long_as_the_service_allows() {
+        let (cache, now) = (JwksCache::default(), clock::instant());
+        assert!(cache.find(now).is_none());
+        cache.keep(&Arc::new(Jwks { keys: Vec::new() }), now);
+        let end = now + AGE_MAX;
+        assert!(cache.find(end.checked_sub(Duration::from_millis(1)).unwrap()).is_some());
+        assert!(cache.find(end).is_none());
     }
 
     #[tokio::test]
@@ -116,14 +126,7 @@ mod tests {
         let public_key = "7a".repeat(32);
         let judge = async |signer: &Signer| {
             let signature = signer.sign(&public_key);
-            let claim = Claim {
-                public_key: &public_key,
-                signature: &signature,
-                signed_payload: None,
-                signed_fields: None,
-                kid: None,
-                key_environment: None,
-            };
+            let claim = bare(&public_key, &signature);
             client.attest(&claim, &Asked::default()).await.map(|key| key.kid().unwrap().to_owned())
         };
         assert_eq!(judge(&old).await.unwrap(), "old");
@@ -135,6 +138,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_list_without_the_key_that_signed_is_looked_at_once_more() {
+        let (old, new) = (Signer::new("old"), Signer::new("new"));
+        let public_key = "7a".repeat(32);
+        let signature = new.sign(&public_key);
+        for (kept, kid) in [(vec![&old], Some("new")), (vec![], None)] {
+            let server = Canned::with(vec![listing(&kept), listing(&[&old, &new])]).await;
+            let client = Client::new(&server.base, "k").unwrap();
+            let claim = Claim { kid, ..bare(&public_key, &signature) };
+            assert!(client.attest(&claim, &Asked::default()).await.is_err());
+            assert_eq!(client.attest(&claim, &Asked::default()).await.unwrap().kid(), Some("new"));
+            assert_eq!(server.seen().len(), 2);
+            // What no list can mend is not asked for again.
+            let asked = Asked { key_type: Some("rsa4096"), ..Asked::default() };
+            assert_eq!(client.attest(&claim, &asked).await.unwrap_err().code(), "attestation-key-type");
+            assert_eq!(server.seen().len(), 2);
+        }
+    }
+
+    #[tokio::test]
     async fn pinned_keys_stand_in_the_place_of_the_jwks() {
         let (known, other) = (Signer::new("known"), Signer::new("other"));
         let server = Canned::with(vec![listing(&[&other])]).await;
@@ -142,14 +164,7 @@ mod tests {
         let public_key = "7a".repeat(32);
         let judge = async |signer: &Signer| {
             let signature = signer.sign(&public_key);
-            let claim = Claim {
-                public_key: &public_key,
-                signature: &signature,
-                signed_payload: None,
-                signed_fields: None,
-                kid: None,
-                key_environment: None,
-            };
+            let claim = bare(&public_key, &signature);
             client.attest(&claim, &Asked::default()).await
         };
         assert_eq!(judge(&known).await.unwrap().kid(), None);

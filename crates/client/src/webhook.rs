@@ -216,3 +216,42 @@ fn event_of(input: &WebhookInput<'_>) -> Result<WebhookEvent, WebhookFault> {
         _ => Ok(event),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &[u8] = br#"{"id":"e","type":"t","created_at":"","environment":"sandbox","data":{}}"#;
+
+    /// The signature in the dialect of Standard Webhooks, by a key of so many zeros.
+    fn signature(key_bytes: usize) -> Vec<u8> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &vec![0; key_bytes]);
+        hmac::sign(&key, &[b"e.100.".as_slice(), BODY].concat()).as_ref().to_vec()
+    }
+
+    fn judge(time: &str, signatures: &str, secret: &str) -> Result<WebhookEvent, WebhookFault> {
+        let headers = [("webhook-id", "e"), ("webhook-timestamp", time), ("webhook-signature", signatures)];
+        let secrets = &[secret];
+        let (tolerance_s, now_s) = (TOLERANCE_S, Some(100));
+        verify_webhook(&WebhookInput { body: BODY, headers: &headers, secrets, tolerance_s, now_s })
+    }
+
+    #[test]
+    fn more_signatures_than_a_rotation_brings_and_such_as_are_none_are_refused() {
+        let good = format!("v1,{}", STANDARD.encode(signature(24)));
+        let secret = format!("whsec_{}", STANDARD.encode([0; 24]));
+        assert!(judge("100", &good, &secret).is_ok());
+        let refused = |time: &str, signatures: &str| judge(time, signatures, &secret).unwrap_err().code();
+        assert_eq!(refused("100", &[good.as_str(); SIGNATURES_MAX + 1].join(" ")), "webhook-headers-form");
+        let short = format!("{good} v1,{}", STANDARD.encode([0; SIGNATURE_BYTES - 1]));
+        assert_eq!(refused("100", &short), "webhook-headers-form");
+        assert_eq!(refused("+100", &good), "webhook-headers-form");
+    }
+
+    #[test]
+    fn an_empty_key_is_no_secret() {
+        // Whoever knows that it is empty could sign with it.
+        let good = format!("v1,{}", STANDARD.encode(signature(0)));
+        assert_eq!(judge("100", &good, "whsec_").unwrap_err().code(), "webhook-secret");
+    }
+}

@@ -181,6 +181,10 @@ fn check_items(items: &[(&str, &Secret)]) -> Result<(), Error> {
 }
 
 #[cfg(test)]
+#[path = "whole_tests.rs"]
+mod deed;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
