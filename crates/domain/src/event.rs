@@ -7,7 +7,7 @@ use crate::ids::EventId;
 use crate::time::Timestamp;
 
 /// Every type that there is or will be, as a filter may name them.
-pub const TYPES: [&str; 25] = [
+pub const TYPES: [&str; 28] = [
     "inquiry.created",
     "inquiry.started",
     "inquiry.completed",
@@ -30,6 +30,9 @@ pub const TYPES: [&str; 25] = [
     "recovery.released",
     "recovery.expired",
     "acl.changed",
+    "acl.change-waiting",
+    "acl.change-stopped",
+    "policy.changed",
     "tenant.frozen",
     "tenant.thawed",
     crate::webhook::DISABLED_EVENT,

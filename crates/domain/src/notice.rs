@@ -21,7 +21,7 @@ words! {
         RecoveryDeclined = "recovery-declined",
         /// Nobody decided, or proved who he is, in time.
         RecoveryExpired = "recovery-expired",
-        /// It can be downloaded.
+        /// It can be downloaded by whoever asked; the others are told that it goes out.
         RecoveryReady = "recovery-ready",
         /// A list changes, or somebody wants it to.
         ListChanged = "list-changed",

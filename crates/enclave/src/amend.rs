@@ -176,3 +176,37 @@ pub fn stop(enclave: &Enclave, request: &Weigh) -> Result<Verified, Refusal> {
         Ok(Verified { at_ms })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+
+    #[test]
+    fn what_was_stopped_leaves_the_place_that_it_had_and_is_rewritten() {
+        let head = |acl_id: &str, version: u8, effective_at_ms| {
+            let (tenant_id, acl_id, version, hash) =
+                ("t".into(), acl_id.into(), version.into(), [version; 32]);
+            Record::Head(Head { tenant_id, acl_id, version, hash, genesis: [1; 32], effective_at_ms })
+        };
+        let mut state = State::default();
+        for record in [head("l", 1, 0), head("l", 2, 90), head("other", 3, 90), Record::Stopped([2; 32])] {
+            state.apply(1, record);
+        }
+        let mut again = State::default();
+        for (at, record) in state.to_records(10) {
+            again.apply(at, record);
+        }
+        for state in [&mut state, &mut again] {
+            let versions = |state: &State, acl_id| {
+                let heads = state.heads("t", acl_id).iter();
+                heads.map(|(head, _)| head.version).collect::<Vec<_>>()
+            };
+            assert_eq!((versions(state, "l"), versions(state, "other")), (vec![1], vec![3]));
+            assert_eq!(state.in_force("t", "l", 1_000).map(|head| head.version), Some(1));
+            assert!(state.stopped.contains(&[2; 32]) && !state.stopped.contains(&[3; 32]));
+            state.apply(20, head("l", 4, 120));
+            assert_eq!(versions(state, "l"), [1, 4], "the one in force stays beside the next");
+        }
+    }
+}

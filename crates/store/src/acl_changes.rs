@@ -52,6 +52,20 @@ row! {
     }
 }
 
+row! {
+    /// One member's veto over a change that has passed and waits.
+    pub struct Veto {
+        /// Over which.
+        pub change_id: AclChangeId,
+        /// Whose.
+        pub person_id: PersonId,
+        /// The ballot with its signature, as the enclave is shown it.
+        pub ballot: Vec<u8>,
+        /// When it came.
+        pub stopped_at: Timestamp,
+    }
+}
+
 macro_rules! columns {
     () => {
         "id, acl_id, version, document, hash, state, asked_by, window_ends_at, effective_at, created_at, updated_at"
@@ -104,6 +118,23 @@ static LIST_VOTES: Sql = sql!(
     "acl_changes.list_votes",
     "SELECT change_id, person_id, approve, ballot, voted_at FROM acl_votes ",
     "WHERE tenant_id = $1 AND change_id = $2 ORDER BY voted_at, person_id"
+);
+static INSERT_VETO: Sql = sql!(
+    "acl_changes.insert_veto",
+    "INSERT INTO acl_stops (tenant_id, change_id, person_id, ballot, stopped_at) ",
+    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (change_id, person_id) DO NOTHING"
+);
+static LIST_VETOES: Sql = sql!(
+    "acl_changes.list_vetoes",
+    "SELECT change_id, person_id, ballot, stopped_at FROM acl_stops ",
+    "WHERE tenant_id = $1 AND change_id = $2 ORDER BY stopped_at, person_id"
+);
+static FIND_STOPPED: Sql = sql!(
+    "acl_changes.find_stopped",
+    "SELECT ",
+    columns!(),
+    " FROM acl_changes WHERE tenant_id = $1 AND acl_id = $2 AND hash = $3 AND state = 'declined' ",
+    "AND id IN (SELECT change_id FROM acl_stops WHERE tenant_id = $1) LIMIT 1"
 );
 
 /// Changes of all tenants that are open or wait to take effect, what moved longest ago first.
@@ -172,5 +203,27 @@ impl Changes<'_> {
     /// The votes on a change, in the order in which they came.
     pub fn list_votes(self, rx: &mut Rx<'_>, id: &AclChangeId) -> Result<Vec<Vote>, StoreError> {
         rx.list(&LIST_VOTES, &[self.tenant, id])
+    }
+
+    /// Keeps a veto; false when this person's is there.
+    pub fn insert_veto(self, tx: &mut Tx<'_>, veto: &Veto) -> Result<bool, StoreError> {
+        let mut args: Vec<&dyn ToArg> = vec![self.tenant];
+        args.extend(veto.args());
+        Ok(tx.exec(&INSERT_VETO, &args)? == 1)
+    }
+
+    /// The vetoes over a change, in the order in which they came.
+    pub fn list_vetoes(self, rx: &mut Rx<'_>, id: &AclChangeId) -> Result<Vec<Veto>, StoreError> {
+        rx.list(&LIST_VETOES, &[self.tenant, id])
+    }
+
+    /// The change of a list to what has that hash, if a veto has stopped it.
+    pub fn find_stopped(
+        self,
+        rx: &mut Rx<'_>,
+        acl: &AclId,
+        hash: &[u8; 32],
+    ) -> Result<Option<Change>, StoreError> {
+        rx.find(&FIND_STOPPED, &[self.tenant, acl, hash])
     }
 }

@@ -4,7 +4,7 @@ use domain::ids::TenantId;
 use domain::time::Timestamp;
 
 use crate::sql::Sql;
-use crate::{Rx, StoreError, ToArg, Tx};
+use crate::{OfTenant, Rx, StoreError, ToArg, Tx};
 
 row! {
     /// The latest freeze of a tenant.
@@ -12,7 +12,7 @@ row! {
     pub struct TenantFreeze {
         /// The enclave's number of it.
         pub number: i64,
-        /// Until when; none: an owner has ended it.
+        /// Until when; none: an owner has ended it, or its time was over.
         pub frozen_until: Option<Timestamp>,
         /// Who froze, or ended it.
         pub changed_by: String,
@@ -32,6 +32,25 @@ static SET: Sql = sql!(
     "frozen_until = excluded.frozen_until, changed_by = excluded.changed_by, changed_at = excluded.changed_at ",
     "WHERE tenant_freezes.number < excluded.number"
 );
+static LIST_OVER: Sql = sql!(
+    "freezes.list_over",
+    "SELECT tenant_id, number, frozen_until, changed_by, changed_at FROM tenant_freezes ",
+    "WHERE frozen_until <= $1 ORDER BY frozen_until, tenant_id LIMIT $2"
+);
+static END: Sql = sql!(
+    "freezes.end",
+    "UPDATE tenant_freezes SET frozen_until = NULL, changed_by = $3, changed_at = $4 ",
+    "WHERE tenant_id = $1 AND number = $2 AND frozen_until <= $4"
+);
+
+/// Freezes of all tenants whose time is over, and that nobody has ended.
+pub fn list_over(
+    rx: &mut Rx<'_>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<OfTenant<TenantFreeze>>, StoreError> {
+    rx.list(&LIST_OVER, &[&now, &limit])
+}
 
 /// The freezes of one tenant.
 pub fn of(tenant: &TenantId) -> Freezes<'_> {
@@ -55,5 +74,10 @@ impl Freezes<'_> {
         let mut args: Vec<&dyn ToArg> = vec![self.tenant];
         args.extend(freeze.args());
         Ok(tx.exec(&SET, &args)? == 1)
+    }
+
+    /// Ends the one of this number, whose time is over; false where it was ended, or another one took its place.
+    pub fn end(self, tx: &mut Tx<'_>, number: i64, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(tx.exec(&END, &[self.tenant, &number, &by, &now])? == 1)
     }
 }

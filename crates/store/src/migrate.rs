@@ -51,6 +51,7 @@ migrations! {
     19 "reseals" "0019_reseals.sql",
     20 "row_seals" "0020_row_seals.sql",
     21 "audit_subjects" "0021_audit_subjects.sql",
+    22 "acl_stops" "0022_acl_stops.sql",
     24 "audit_witnesses" "0024_audit_witnesses.sql",
 }
 

@@ -18,7 +18,7 @@ row! {
 }
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 28] = [
+static FORGET: [Sql; 29] = [
     sql!("reset.offline_requests", "DELETE FROM offline_requests WHERE tenant_id = $1"),
     sql!("reset.notices", "DELETE FROM notices WHERE tenant_id = $1"),
     sql!("reset.signed_records", "DELETE FROM signed_records WHERE tenant_id = $1"),
@@ -32,6 +32,7 @@ static FORGET: [Sql; 28] = [
     sql!("reset.control_recoveries", "DELETE FROM control_recoveries WHERE tenant_id = $1"),
     sql!("reset.backups", "DELETE FROM backups WHERE tenant_id = $1"),
     sql!("reset.customer_keys", "DELETE FROM customer_keys WHERE tenant_id = $1"),
+    sql!("reset.acl_stops", "DELETE FROM acl_stops WHERE tenant_id = $1"),
     sql!("reset.acl_votes", "DELETE FROM acl_votes WHERE tenant_id = $1"),
     sql!("reset.acl_changes", "DELETE FROM acl_changes WHERE tenant_id = $1"),
     sql!("reset.acl_versions", "DELETE FROM acl_versions WHERE tenant_id = $1"),

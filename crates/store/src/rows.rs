@@ -151,6 +151,7 @@ tables! {
         WHEN: created_at updated_at;
     }
     acl_votes [change_id Text, person_id Text] { Sealed: tenant_id approve ballot; WHEN: voted_at; }
+    acl_stops [change_id Text, person_id Text] { Sealed: tenant_id ballot; WHEN: stopped_at; }
     control_recoveries [id Text] {
         Sealed: tenant_id acl_id acl_version asked_by reason key_environment state why backups verification_id ticket
             certificate gpg_fingerprint subkey_fingerprint intent intent_hash window_ends_at check_ends_at release_at

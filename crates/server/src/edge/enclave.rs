@@ -193,6 +193,15 @@ impl Enclave {
         }
     }
 
+    /// The version of a list that waits, stopped for good by one member's no.
+    pub async fn stop(&self, request: Weigh) -> Result<Verified, CallError> {
+        match self.call("stop", &Request::Stop(request)).await? {
+            Reply::Verified(body) => Ok(body),
+            Reply::Refused(refusal) => Err(CallError::Refused(refusal)),
+            _ => Err(CallError::OutOfProtocol),
+        }
+    }
+
     /// Yes or no to items whose checksum nobody gave.
     pub async fn try_items(&self, request: Check) -> Result<Checked, CallError> {
         match self.call("try_items", &Request::Try(request)).await? {

@@ -4,16 +4,16 @@
 use boundary::freeze::{Freeze, Frozen};
 use boundary::json::Value;
 use domain::access::Deed;
-use domain::ids::{PersonId, TenantId};
+use domain::ids::TenantId;
 use domain::notice::NoticeKind;
-use domain::person::PersonState;
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
+use store::StoreError;
 use store::audit::AuditEntry;
 use store::freezes::{self, TenantFreeze};
-use store::{StoreError, people};
 
-use super::{Ctx, Error, News, event, notify, tell};
+use super::notify::notify_everybody;
+use super::{Ctx, Error, News, event, tell};
 use crate::app::App;
 
 /// Where people freeze the account, and see whether it is.
@@ -80,14 +80,10 @@ pub(super) async fn write_change(
 ) -> Result<(), Error> {
     let until = until(ctx.now, frozen);
     let (tenant, env) = (ctx.principal.tenant.clone(), app.env);
-    let listed = app.db.read("list_people", move |rx| people::of(&tenant).list(rx)).await;
-    let mut people = listed.map_err(|error: StoreError| Error::from(error))?;
-    people.retain(|person| person.state == PersonState::Active);
-    let people: Vec<PersonId> = people.into_iter().map(|person| person.id).collect();
     let when = until.map(|until| format!(" until {}", until.rfc3339())).unwrap_or_default();
     let (title, text, link) = (format!("{title}{when}"), text.to_owned(), FREEZE_PATH.to_owned());
-    let notices =
-        notify(app, ctx.now, &people, &News { kind: NoticeKind::AccountFrozen, title, text, link })?;
+    let news = News { kind: NoticeKind::AccountFrozen, title, text, link };
+    let notices = notify_everybody(app, ctx.now, &tenant, &news).await?;
     let (number, changed_by) = (frozen.number, ctx.principal.actor().1.to_owned());
     let data = vec![
         ("frozen_until", Value::text_or_null(until.map(Timestamp::rfc3339).as_deref())),
@@ -95,7 +91,6 @@ pub(super) async fn write_change(
     ];
     let event = event(&app.minter, ctx.now, event_type, data);
     let row = TenantFreeze { number, frozen_until: until, changed_by, changed_at: ctx.now };
-    let tenant = ctx.principal.tenant.clone();
     let written = app.db.write("set_freeze", move |tx| {
         store::audit::of(&tenant).append(tx, &entry)?;
         if freezes::of(&tenant).set(tx, &row)? {

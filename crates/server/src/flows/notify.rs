@@ -63,6 +63,20 @@ pub async fn notify_owners(
     notify(app, now, &owners, news)
 }
 
+/// The same, for everybody of the tenant who has come.
+pub async fn notify_everybody(
+    app: &App,
+    now: Timestamp,
+    tenant: &TenantId,
+    news: &News,
+) -> Result<Vec<Notice>, Error> {
+    let tenant = tenant.clone();
+    let people = app.db.read("list_people", move |rx| people::of(&tenant).list(rx));
+    let people: Vec<Person> = people.await.map_err(|error: StoreError| Error::from(error))?;
+    let active = people.into_iter().filter(|person| person.state == PersonState::Active);
+    notify(app, now, &active.map(|person| person.id).collect::<Vec<_>>(), news)
+}
+
 /// The path that a notice leads to.
 pub fn open_link(app: &App, id: &NoticeId, sealed: &[u8]) -> Result<String, Error> {
     let link = app.keys.open(link_place(id), sealed)?;

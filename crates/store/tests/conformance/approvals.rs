@@ -20,10 +20,12 @@ crate::on_both_engines! {
     a_roster_grows_version_by_version,
     a_policy_is_found_by_what_is_newest_and_by_its_hash,
     a_later_freeze_takes_the_place_of_an_earlier_one,
+    a_freeze_ends_once_its_time_is_over,
     a_list_is_read_in_the_version_in_force,
     a_list_has_one_open_change,
     changes_that_may_move_are_listed,
     a_person_votes_once_on_a_change,
+    a_veto_is_kept_once_and_names_what_it_stopped,
     a_key_is_under_one_list_for_good,
     a_key_has_one_recovery_that_runs,
     a_recovery_moves_from_where_it_stands,
@@ -169,6 +171,31 @@ async fn a_later_freeze_takes_the_place_of_an_earlier_one(bench: &Bench) {
     assert_eq!(found(2).await, None, "another tenant's");
 }
 
+async fn a_freeze_ends_once_its_time_is_over(bench: &Bench) {
+    let (db, other) = (bench.open().await, bench.open().await);
+    begin(&db).await;
+    let freeze = |until| TenantFreeze {
+        number: 2,
+        frozen_until: Some(Timestamp::from_ms(until)),
+        changed_by: "person".into(),
+        changed_at: Timestamp::from_ms(1),
+    };
+    let row = freeze(9_000);
+    write(&db, move |tx| freezes::of(&id(1)).set(tx, &row)).await;
+    let over = |now| read(&db, move |rx| freezes::list_over(rx, Timestamp::from_ms(now), 10));
+    assert_eq!(over(8_999).await, []);
+    let found = over(9_000).await;
+    assert_eq!((found.len(), &found[0].tenant_id, &found[0].row), (1, &id(1), &freeze(9_000)));
+    let end = |tenant, number, now| {
+        move |tx: &mut Tx<'_>| freezes::of(&id(tenant)).end(tx, number, "service", Timestamp::from_ms(now))
+    };
+    assert!(!write(&db, end(1, 2, 8_999)).await, "before its time");
+    assert!(!write(&db, end(1, 1, 9_000)).await, "another one");
+    assert!(!write(&db, end(2, 2, 9_000)).await, "another tenant's");
+    assert_eq!(wins(&race([&db, &other], 8, |_| end(1, 2, 9_000)).await), 1);
+    assert_eq!(over(9_000).await, []);
+}
+
 async fn a_list_is_read_in_the_version_in_force(bench: &Bench) {
     let db = bench.open().await;
     begin(&db).await;
@@ -253,6 +280,35 @@ async fn a_person_votes_once_on_a_change(bench: &Bench) {
     assert_eq!(votes.len(), 1);
     assert_eq!(votes[0].approve, votes[0].ballot[7].is_multiple_of(2), "one vote, whole");
     assert!(read(&db, |rx| acl_changes::of(&id(2)).list_votes(rx, &id(40))).await.is_empty());
+}
+
+async fn a_veto_is_kept_once_and_names_what_it_stopped(bench: &Bench) {
+    let (db, other) = (bench.open().await, bench.open().await);
+    begin(&db).await;
+    write(&db, |tx| acl_changes::of(&id(1)).insert(tx, &change(40, ChangeState::Open))).await;
+    let veto = |n: u64| {
+        move |tx: &mut Tx<'_>| {
+            let ballot = n.to_be_bytes().to_vec();
+            let veto = acl_changes::Veto { change_id: id(40), person_id: id(71), ballot, stopped_at: at(31) };
+            acl_changes::of(&id(1)).insert_veto(tx, &veto)
+        }
+    };
+    let hash = change(40, ChangeState::Open).hash;
+    let stopped = move |tenant: u64, hash: [u8; 32]| {
+        move |rx: &mut store::Rx<'_>| acl_changes::of(&id(tenant)).find_stopped(rx, &id(1), &hash)
+    };
+    assert_eq!(wins(&race([&db, &other], 8, veto).await), 1);
+    assert_eq!(read(&db, |rx| acl_changes::of(&id(1)).list_vetoes(rx, &id(40))).await.len(), 1);
+    assert!(read(&db, |rx| acl_changes::of(&id(2)).list_vetoes(rx, &id(40))).await.is_empty());
+    assert_eq!(read(&db, stopped(1, hash)).await, None, "it is not over");
+    let end = |tx: &mut Tx<'_>| {
+        let states = (ChangeState::Open, ChangeState::Declined);
+        acl_changes::of(&id(1)).set_state(tx, &id(40), states, None, at(60))
+    };
+    write(&db, end).await;
+    assert_eq!(read(&db, stopped(1, hash)).await.map(|change| change.id), Some(id(40)));
+    assert_eq!(read(&db, stopped(1, [0xee; 32])).await, None, "another hash");
+    assert_eq!(read(&db, stopped(2, hash)).await, None, "another tenant's");
 }
 
 async fn a_key_is_under_one_list_for_good(bench: &Bench) {

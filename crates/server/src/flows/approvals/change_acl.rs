@@ -91,6 +91,9 @@ async fn write(
             if control_recoveries::of(&tenant).find_running_of_acl(tx, &change.acl_id)?.is_some() {
                 return Err(Error::from(recovery_running()));
             }
+            if acl_changes::of(&tenant).find_stopped(tx, &change.acl_id, &change.hash)?.is_some() {
+                return Err(was_stopped().into());
+            }
             if !acl_changes::of(&tenant).insert(tx, &change)? {
                 return Err(change_open().into());
             }
@@ -110,4 +113,10 @@ pub(super) fn change_path(acl: &AclId, change: &AclChangeId) -> String {
 pub(super) fn change_open() -> Refusal {
     let text = "a change of this list is open, or waits to take effect: when it has ended, ask anew";
     Refusal::new(Kind::Conflict, "change-open", text)
+}
+
+/// What a veto has stopped stays so: the enclave would not take it.
+fn was_stopped() -> Refusal {
+    let text = "a member with a veto has stopped this very version; whoever still wants it proposes one that differs";
+    Refusal::new(Kind::Conflict, "change-stopped", text)
 }

@@ -23,7 +23,7 @@ use super::super::freeze_tenant::find_freeze;
 use super::super::key_shares::open_each;
 use super::super::release_proof::open_checksum;
 use super::super::{Error, entry, event, tell};
-use super::advance_recovery::seconds;
+use super::advance_recovery::{concerned, seconds};
 use super::news;
 use super::read_recoveries::{ShownRecovery, backup_ids, control_data};
 use super::start_person_check::person_name;
@@ -245,7 +245,13 @@ pub(super) async fn keep(
     let text = "Download it within seven days. It is encrypted to the OpenPGP key that you gave.";
     let link = format!("/control/recoveries/{}", recovery.id);
     let asked_by = std::slice::from_ref(&recovery.asked_by);
-    let notices = news(app, now, asked_by, (NoticeKind::RecoveryReady, &title, text, &link))?;
+    let mut notices = news(app, now, asked_by, (NoticeKind::RecoveryReady, &title, text, &link))?;
+    let mut others = concerned(shown);
+    others.retain(|person| *person != recovery.asked_by);
+    let title = format!("A recovery was released: {}", shown.list.name);
+    let text =
+        format!("It goes to whoever asked, encrypted to the OpenPGP key {}.", recovery.gpg_fingerprint);
+    notices.extend(news(app, now, &others, (NoticeKind::RecoveryReady, &title, &text, &link))?);
     let (owner, env, id) = (tenant.clone(), app.env, recovery.id.clone());
     let written = app.db.write("keep_package", move |tx| {
         let step = (ControlState::Preparing, ControlState::Ready);

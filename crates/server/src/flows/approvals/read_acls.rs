@@ -3,10 +3,11 @@
 use api::vote::{ChangeRequest, VOTE_FILE_VERSION};
 use boundary::acl::{Outcome, outcome};
 use boundary::approval::{AclDocument, Document as _};
+use domain::approval::ChangeState;
 use domain::control::Act;
 use domain::ids::{AclChangeId, AclId};
 use domain::refusal::Refusal;
-use store::acl_changes::{self, Change};
+use store::acl_changes::{self, Change, Veto};
 use store::acls::{self, Acl};
 use store::keys::{self, CustomerKey};
 use store::{StoreError, control_recoveries};
@@ -50,6 +51,10 @@ pub struct ShownChange {
     pub outcome: Outcome,
     /// What the reader would sign for a yes and for a no; none: he has no vote, or has voted.
     pub to_sign: Option<[ToSign; 2]>,
+    /// The vetoes over it, once it had passed.
+    pub vetoes: Vec<Veto>,
+    /// What the reader would sign to stop it; none: it does not wait, he has no veto, or has used it.
+    pub to_stop: Option<ToSign>,
 }
 
 impl ShownChange {
@@ -96,8 +101,11 @@ pub async fn read_change(app: &App, ctx: &Ctx, acl: &str, change: &str) -> Resul
     let acl = find_acl(app, ctx, acl).await?;
     let change = find_change(app, ctx, &acl, change).await?;
     let (tenant, id) = (ctx.principal.tenant.clone(), change.id.clone());
-    let votes = app.db.read("list_change_votes", move |rx| list_cast(rx, &tenant, &id)).await;
-    let votes: Vec<Cast> = votes.map_err(|error: StoreError| Error::from(error))?;
+    let cast = app.db.read("list_change_votes", move |rx| {
+        Ok((list_cast(rx, &tenant, &id)?, acl_changes::of(&tenant).list_vetoes(rx, &id)?))
+    });
+    let (votes, vetoes): (Vec<Cast>, Vec<Veto>) =
+        cast.await.map_err(|error: StoreError| Error::from(error))?;
     let current = document_of(&acl)?;
     let next = AclDocument::from_canonical(change.document.as_bytes());
     let next = next.ok_or_else(|| Error::fault("reading a change"))?;
@@ -106,12 +114,15 @@ pub async fn read_change(app: &App, ctx: &Ctx, acl: &str, change: &str) -> Resul
         own.counts.then_some(own.vote.approve)
     });
     let cast: Vec<_> = cast.collect();
-    let may_vote = change.state == domain::approval::ChangeState::Open
-        && ctx.now < change.window_ends_at
-        && ctx.principal.permit_act(Act::Vote).is_ok()
-        && current.place(person.as_str()).is_some()
-        && !votes.iter().any(|cast| cast.vote.person_id == person);
-    let to_sign = if may_vote {
+    let seat = current.place(person.as_str()).filter(|_| ctx.principal.permit_act(Act::Vote).is_ok());
+    let has_voted = votes.iter().any(|cast| cast.vote.person_id == person);
+    let may_vote = change.state == ChangeState::Open && ctx.now < change.window_ends_at && !has_voted;
+    let has_veto = seat.is_some_and(|at| current.members[at].veto);
+    let may_stop = change.state == ChangeState::Waiting
+        && change.effective_at.is_some_and(|at| ctx.now < at)
+        && !vetoes.iter().any(|veto| veto.person_id == person);
+    let (mut to_sign, mut to_stop) = (None, None);
+    if seat.is_some() && may_vote || has_veto && may_stop {
         let mine = passkeys_of(app, &person).await?;
         let either = [true, false].map(|approve| {
             let hash = signed_hash(&change.hash, approve);
@@ -119,12 +130,15 @@ pub async fn read_change(app: &App, ctx: &Ctx, acl: &str, change: &str) -> Resul
             Ok::<_, Error>(ToSign { document: change.document.clone(), hash, options })
         });
         let [yes, no] = either;
-        Some([yes?, no?])
-    } else {
-        None
-    };
+        let (yes, no) = (yes?, no?);
+        if may_stop {
+            to_stop = Some(no);
+        } else {
+            to_sign = Some([yes, no]);
+        }
+    }
     let outcome = outcome(current.rule, &current.seats(), &cast, None, false);
-    Ok(ShownChange { acl, current, change, next, votes, outcome, to_sign })
+    Ok(ShownChange { acl, current, change, next, votes, outcome, to_sign, vetoes, to_stop })
 }
 
 /// The tenant's list of this id; unknown, foreign and malformed are one.

@@ -7,25 +7,23 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use boundary::Env;
 use boundary::approval::{Demand, Document as _, RequestKey, TenantPolicy};
+use boundary::json::Value;
 use boundary::message::Amend;
 use domain::audit::hex;
 use domain::control::Act;
-use domain::ids::PersonId;
 use domain::jwks::read_pasted;
 use domain::notice::NoticeKind;
-use domain::person::Role;
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::StoreError;
 use store::audit::AuditEntry;
 use store::policies::{self, Policy};
 
-use super::super::{Ctx, Error};
+use super::super::notify::notify_everybody;
+use super::super::{Ctx, Error, News, event, tell};
 use super::found_roster::in_force;
 use super::read_policy::{ShownPolicy, stands};
-use super::{
-    ToSign, ask_to_sign, ballot_of, control, hash_of, news, not_believed, of_role, permitted, recorded,
-};
+use super::{ToSign, ask_to_sign, ballot_of, control, hash_of, not_believed, permitted, recorded};
 use crate::app::App;
 use crate::edge::jwt::is_on_curve;
 
@@ -197,23 +195,26 @@ async fn write(app: &App, ctx: &Ctx, row: Policy) -> Result<(), Error> {
     let when = if waits { format!(", from {}", row.effective_at.rfc3339()) } else { String::new() };
     let reason = Some(format!("version {}{when}", row.version));
     let entry = AuditEntry { reason, ..ctx.entry(app, "policy.signed") };
-    let tenant = ctx.principal.tenant.clone();
-    let people = app.db.read("list_owners", move |rx| of_role(rx, &tenant, Role::Owner)).await;
-    let people: Vec<PersonId> =
-        people.map_err(|error: StoreError| Error::from(error))?.into_iter().map(|owner| owner.id).collect();
     let text = if waits {
-        "It asks for less than the one in force, and so waits before it takes effect. Take it back if it is not what \
-         you want."
+        "It asks for less than the one in force, and so waits before it takes effect. An owner can take it back until \
+         then."
     } else {
         "It is in force. Look at what it says."
     };
-    let title = "An owner has signed another policy for recoveries";
-    let notices = news(app, ctx.now, &people, (NoticeKind::PolicyChanged, title, text, POLICY_PATH))?;
-    let tenant = ctx.principal.tenant.clone();
+    let title = "An owner has signed another policy for recoveries".to_owned();
+    let (kind, text, link) = (NoticeKind::PolicyChanged, text.to_owned(), POLICY_PATH.to_owned());
+    let (tenant, env) = (ctx.principal.tenant.clone(), app.env);
+    let notices = notify_everybody(app, ctx.now, &tenant, &News { kind, title, text, link }).await?;
+    let data = vec![
+        ("version", Value::Integer(row.version)),
+        ("effective_at", Value::text(row.effective_at.rfc3339())),
+    ];
+    let event = event(&app.minter, ctx.now, "policy.changed", data);
     let written = app.db.write("sign_policy", move |tx| {
         if policies::of(&tenant).insert(tx, &row)? {
             store::audit::of(&tenant).append(tx, &entry)?;
             notices.iter().try_for_each(|notice| store::notices::of(&tenant).append(tx, notice))?;
+            tell(tx, &tenant, env, &event)?;
         }
         Ok(())
     });

@@ -103,6 +103,7 @@ pub const ROUTES: &[(&str, &str, Option<Act>)] = &[
     ("POST", "/control/acls/{acl}/changes/{change}", Some(Act::Vote)),
     ("GET", "/control/acls/{acl}/changes/{change}/request", Some(Act::SeeAcls)),
     ("POST", "/control/acls/{acl}/changes/{change}/ballot", Some(Act::Vote)),
+    ("POST", "/control/acls/{acl}/changes/{change}/stop", Some(Act::Vote)),
     ("POST", "/control/acls/{acl}/attach", Some(Act::AttachKeys)),
     ("POST", "/control/acls/{acl}/attached", Some(Act::AttachKeys)),
     ("GET", "/control/recoveries", Some(Act::SeeRecoveries)),

@@ -214,3 +214,107 @@ async fn a_new_owner_signs_once_an_owner_on_record_has_signed_for_him() {
     assert!(other.open("/control/acls/owners").await.text().contains("This is version 2."));
     super::approvals::make_list(&mut other, &EVERYBODY, &[]).await;
 }
+
+/// A list with a veto of the owner's, and a weaker version of it that has passed and waits: where.
+async fn waiting() -> (Stage, String) {
+    let seats = [("(owner@", "veto"), EVERYBODY[1], EVERYBODY[2]];
+    let mut stage = Stage::with(&seats, &[("delay_hot_hours", "1")]).await;
+    let path = weaker(&mut stage, "Treasury").await;
+    for person in [&mut stage.first, &mut stage.second] {
+        vote(person, &path, "yes").await;
+    }
+    assert!(stage.second.open(&path).await.text().contains("Passed, takes effect later"));
+    (stage, path)
+}
+
+/// Proposes that the owner has a veto no more: where.
+async fn weaker(stage: &mut Stage, name: &str) -> String {
+    let more = [("delay_hot_hours", "1"), ("name", name)];
+    let proposed = propose(stage, &EVERYBODY, &more).await;
+    assert_eq!(proposed.status, 303, "{}", proposed.text());
+    proposed.header("location").to_owned()
+}
+
+#[tokio::test]
+async fn a_member_with_a_veto_stops_what_waits_and_nobody_else_does() {
+    let (mut stage, path) = waiting().await;
+    let stop = format!("{path}/stop");
+    let page = stage.owner.open(&path).await.text();
+    assert!(page.contains("Stop it") && page.contains("holdfast vote sign --reject"), "{page}");
+    let asked = testkit::options_of(&page);
+    assert!(!stage.first.open(&path).await.text().contains("Stop it"), "he has no veto");
+    // Neither a normal member, nor anybody with the signature of the one who has the veto.
+    for (credential, told) in
+        [(sign(&stage.first, &asked), "no-veto"), (sign(&stage.owner, &asked), "no-veto")]
+    {
+        assert_eq!(stage.first.post(&stop, &[("credential", &credential)]).await.status, 403);
+        stage.refused("acl.veto-refused", told).await;
+    }
+    let by_another = sign(&stage.first, &asked);
+    let over_else = sign(&stage.owner, &altered(&asked));
+    for credential in [by_another.as_str(), over_else.as_str(), ""] {
+        assert_eq!(stage.owner.post(&stop, &[("credential", credential)]).await.status, 403, "{credential}");
+        stage.refused("acl.veto-refused", "not-signed").await;
+    }
+    let good = sign(&stage.owner, &asked);
+    assert_eq!(stage.owner.post(&stop, &[("credential", &good)]).await.status, 303);
+    let page = stage.second.open(&path).await.text();
+    assert!(page.contains("A member with a veto stopped it before it took effect"), "{page}");
+    assert_eq!(stage.owner.post(&stop, &[("credential", &good)]).await.status, 409, "it is over");
+    stage.refused("acl.veto-refused", "change-state").await;
+    assert_eq!(stage.logged("acl.change-stopped").await.len(), 1);
+    assert_eq!(stage.logged("acl.change-vetoed").await.len(), 1);
+    for person in [&mut stage.owner, &mut stage.first, &mut stage.second] {
+        assert!(person.open("/control/notices").await.text().contains("stopped by a veto"));
+    }
+    // The very same is not voted on again, another wish is; and the veto of before is none over it.
+    let more = [("delay_hot_hours", "1"), ("name", "Treasury")];
+    assert_eq!(propose(&mut stage, &EVERYBODY, &more).await.status, 409);
+    stage.refused("acl.change-refused", "change-stopped").await;
+    let next = weaker(&mut stage, "Treasury II").await;
+    for person in [&mut stage.first, &mut stage.second] {
+        vote(person, &next, "yes").await;
+    }
+    let replayed = stage.owner.post(&format!("{next}/stop"), &[("credential", &good)]).await;
+    assert_eq!(replayed.status, 403, "{}", replayed.text());
+    stage.refused("acl.veto-refused", "not-signed").await;
+    assert!(stage.first.open(&next).await.text().contains("Passed, takes effect later"));
+    // The delay goes by: what nobody stopped takes effect, and nothing else does.
+    stage.app.clock.advance(std::time::Duration::from_hours(2));
+    stage.first.sign_in().await;
+    super::recoveries::wait_for(&stage, &next, "The list is this now").await;
+    assert_eq!(stage.logged("acl.changed").await.len(), 1);
+    assert!(stage.first.open(&path).await.text().contains("A member with a veto stopped it"));
+}
+
+/// The same options with another challenge.
+fn altered(options: &serde_json::Value) -> serde_json::Value {
+    let mut other = options.clone();
+    other["publicKey"]["challenge"] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into();
+    other
+}
+
+#[tokio::test]
+async fn webhooks_hear_of_what_waits_and_of_what_was_stopped() {
+    let (mut stage, path) = waiting().await;
+    let page = stage.owner.open(&path).await.text();
+    let good = sign(&stage.owner, &testkit::options_of(&page));
+    // Where the enclave is away, the veto is kept, and stops the change once it is back.
+    stage.app.enclave.kill();
+    let away = stage.owner.post(&format!("{path}/stop"), &[("credential", &good)]).await;
+    assert_eq!(away.status, 503, "{}", away.text());
+    stage.app.enclave.restart();
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        told = stage.app.events(&stage.app.partner()).await;
+        told.retain(|event| event["type"].as_str().is_some_and(|name| name.starts_with("acl.change-")));
+        if told.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let types: Vec<_> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["acl.change-waiting", "acl.change-stopped"]);
+    assert!(told.iter().all(|event| event["data"]["acl_id"] == stage.acl && event["data"]["version"] == 2));
+    assert!(told[0]["data"]["effective_at"].is_string(), "{told:?}");
+}

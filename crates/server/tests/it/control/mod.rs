@@ -23,6 +23,7 @@ mod reviews;
 mod settings;
 mod sign_in;
 mod team;
+mod told;
 
 use domain::credential::TenantKind;
 use server::edge::clock::Clock as _;

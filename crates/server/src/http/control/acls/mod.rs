@@ -36,6 +36,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/control/acls/{acl}/changes/{change}", get(show_change).post(vote))
         .route("/control/acls/{acl}/changes/{change}/request", get(request_file))
         .route("/control/acls/{acl}/changes/{change}/ballot", post(ballot))
+        .route("/control/acls/{acl}/changes/{change}/stop", post(stop))
         .route("/control/acls/{acl}/attach", post(draft_attachment))
         .route("/control/acls/{acl}/attached", post(attach))
 }
@@ -173,6 +174,21 @@ async fn ballot(
     visitor.permit(Act::Vote)?;
     let cast = CastVote::File(fields.raw("ballot").to_owned());
     approvals::vote_on_change(&app, &visitor.ctx(), (&acl, &change), &cast).await?;
+    Ok(Redirect::to(&format!("/control/acls/{acl}/changes/{change}")))
+}
+
+/// With the passkey on the page, or with a ballot that was signed away from any network.
+async fn stop(
+    State(app): State<Arc<App>>,
+    Path((acl, change)): Path<(String, String)>,
+    Posted(visitor, fields): Posted,
+) -> Result<Redirect, Stop> {
+    visitor.permit(Act::Vote)?;
+    let cast = match fields.raw("ballot") {
+        "" => CastVote::Passkey { approve: false, credential: fields.raw("credential").to_owned() },
+        ballot => CastVote::File(ballot.to_owned()),
+    };
+    approvals::stop_change(&app, &visitor.ctx(), (&acl, &change), &cast).await?;
     Ok(Redirect::to(&format!("/control/acls/{acl}/changes/{change}")))
 }
 

@@ -123,6 +123,20 @@ pub(super) fn change(visitor: &Visitor, shown: &ShownChange) -> Page {
             (vote_form(visitor, &here, "no", &no.options, "Vote no"))
             (offline_vote(&shell, &here))
         }
+        @for veto in &shown.vetoes {
+            p { (names(veto.person_id.as_str())) " has a veto and said no, " (shell.time(veto.stopped_at)) }
+        }
+        @if let Some(no) = &shown.to_stop {
+            h2 { "Your veto" }
+            p { "You can stop it until it takes effect, for good. Your passkey signs exactly that." }
+            (parts::passkey(&visitor.csrf, &format!("{here}/stop"), Passkey::Get, &no.options, &parts::grave("Stop it")))
+            h3 { "Or stop it away from any network" }
+            p { a href=(format!("{here}/request")) { "Take the request" } " to where your offline key is; sign it there with " code { "holdfast vote sign --reject" } ", and paste the ballot." }
+            (shell.form(&format!("{here}/stop"), &html! {
+                (parts::text_area(&Field::text("ballot", "The ballot's file")))
+                (parts::button("Hand in the veto"))
+            }))
+        }
     };
     page(&shell, &format!("Version {} of {}", shown.change.version, shown.acl.name), &content)
 }
@@ -135,10 +149,14 @@ fn what_next(shown: &ShownChange) -> String {
         }
         (ChangeState::Open, _) => "The votes are in; the list follows in a moment.".to_owned(),
         (ChangeState::Waiting, _) => {
-            "It has passed. Since it makes the list weaker, it takes effect after the list's delay."
+            "It has passed. Since it makes the list weaker, it takes effect after the list's delay; until then a member with \
+             a veto can stop it."
                 .to_owned()
         }
         (ChangeState::Applied, _) => "The list is this now.".to_owned(),
+        (ChangeState::Declined, Outcome::Approved) if !shown.vetoes.is_empty() => {
+            "A member with a veto stopped it before it took effect: the list stays as it was.".to_owned()
+        }
         (ChangeState::Declined, _) => "The list stays as it was.".to_owned(),
         (ChangeState::Expired, _) => "Not enough said yes in time: the list stays as it was.".to_owned(),
     }

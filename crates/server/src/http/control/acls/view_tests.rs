@@ -9,7 +9,7 @@ use domain::approval::ChangeState;
 use domain::key::{KeyEnvironment, KeyState, KeyType};
 use domain::person::Role;
 use domain::refusal::{Kind, Refusal};
-use store::acl_changes::{Change, Vote};
+use store::acl_changes::{Change, Veto, Vote};
 use store::acls::Acl;
 use store::keys::CustomerKey;
 
@@ -163,7 +163,7 @@ fn a_list_offers_what_its_state_and_its_reader_allow() {
 
 #[test]
 fn a_change_is_shown_with_its_votes_and_whoever_may_votes() {
-    let render = |text: &str, state, outcome, may_vote: bool| {
+    let render = |text: &str, state, outcome, may_vote: bool, was_vetoed: bool| {
         let vote =
             Vote { change_id: id(), person_id: id(), approve: true, ballot: Vec::new(), voted_at: before(1) };
         let shown = ShownChange {
@@ -174,19 +174,29 @@ fn a_change_is_shown_with_its_votes_and_whoever_may_votes() {
             votes: vec![Cast { vote, counts: false }],
             outcome,
             to_sign: may_vote.then(|| [to_sign(text), to_sign(text)]),
+            vetoes: was_vetoed
+                .then(|| Veto { change_id: id(), person_id: id(), ballot: Vec::new(), stopped_at: before(1) })
+                .into_iter()
+                .collect(),
+            to_stop: (state == ChangeState::Waiting && !was_vetoed).then(|| to_sign(text)),
         };
         view::change(&visitor(Role::Member, text), &shown)
     };
-    let voters = both("change", |text| render(text, ChangeState::Open, Outcome::Open, true));
+    let voters = both("change", |text| render(text, ChangeState::Open, Outcome::Open, true, false));
     assert_eq!(voters.iter().filter(|element| element.attributes.contains_key("data-options")).count(), 2);
-    for (state, outcome, told) in [
-        (ChangeState::Open, Outcome::Approved, "follows in a moment"),
-        (ChangeState::Waiting, Outcome::Approved, "takes effect after"),
-        (ChangeState::Applied, Outcome::Approved, "The list is this now"),
-        (ChangeState::Declined, Outcome::Declined, "stays as it was"),
-        (ChangeState::Expired, Outcome::Expired, "Not enough said yes"),
+    let stop =
+        both("change-to-stop", |text| render(text, ChangeState::Waiting, Outcome::Approved, false, false));
+    assert_eq!(stop.iter().filter(|element| element.attributes.contains_key("data-options")).count(), 1);
+    for (state, outcome, was_vetoed, told) in [
+        (ChangeState::Open, Outcome::Approved, false, "follows in a moment"),
+        (ChangeState::Waiting, Outcome::Approved, true, "takes effect after"),
+        (ChangeState::Applied, Outcome::Approved, false, "The list is this now"),
+        (ChangeState::Declined, Outcome::Declined, false, "stays as it was"),
+        (ChangeState::Declined, Outcome::Approved, true, "A member with a veto stopped it"),
+        (ChangeState::Expired, Outcome::Expired, false, "Not enough said yes"),
     ] {
-        let elements = keep(&format!("change-{state}"), render("Treasury", state, outcome, false));
+        let name = format!("change-{state}{}", if was_vetoed { "-vetoed" } else { "" });
+        let elements = keep(&name, render("Treasury", state, outcome, false, was_vetoed));
         assert!(elements[0].text.contains(told), "{told}");
         assert!(!elements.iter().any(|element| element.attributes.contains_key("data-options")));
     }
