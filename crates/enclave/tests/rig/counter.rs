@@ -141,10 +141,10 @@ impl Gate {
                 }
                 let way = if question == [1] { *its_way.lock().unwrap() } else { Way::Open };
                 let times = [Way::Shut, Way::Open, Way::Shared].iter().position(|one| *one == way);
-                let answers = (0..times.unwrap_or(1)).map(|_| ask(&to, question));
+                let answers: Vec<_> = (0..times.unwrap_or(1)).map(|_| ask(&to, question)).collect();
                 // An enclave that was killed meanwhile takes no answer.
                 if let Some(answer) = answers.last().filter(|_| way != Way::Mute) {
-                    let _ = from.write_all(&answer);
+                    let _ = from.write_all(answer);
                 }
             }
         });
