@@ -116,7 +116,7 @@ fn what_the_enclave_did_not_sign_ends_with_one_and_what_cannot_be_judged_with_tw
 fn a_record_of_what_was_released_offline_is_verified_by_what_that_enclave_is_known_by() {
     let desk = Desk::new();
     let point = desk.pair.public_key().as_ref();
-    let hex: String = point.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = point.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     desk.write("offline.pub", &format!("{}\n{hex}\n", "ab".repeat(32)));
     desk.write("first.pub", &"ab".repeat(32));
     let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
