@@ -118,7 +118,6 @@ impl Default for Plan {
             trusted_proxy,
             windows: Windows::default(),
             retail_window_s: None,
-            counter: None,
             recovery_limits: false,
             persona_port: None,
             bucket,
@@ -271,6 +270,7 @@ impl Plan {
             },
             offline_key: sandbox.then(|| fixture.offline_key.clone()),
             retail_window_s: self.retail_window_s,
+            counter: None,
             recovery_limits: self.recovery_limits,
             log: folder.join("enclave.log"),
         }
