@@ -96,7 +96,7 @@ impl Account {
     fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> String {
         let call = reqwest::Client::new().request(method, format!("{}{path}", self.base_url));
         let call = call.header("x-api-key", &self.api_key);
-        let call = body.into_iter().fold(call, |call, body| call.json(body));
+        let call = body.into_iter().fold(call, reqwest::RequestBuilder::json);
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let answer = call.send().await.expect("an answer");

@@ -90,12 +90,12 @@ async fn who_is_erased_is_named_by_nothing(app: App) {
 
 #[tokio::test]
 async fn who_is_erased_is_named_by_nothing_on_sqlite() {
-    who_is_erased_is_named_by_nothing(Plan::default().on_sqlite().start().await).await;
+    Box::pin(who_is_erased_is_named_by_nothing(Plan::default().on_sqlite().start().await)).await;
 }
 
 #[tokio::test]
 async fn who_is_erased_is_named_by_nothing_on_postgres() {
-    who_is_erased_is_named_by_nothing(App::on_postgres().await).await;
+    Box::pin(who_is_erased_is_named_by_nothing(App::on_postgres().await)).await;
 }
 
 #[tokio::test]

@@ -85,8 +85,8 @@ async fn who_a_token_speaks_for_is_in_the_log_and_in_the_statement() {
     assert!(signed.contains(subject) && signed.contains("user_credentials"), "{signed}");
     let entry = tenant.audit("&action=key.assigned").await.pop().unwrap();
     let id = app.tenant_of(&tenant).await;
-    let called = app.admin().await.find_subject(id.as_str(), subject).await.unwrap().expect("a name");
-    assert_eq!((&entry["actor"], &entry["actor_type"]), (&json!(called), &json!("user_credentials")));
+    let known_as = app.admin().await.find_subject(id.as_str(), subject).await.unwrap().expect("a name");
+    assert_eq!((&entry["actor"], &entry["actor_type"]), (&json!(known_as), &json!("user_credentials")));
     caller.post("/v1/auth/token", &json!({})).await.refused(403, "api-key-needed");
 }
 
