@@ -80,8 +80,8 @@ fn what_people_decided_is_counted_too() {
         let list = control::list(Env::Production, TENANT, "list-1", &[&owner, &other]);
         control::found(client, &owner, &list);
     };
-    let decisions: [(&dyn Fn(&mut Client), u64); 2] = [(&|client| freeze(client, 1), 1), (&founds, 2)];
-    for (decide, times) in decisions {
+    let freezes = |client: &mut Client| freeze(client, 1);
+    for (decide, times) in [(&freezes as &dyn Fn(&mut Client), 1), (&founds, 2)] {
         let (mut world, counter) = counted();
         let mut client = world.enclave.connect();
         let before = counter.value();

@@ -21,7 +21,9 @@ fn leaves(common: usize, size: usize, history: &str) -> Vec<Hash> {
 
 fn tree(leaves: &[Hash]) -> Tree {
     let mut tree = Tree::default();
-    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    for leaf in leaves {
+        tree.push(*leaf);
+    }
     tree
 }
 
@@ -151,9 +153,9 @@ fn a_witness_signs_as_the_standard_has_it() {
     let all = leaves(0, 3, "a");
     let line = key.sign(&known(&all), Timestamp::from_ms(1_795_239_567_000));
     let cosigned = note(&all) + &line;
-    let cosigner = Cosigner::parse(&key.vkey()).expect("a key");
-    assert_eq!(cosigner.check(&cosigned), Ok(Timestamp::from_ms(1_795_239_567_000)));
+    let witness = Cosigner::parse(&key.vkey()).expect("a key");
+    assert_eq!(witness.check(&cosigned), Ok(Timestamp::from_ms(1_795_239_567_000)));
     assert_eq!(verifier().open(&cosigned).map(|read| read.size), Ok(3));
     let moved = note(&leaves(2, 3, "b")) + &line;
-    assert_eq!(cosigner.check(&moved), Err(NoteFault::BadSignature));
+    assert_eq!(witness.check(&moved), Err(NoteFault::BadSignature));
 }
