@@ -10,6 +10,7 @@ mod control;
 mod credentials;
 mod docs;
 mod events;
+mod examination;
 mod examples;
 mod files;
 mod floods;

@@ -43,7 +43,7 @@ fn out(app: &App, word: &str) -> Person {
 }
 
 /// The path of the page in the team of somebody whose address begins so, as an owner sees it.
-async fn path_of(owner: &Person, email: &str) -> String {
+pub async fn path_of(owner: &Person, email: &str) -> String {
     let page = owner.get("/control/team").await.text();
     for part in page.split("href=\"/control/team/").skip(1) {
         let id = part.split('"').next().unwrap();
