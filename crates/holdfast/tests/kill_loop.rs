@@ -24,21 +24,28 @@ mod rig {
     pub mod load;
     pub mod named;
     pub mod rows;
+    pub mod shares;
     pub mod stock;
 }
 
-use crate::rig::campaign::{Campaign, Engine};
+use crate::rig::campaign::{Campaign, Engine, Held};
 use crate::rig::group::now;
 use crate::rig::{chance, hooks, named};
 
 #[test]
 fn kill_loop_sqlite() {
-    run(Engine::Sqlite, rounds(40, 300));
+    run(Engine::Sqlite, Held::Whole, rounds(40, 300));
 }
 
 #[test]
 fn kill_loop_postgres() {
-    run(Engine::Postgres, rounds(10, 100));
+    run(Engine::Postgres, Held::Whole, rounds(10, 100));
+}
+
+/// The same with keys in shares over three stores; in the end keys, rows and shares are counted.
+#[test]
+fn kill_loop_shares() {
+    run(Engine::Sqlite, Held::InShares, rounds(10, 300));
 }
 
 #[test]
@@ -61,11 +68,11 @@ fn rounds(usual: usize, campaign: usize) -> usize {
     asked.unwrap_or(if is_campaign { campaign } else { usual })
 }
 
-fn run(engine: Engine, rounds: usize) {
+fn run(engine: Engine, held: Held, rounds: usize) {
     let seed = chance::seed();
-    println!("kill loop on {engine:?}: HOLDFAST_SEED={seed} repeats its choices");
+    println!("kill loop on {engine:?}, keys {held:?}: HOLDFAST_SEED={seed} repeats its choices");
     let begun = now();
-    let mut campaign = Campaign::begin(engine, seed);
+    let mut campaign = Campaign::begin(engine, held, seed);
     for round in 1..=rounds {
         campaign.guarded(seed, round, |campaign| campaign.round(round, rounds));
     }

@@ -13,26 +13,24 @@ mod rig {
     pub mod hex;
     pub mod installation;
     pub mod rows;
+    pub mod shares;
 }
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use client::Client;
 use client::api::institution::NewKeyRequest;
 use client::api::sandbox::Tenant;
-use serde_json::Value;
 
 use crate::rig::chance::{self, Chance};
 use crate::rig::fixture;
-use crate::rig::group::PROGRAM;
 use crate::rig::installation::{Installation, Setup};
 use crate::rig::rows::Rows;
+use crate::rig::shares::{Stores, last_line, named, remake, shares, split_over};
 
 /// Keys that are split and made anew.
 const KEYS: usize = 24;
@@ -52,15 +50,10 @@ fn a_killed_remake_loses_nothing_and_the_next_one_ends_it() {
     installation.start();
     let keys = make_keys(&installation.base_url(), &tenants);
     installation.stop();
-    let stores = ["a", "b"].map(|name| folder.path().join(name));
-    let names = stores.each_ref().map(|store| store.display().to_string());
-    let settings = folder.path().join("holdfast.toml");
-    let mut file = fs::OpenOptions::new().append(true).open(&settings).expect("the settings");
-    writeln!(file, "[key_shares]\nthreshold = 2\nstores = ['database', '{}', '{}']", names[0], names[1])
-        .expect("writes");
+    let stores = split_over(folder.path());
     let rows = fixture::sqlite(folder.path());
     for round in 0..if is_campaign { 300 } else { 12 } {
-        let mut remake = command(&settings);
+        let mut remake = remake(folder.path());
         let mut child = remake.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         thread::sleep(Duration::from_millis(chance.below(LEFT_ALONE_MS) as u64));
         child.kill().expect("a child");
@@ -69,10 +62,7 @@ fn a_killed_remake_loses_nothing_and_the_next_one_ends_it() {
         // Never both: two of three are needed.
         empty(&stores[chance.below(2)], is_whole(&rows, &stores));
     }
-    let done = command(&settings).output().expect("it runs");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let last = String::from_utf8(done.stdout).expect("text");
-    let last: Value = serde_json::from_str(last.lines().last().expect("a line")).expect("JSON");
+    let last = last_line(&mut remake(folder.path()));
     assert_eq!((&last["event"], &last["keys"]), (&"remade".into(), &KEYS.into()));
     assert_eq!((&last["complete"], &last["lost"]), (&KEYS.into(), &0.into()));
     // Keys in the enclave's seals = rows = shares, exactly; what was left behind is named by no row.
@@ -86,13 +76,6 @@ fn a_killed_remake_loses_nothing_and_the_next_one_ends_it() {
     check_keys(&installation.base_url(), &tenants, &keys);
     installation.stop();
     println!("figure: kill_remake_keys_verified {KEYS} keys");
-}
-
-fn command(settings: &Path) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(["admin", "--json", "--config"]).arg(settings).args(["key-shares", "remake"]);
-    command.env_remove("RUST_LOG");
-    command
 }
 
 fn client(base: &str, tenants: &[Tenant]) -> Client {
@@ -134,25 +117,8 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().expect("threads")
 }
 
-/// The splitting that each key's row names, of those that are split.
-fn named(rows: &Rows) -> BTreeMap<String, String> {
-    let found = rows.list("SELECT id, split_id FROM customer_keys WHERE split_id IS NOT NULL");
-    found.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
-}
-
-/// The splittings that a store has of each key: whole ones.
-fn shares(store: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let mut found = BTreeMap::<_, BTreeSet<_>>::new();
-    for key in children(store).iter().flat_map(|tenant| children(tenant)) {
-        for split in children(&key) {
-            found.entry(name(&key)).or_default().insert(name(&split));
-        }
-    }
-    found
-}
-
 /// Fails where a key's row names a splitting of which no store has a share.
-fn readable(rows: &Rows, stores: &[PathBuf; 2], round: usize) {
+fn readable(rows: &Rows, stores: &Stores, round: usize) {
     let kept = stores.each_ref().map(|store| shares(store));
     for (key, split) in named(rows) {
         let count = kept.iter().filter(|kept| kept.get(&key).is_some_and(|splits| splits.contains(&split)));
@@ -160,7 +126,7 @@ fn readable(rows: &Rows, stores: &[PathBuf; 2], round: usize) {
     }
 }
 
-fn is_whole(rows: &Rows, stores: &[PathBuf; 2]) -> bool {
+fn is_whole(rows: &Rows, stores: &Stores) -> bool {
     let kept = stores.each_ref().map(|store| shares(store));
     named(rows).iter().all(|(key, split)| {
         kept.iter().all(|kept| kept.get(key).is_some_and(|splits| splits.contains(split)))
@@ -171,13 +137,4 @@ fn empty(store: &Path, is_whole: bool) {
     if is_whole && store.exists() {
         fs::remove_dir_all(store).expect("removes");
     }
-}
-
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    entries.map(|entry| entry.expect("an entry").path()).collect()
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().expect("a name").to_string_lossy().into_owned()
 }

@@ -17,6 +17,7 @@ use crate::rig::group::now;
 use crate::rig::installation::{Installation, Setup};
 use crate::rig::load::Caller;
 use crate::rig::rows::Rows;
+use crate::rig::shares::{Stores, split_over};
 use cluster::{Cluster, Stop};
 
 /// How many retail users and how many partners' backends call at the same time.
@@ -34,6 +35,13 @@ const RSA_KEYS_MIN: u64 = 4;
 pub enum Engine {
     Sqlite,
     Postgres,
+}
+
+/// How keys are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    Whole,
+    InShares,
 }
 
 /// What is killed.
@@ -70,12 +78,14 @@ pub struct Campaign {
     pub ready_again: Vec<(&'static str, Duration)>,
     pub runtime: Runtime,
     pub installation: Installation,
+    /// Where shares of keys are, beside the database; none: keys are whole.
+    pub stores: Option<Stores>,
     cluster: Option<Cluster>,
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Campaign {
-    pub fn begin(engine: Engine, seed: u64) -> Self {
+    pub fn begin(engine: Engine, held: Held, seed: u64) -> Self {
         let mut chance = Chance::of(seed);
         let folder = tempfile::tempdir().expect("a folder");
         let tenants = fixture::copy_into(folder.path());
@@ -83,6 +93,7 @@ impl Campaign {
         let address = cluster.as_ref().map_or(String::new(), Cluster::address);
         let setup = Setup { folder: folder.path(), database: &address, rsa_keys: RSA_KEYS_MIN };
         let mut installation = Installation::new(&setup, &mut chance);
+        let stores = (held == Held::InShares).then(|| split_over(folder.path()));
         installation.start();
         let prepared = fixture::sqlite(folder.path());
         let rows = if cluster.is_some() { Rows::Postgres(address) } else { prepared.clone() };
@@ -117,6 +128,7 @@ impl Campaign {
             ready_again: Vec::new(),
             runtime: runtime.expect("a runtime"),
             installation,
+            stores,
             cluster,
             folder,
         }

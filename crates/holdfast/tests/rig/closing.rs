@@ -1,15 +1,18 @@
 //! The end of a run: everything is read back, nothing may be left over.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::rig::book::{Assignment, User};
 use crate::rig::campaign::{Campaign, Engine};
 use crate::rig::check;
-use crate::rig::group::wait_for;
+use crate::rig::group::{PROGRAM, wait_for};
+use crate::rig::shares::{self, Stores};
 
 /// A release that was interrupted is closed a minute later; this is twice that.
 const CLOSING_PATIENCE: Duration = Duration::from_mins(2);
@@ -42,6 +45,9 @@ impl Campaign {
             retail.read_again().await.expect("the log");
             partner.read_again().await.expect("the log");
         });
+        if let Some(stores) = self.stores.clone() {
+            self.count_keys(&stores);
+        }
         self.installation.stop();
         if self.engine == Engine::Sqlite {
             self.rows.check_integrity();
@@ -97,6 +103,43 @@ impl Campaign {
         }
     }
 
+    /// Keys that open in the enclave = rows = shares in each store, exactly, and each of them once. What kills left behind
+    /// is told apart, and is no more than what they left unanswered.
+    fn count_keys(&mut self, stores: &Stores) {
+        let name = self.name();
+        let (keys, split) =
+            (self.rows.number("SELECT count(*) FROM customer_keys"), shares::named(&self.rows));
+        let pool = self.rows.number("SELECT count(*) FROM pool_keys");
+        assert_eq!(split.len(), keys, "a key that is not in shares");
+        println!("figure: {name}_keys_bound {keys} keys");
+        println!("figure: {name}_keys_in_the_pool {pool} keys");
+        for store in stores {
+            let kept = shares::shares(store);
+            let of_rows =
+                split.iter().filter(|(key, its)| kept.get(*key).is_some_and(|all| all.contains(*its)));
+            assert_eq!(of_rows.count(), keys, "{}: a share is missing", store.display());
+            let (orphans, unanswered) = (shares::orphans(&self.rows, store), self.book.tally.unanswered);
+            assert!(
+                orphans <= unanswered,
+                "{orphans} orphans after {unanswered} calls that were not answered"
+            );
+            println!("figure: {name}_orphans_in_store_{} {orphans} shares", shares::name(store));
+        }
+        let mut doctor = Command::new(PROGRAM);
+        doctor.args(["doctor", "--deep", "--json", "--config"]).arg(self.folder.path().join("holdfast.toml"));
+        let told = doctor.env_remove("RUST_LOG").output().expect("it runs");
+        let told = String::from_utf8(told.stdout).expect("text");
+        let told = told.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let proven: Vec<_> =
+            told.filter(|line| line["check"] == "keys").map(|line| line["text"].clone()).collect();
+        assert_eq!(proven, [format!("{keys} looked at")], "keys that the enclave opens");
+        let made = shares::last_line(&mut shares::remake(self.folder.path()));
+        for (what, count) in [("keys", keys), ("complete", keys), ("lost", 0), ("lacking", 0), ("remade", 0)]
+        {
+            assert_eq!(made[what], count, "{what}: {made}");
+        }
+    }
+
     pub fn print_figures(&mut self, rounds: usize, took: Duration) {
         let name = self.name();
         let items: usize = self.book.users.iter().map(User::acknowledged).sum();
@@ -124,9 +167,10 @@ impl Campaign {
     }
 
     fn name(&self) -> &'static str {
-        match self.engine {
-            Engine::Sqlite => "kill_loop_sqlite",
-            Engine::Postgres => "kill_loop_postgres",
+        match (self.engine, &self.stores) {
+            (Engine::Sqlite, None) => "kill_loop_sqlite",
+            (Engine::Sqlite, Some(_)) => "kill_loop_shares",
+            (Engine::Postgres, _) => "kill_loop_postgres",
         }
     }
 }
