@@ -36,12 +36,10 @@ pub fn thaw(enclave: &Enclave, request: &Thaw) -> Result<Frozen, Refusal> {
     let freeze = enclave.ledger.decide(|turn| Ok(number(turn)))?;
     let thawing = Thawing { env: roster.env, tenant_id: tenant_id.clone(), freeze };
     approve(enclave, &roster, slice::from_ref(&request.ballot), &sha256(&thawing.preimage()))?;
-    let thawed = enclave.ledger.decide(|turn| {
+    enclave.ledger.decide(|turn| {
         must(number(turn) == freeze, "6 it was frozen anew")?;
         set(turn, tenant_id, 0)
-    });
-    let _ = settle(enclave, true);
-    thawed
+    })
 }
 
 fn set(turn: &mut Turn<'_>, tenant_id: &str, span_ms: i64) -> Result<Frozen, Refusal> {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use boundary::Env;
 use boundary::checkpoint::{Cosign, Cosigned, TreeHead};
 use boundary::message::{Refusal, Reply, Request, Reset};
+use boundary::wire::FRAME_BYTES_MAX;
 use rig::*;
 
 type Hash = [u8; 32];
@@ -135,6 +136,19 @@ fn another_history_is_refused_after_a_restart_too() {
         signed(&mut client, &head(ORIGIN, &twelve), vec![[1; 32]]);
         // Another log is another log.
         signed(&mut client, &head("elsewhere/tenant-a", &other), Vec::new());
+    }
+}
+
+/// The two are compared node by node, on one stack: a path without end would be its end.
+#[test]
+fn a_smaller_size_is_refused_however_long_its_path_is() {
+    let (_folder, enclave) = begin(&Settings::default());
+    let mut client = enclave.connect();
+    let path = vec![[7; 32]; FRAME_BYTES_MAX / 33];
+    for (old, new) in [(2, 1), (17, 9)] {
+        let (origin, refused) = (format!("log/{old}"), Reply::Refused(Refusal::Forked(u64::from(old))));
+        signed(&mut client, &head(&origin, &leaves(old)), Vec::new());
+        assert_eq!(ask(&mut client, &head(&origin, &leaves(new)), path.clone()), refused);
     }
 }
 
