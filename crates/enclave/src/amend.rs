@@ -165,7 +165,7 @@ pub fn stop(enclave: &Enclave, request: &Weigh) -> Result<Verified, Refusal> {
     let has_veto = list.members.iter().zip(&votes).any(|(member, vote)| member.veto && vote.is_some());
     must(has_veto, "6 who stops it has no veto")?;
     must(!request.ballot.approve, "6 a yes stops nothing")?;
-    enclave.ledger.decide(|turn| {
+    let stopped = enclave.ledger.decide(|turn| {
         let (state, at_ms) = (turn.state(), turn.now_ms);
         let latest = state.heads(&list.tenant_id, &list.acl_id).last().map(|(head, _)| head.hash);
         let in_force = state.in_force(&list.tenant_id, &list.acl_id, at_ms).map(|head| head.hash);
@@ -174,7 +174,9 @@ pub fn stop(enclave: &Enclave, request: &Weigh) -> Result<Verified, Refusal> {
             turn.record(Record::Stopped(request.hash))?;
         }
         Ok(Verified { at_ms })
-    })
+    });
+    let _ = settle(enclave, true);
+    stopped
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 mod rig;
 
 use boundary::Env;
+use boundary::acl::Rule;
 use boundary::freeze::Freeze;
-use boundary::message::{Hello, Mark, Refusal, Reply, Request};
+use boundary::message::{Hello, Mark, Refusal, Reply, Request, Weigh};
 use rig::control::{self, Person};
 use rig::counter::{Gate, TpmCounter, Way, giving_up, with};
 use rig::world::World;
@@ -80,8 +81,20 @@ fn what_people_decided_is_counted_too() {
         let list = control::list(Env::Production, TENANT, "list-1", &[&owner, &other]);
         control::found(client, &owner, &list);
     };
+    let stops = |client: &mut Client| {
+        let mut list = control::list(Env::Production, TENANT, "list-2", &[&owner, &other]);
+        list.delay_hot_s = 3_600;
+        list.members[0].veto = true;
+        control::found(client, &owner, &list);
+        let weaker = control::next(&list, |list| list.rule = Rule::Exact(1));
+        let (acl, hash) = (control::bytes_of(&list), control::hash_of(&weaker));
+        let yes = vec![owner.yes(&hash), other.yes(&hash)];
+        expect!(control::amend(client, &weaker, Some(&acl), None, yes), Amended);
+        let ballot = owner.no(&hash);
+        expect!(client.call(&Request::Stop(Weigh { acl, hash, ballot })), Verified);
+    };
     let freezes = |client: &mut Client| freeze(client, 1);
-    for (decide, times) in [(&freezes as &dyn Fn(&mut Client), 1), (&founds, 2)] {
+    for (decide, times) in [(&freezes as &dyn Fn(&mut Client), 1), (&founds, 2), (&stops, 4)] {
         let (mut world, counter) = counted();
         let mut client = world.enclave.connect();
         let before = counter.value();
