@@ -55,12 +55,7 @@ pub async fn notify_owners(
     tenant: &TenantId,
     news: &News,
 ) -> Result<Vec<Notice>, Error> {
-    let tenant = tenant.clone();
-    let people = app.db.read("list_owners", move |rx| people::of(&tenant).list(rx));
-    let people: Vec<Person> = people.await.map_err(|error: StoreError| Error::from(error))?;
-    let is_owner = |person: &Person| person.role == Role::Owner && person.state == PersonState::Active;
-    let owners: Vec<_> = people.into_iter().filter(is_owner).map(|person| person.id).collect();
-    notify(app, now, &owners, news)
+    notify_each(app, now, tenant, news, |person| person.role == Role::Owner).await
 }
 
 /// The same, for everybody of the tenant who has come.
@@ -70,11 +65,21 @@ pub async fn notify_everybody(
     tenant: &TenantId,
     news: &News,
 ) -> Result<Vec<Notice>, Error> {
+    notify_each(app, now, tenant, news, |_| true).await
+}
+
+async fn notify_each(
+    app: &App,
+    now: Timestamp,
+    tenant: &TenantId,
+    news: &News,
+    is_meant: impl Fn(&Person) -> bool,
+) -> Result<Vec<Notice>, Error> {
     let tenant = tenant.clone();
     let people = app.db.read("list_people", move |rx| people::of(&tenant).list(rx));
     let people: Vec<Person> = people.await.map_err(|error: StoreError| Error::from(error))?;
-    let active = people.into_iter().filter(|person| person.state == PersonState::Active);
-    notify(app, now, &active.map(|person| person.id).collect::<Vec<_>>(), news)
+    let meant = people.iter().filter(|person| person.state == PersonState::Active && is_meant(person));
+    notify(app, now, &meant.map(|person| person.id.clone()).collect::<Vec<_>>(), news)
 }
 
 /// The path that a notice leads to.
