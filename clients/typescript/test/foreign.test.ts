@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -86,5 +86,21 @@ test("GnuPG takes the device's key, and the device opens what GnuPG makes", asyn
       await assert.rejects(RecipientKey.fromSecretBlock(block), { code: "secret-block" });
     }
     assert.doesNotMatch(String(device) + JSON.stringify(device), /PRIVATE/);
+  });
+});
+
+test("a small message that unpacks to more than any recovery is not unpacked", async () => {
+  await inFolder(async (home) => {
+    const device = await RecipientKey.generate();
+    const [file, zeros] = [join(home, "device.asc"), join(home, "zeros")];
+    writeFileSync(file, device.publicBlock);
+    writeFileSync(zeros, "");
+    truncateSync(zeros, 512 * 1024 * 1024 + 1);
+    const how = ["--homedir", home, "--batch", "--quiet", "--trust-model", "always"];
+    const pack = ["--compress-algo", "zlib", "-z", "1", "--output", "-"];
+    const bomb = execFileSync("gpg", [...how, ...pack, "--armor", "--recipient-file", file, "--encrypt", zeros], {
+      maxBuffer: 16 * 1024 * 1024,
+    });
+    await assert.rejects(device.openMessage(bomb.toString()), /decompressed/);
   });
 });
