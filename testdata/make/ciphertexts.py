@@ -100,6 +100,12 @@ def jwe_file() -> dict:
         letter = "B" if parts[at][0] != "B" else "C"
         return ".".join([*parts[:at], letter + parts[at][1:], *parts[at + 1 :]])
 
+    def shorter_tag() -> str:
+        """The content ends with what the tag began with: one after the other they are the same bytes."""
+        content, tag = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts[3:])
+        moved = (base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (content + tag[:1], tag[1:]))
+        return ".".join([*parts[:3], *moved])
+
     named = HEADER[:-1] + ',"kid":"key-1","typ":"JWE"}'
     cases = [
         *sizes,
@@ -111,6 +117,7 @@ def jwe_file() -> dict:
         jwe_case("compressed", plaintext(470), HEADER[:-1] + ',"zip":"DEF"}', "form"),
         unopened("a changed content", "open", flip(3)),
         unopened("a changed tag", "open", flip(4)),
+        unopened("a shorter tag", "form", shorter_tag()),
         unopened("a changed IV", "open", flip(2)),
         unopened("a changed content key", "open", flip(1)),
         unopened("a changed header", "open", ".".join([url_header(named), *parts[1:]])),
