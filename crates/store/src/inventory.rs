@@ -69,6 +69,10 @@ static BACKUPS: Sql = sql!(
     "inventory.backups",
     "SELECT tenant_id, id FROM backups WHERE id > $1 AND state <> 'deleted' ORDER BY id LIMIT $2"
 );
+static PACKAGES: Sql = sql!(
+    "inventory.packages",
+    "SELECT tenant_id, id FROM control_recoveries WHERE id > $1 AND keep_until IS NOT NULL ORDER BY id LIMIT $2"
+);
 static TICKETS: Sql =
     sql!("inventory.tickets", "SELECT tenant_id, id FROM verifications WHERE id > $1 ORDER BY id LIMIT $2");
 
@@ -85,6 +89,11 @@ pub fn list_backups(rx: &mut Rx<'_>, after: &str, limit: i64) -> Result<Vec<OfTe
 /// Identity sessions.
 pub fn list_sessions(rx: &mut Rx<'_>, after: &str, limit: i64) -> Result<Vec<OfTenant<Thing>>, StoreError> {
     rx.list(&TICKETS, &[&after, &limit])
+}
+
+/// Recoveries of which there is a package.
+pub fn list_packages(rx: &mut Rx<'_>, after: &str, limit: i64) -> Result<Vec<OfTenant<Thing>>, StoreError> {
+    rx.list(&PACKAGES, &[&after, &limit])
 }
 
 /// What a log's head says, and whether it says less than there is: entries or checkpoints that no head has counted.

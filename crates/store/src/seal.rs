@@ -297,6 +297,7 @@ fn hex(secret: &Secret) -> Zeroizing<String> {
     Zeroizing::new(secret.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
 }
 
+/// Reads what is written as the service writes it: a letter of another case is a bit that was lost.
 fn read_hex(digits: &str) -> Option<Secret> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let mut secret = Secret::default();
@@ -307,7 +308,7 @@ fn read_hex(digits: &str) -> Option<Secret> {
         let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
-    Some(secret)
+    (hex(&secret).as_str() == digits).then_some(secret)
 }
 
 #[cfg(test)]

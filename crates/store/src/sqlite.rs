@@ -278,6 +278,20 @@ pub(crate) fn list<T: FromRow>(
     Ok(out)
 }
 
+/// How many faults of a file are told: one is enough to put a copy back.
+const FAULTS_MAX: u32 = 10;
+
+/// What is wrong with the file, as the engine says it.
+pub(crate) fn check_pages(connection: &Connection) -> Result<Vec<String>, Failed> {
+    let failed = |error| failed("checking the pages", error);
+    let mut statement =
+        connection.prepare(&format!("PRAGMA integrity_check({FAULTS_MAX})")).map_err(failed)?;
+    let found = statement.query_map([], |row| row.get(0)).map_err(failed)?;
+    let mut found: Vec<String> = found.collect::<Result<_, _>>().map_err(failed)?;
+    found.retain(|line| line != "ok");
+    Ok(found)
+}
+
 fn failed(doing: &'static str, error: rusqlite::Error) -> Failed {
     let passing = matches!(
         error.sqlite_error_code(),

@@ -14,7 +14,7 @@ use domain::key::{KeyEnvironment, KeyType};
 use domain::rate::Rate;
 use domain::time::Timestamp;
 use serde_json::Value;
-use server::admin::Admin;
+use server::admin::{Admin, AdminError};
 use server::config::{Limits, PersonaSettings, Settings, Windows};
 use server::edge::address::Network;
 use server::edge::ceremony::{CeremonyCall, CeremonyDesk};
@@ -438,7 +438,12 @@ impl App {
 
     /// Whoever administers the installation, past the service.
     pub async fn admin(&self) -> Admin {
-        Admin::open(self.settings.clone()).await.expect("an installation")
+        self.try_admin().await.expect("an installation")
+    }
+
+    /// The same, where it may not open.
+    pub async fn try_admin(&self) -> Result<Admin, AdminError> {
+        Admin::open(self.settings.clone()).await
     }
 
     /// What one of the sandbox's people signs in with, by the beginning of the address: `owner`, `member-1`,

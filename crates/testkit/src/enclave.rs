@@ -64,6 +64,13 @@ impl Enclave {
 
     /// Starts it again, on the same state and the same socket.
     pub fn restart(&mut self) {
+        let is_up = self.try_restart();
+        let said = std::fs::read_to_string(&self.recipe.log).unwrap_or_default();
+        assert!(is_up, "the enclave did not come to listen: {said}");
+    }
+
+    /// The same, where it may refuse; whether it came to listen.
+    pub fn try_restart(&mut self) -> bool {
         self.kill();
         let recipe = &self.recipe;
         // A killed enclave leaves its socket; there may be none.
@@ -92,9 +99,12 @@ impl Enclave {
         let mut line = String::new();
         let stdout = child.stdout.as_mut().expect("a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("the enclave says something");
-        let said = std::fs::read_to_string(&recipe.log).unwrap_or_default();
-        assert_eq!(line, "ready\n", "the enclave did not come to listen: {said}");
         self.child = Some(child);
+        let is_up = line == "ready\n";
+        if !is_up {
+            self.kill();
+        }
+        is_up
     }
 
     /// Starts it again with another window for recoveries, in seconds.
@@ -118,6 +128,11 @@ impl Enclave {
     /// Where it listens.
     pub fn socket(&self) -> &Path {
         &self.recipe.socket
+    }
+
+    /// Its state folder.
+    pub fn state(&self) -> &Path {
+        &self.recipe.state
     }
 
     /// The file of its own log.

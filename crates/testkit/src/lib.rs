@@ -26,6 +26,7 @@ mod mail;
 mod mirror;
 mod person;
 pub mod persona;
+pub mod rot;
 mod s3;
 mod scrape;
 mod vandal;

@@ -2,8 +2,9 @@
 
 use domain::access::{Deed, Principal};
 use domain::credential::Scope;
-use domain::ids::{CredentialId, EventId};
+use domain::ids::{CredentialId, EventId, RecoveryId};
 use domain::refusal::Kind;
+use store::control_recoveries::{self, ControlRecovery};
 use store::row_seals::{self, After, Checked, Fault, Finding};
 use store::rows::{TABLES, Table};
 use store::tenants::Tenant;
@@ -13,7 +14,8 @@ use super::{Line, log};
 use crate::admin::{Admin, AdminError};
 use crate::app::App;
 use crate::edge::enclave::CallError;
-use crate::flows::{self, Ctx, Error};
+use crate::flows::key_shares::Rebuilt;
+use crate::flows::{self, Ctx, Error, Verdict};
 use boundary::message::{Recall, Refusal as EnclaveRefusal};
 
 /// How many rows are read in one transaction.
@@ -22,6 +24,9 @@ const PAGE_ROWS: i64 = 500;
 /// Whoever wrote it past the service had the database: a copy has what was there.
 const RESTORE: &str =
     "find out who writes to the database past the service; restore these rows from a copy of before";
+
+/// A store that lost a share, or has a bad one, is no help when the next one goes.
+const REMAKE: &str = "find out what happened to the stores of shares; then holdfast admin key-shares remake";
 
 /// What looks on: what is being read, how much of it was, and how much there is.
 pub type Look<'a> = dyn FnMut(&str, u64, u64) + Send + 'a;
@@ -37,6 +42,7 @@ pub async fn examine(admin: &Admin, look: &mut Look<'_>) -> Result<Vec<Line>, Ad
     if lines.is_empty() {
         lines.push(Line::ok("rows", "every row is as the service wrote it"));
     }
+    lines.extend(pages(app).await?);
     let tenants: Result<Vec<Tenant>, StoreError> = app.db.read("list_tenants", tenants::list_all).await;
     let tenants = match tenants.map_err(Error::from) {
         Ok(tenants) => tenants,
@@ -67,13 +73,24 @@ pub async fn examine(admin: &Admin, look: &mut Look<'_>) -> Result<Vec<Line>, Ad
         logs.push(Line::ok("audit", text));
     }
     lines.extend(logs);
-    for proof in [Proof::Keys, Proof::Backups, Proof::Sessions] {
+    for proof in [Proof::Keys, Proof::Backups, Proof::Packages, Proof::Sessions] {
         match prove_all(app, &tenants, proof, look).await {
             Ok(found) => lines.extend(found),
             Err(error) => lines.push(unread(proof.name(), proof.table(), error)?),
         }
     }
     Ok(lines)
+}
+
+/// What the database's engine finds wrong with its own file. A bit that a disk forgot may be in an index, where no seal
+/// is.
+async fn pages(app: &App) -> Result<Vec<Line>, Error> {
+    let found: Result<Vec<String>, StoreError> = app.db.read("check_pages", |rx| rx.check_pages()).await;
+    let told = found.map_err(Error::from)?.into_iter();
+    let next = "stop the service, look at the disk, and put a copy of the database back";
+    Ok(told
+        .map(|text| Line::failure("database", format!("its file does not hold together: {text}"), next))
+        .collect())
 }
 
 /// That something does not read: a value that the service never writes. What is away is an error.
@@ -147,6 +164,7 @@ fn told(finding: &Finding) -> Line {
 enum Proof {
     Keys,
     Backups,
+    Packages,
     Sessions,
 }
 
@@ -155,6 +173,7 @@ impl Proof {
         match self {
             Self::Keys => "keys",
             Self::Backups => "backups",
+            Self::Packages => "packages",
             Self::Sessions => "sessions",
         }
     }
@@ -163,6 +182,7 @@ impl Proof {
         match self {
             Self::Keys => inventory::list_keys(rx, after, PAGE_ROWS),
             Self::Backups => inventory::list_backups(rx, after, PAGE_ROWS),
+            Self::Packages => inventory::list_packages(rx, after, PAGE_ROWS),
             Self::Sessions => inventory::list_sessions(rx, after, PAGE_ROWS),
         }
     }
@@ -171,6 +191,7 @@ impl Proof {
         match self {
             Self::Keys => "customer_keys",
             Self::Backups => "backups",
+            Self::Packages => "control_recoveries",
             Self::Sessions => "verifications",
         }
     }
@@ -179,6 +200,8 @@ impl Proof {
 /// Whether something is whole.
 enum Holds {
     Yes,
+    /// Still, and not from all of its shares.
+    InPart(Rebuilt),
     No,
     /// Only a ceremony can tell.
     Offline,
@@ -212,6 +235,10 @@ async fn prove_all(
             };
             match holds {
                 Holds::Yes => {}
+                Holds::InPart(rebuilt) => {
+                    let text = format!("{} {} lacks shares: it was {rebuilt}", proof.table(), row.id);
+                    lines.push(Line::failure(proof.name(), text, REMAKE));
+                }
                 Holds::Offline => offline += 1,
                 Holds::No => {
                     let text = format!("{} {} does not hold", proof.table(), row.id);
@@ -229,25 +256,35 @@ async fn prove_all(
 
 async fn prove(app: &App, tenant: &Tenant, proof: Proof, id: &str) -> Result<Holds, Error> {
     let proven = match proof {
-        Proof::Keys => flows::verify_key(app, &operator(app, tenant, Deed::VerifyKey), id)
-            .await
-            .map(|verdict| verdict.holds),
-        Proof::Backups => flows::verify_backup(app, &operator(app, tenant, Deed::VerifyBackup), id)
-            .await
-            .map(|verdict| verdict.holds),
-        Proof::Sessions => recall(app, tenant, id).await,
+        Proof::Keys => flows::verify_key(app, &operator(app, tenant, Deed::VerifyKey), id).await,
+        Proof::Backups => flows::verify_backup(app, &operator(app, tenant, Deed::VerifyBackup), id).await,
+        Proof::Packages => package(app, tenant, id).await.map(Verdict::bare),
+        Proof::Sessions => recall(app, tenant, id).await.map(Verdict::bare),
     };
     match proven {
-        Ok(true) => Ok(Holds::Yes),
+        Ok(Verdict { holds: true, shares: Some(rebuilt), .. }) if !rebuilt.is_from_all() => {
+            Ok(Holds::InPart(rebuilt))
+        }
+        Ok(Verdict { holds: true, .. }) => Ok(Holds::Yes),
         Err(Error::Refused(refusal)) if refusal.code == "held-offline" => Ok(Holds::Offline),
         // It went between the list and the look, or its key or user is not there.
         Err(Error::Refused(refusal)) if matches!(refusal.kind, Kind::NotFound | Kind::Conflict) => {
             Ok(Holds::No)
         }
         // A fault is a column that does not read, or does not open.
-        Ok(false) | Err(Error::Fault(_)) => Ok(Holds::No),
+        Ok(_) | Err(Error::Fault(_)) => Ok(Holds::No),
         Err(error) => Err(error),
     }
+}
+
+/// Whether what whoever asked for a recovery may download is what the enclave made.
+async fn package(app: &App, tenant: &Tenant, id: &str) -> Result<bool, Error> {
+    let (of, Ok(id)) = (tenant.id.clone(), id.parse::<RecoveryId>()) else { return Ok(false) };
+    let found = app.db.read("find_recovery", move |rx| control_recoveries::of(&of).find(rx, &id)).await;
+    let found: Option<ControlRecovery> = found.map_err(|error: StoreError| Error::from(error))?;
+    let Some(recovery) = found else { return Ok(false) };
+    let kept = app.files.blobs.read_package(&tenant.id, &recovery.id).await.map_err(Error::files_away)?;
+    Ok(kept.is_some_and(|message| flows::approvals::is_as_kept(&recovery, &message)))
 }
 
 /// Whether the enclave opened the session.

@@ -30,6 +30,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// That something of which there is no record holds, or does not.
+    pub fn bare(holds: bool) -> Self {
+        Self { holds, record: None, shares: None }
+    }
+
     fn of(proven: Proven) -> Self {
         Self { holds: proven.record.is_some(), record: proven.record, shares: None }
     }
@@ -97,7 +102,7 @@ pub async fn verify_backup(app: &App, ctx: &Ctx, id: &str) -> Result<Verdict, Er
     }
     here(key.key_environment)?;
     if backup.kind == BackupKind::File {
-        return Ok(Verdict { holds: is_as_stored(app, ctx, &backup).await?, record: None, shares: None });
+        return Ok(Verdict::bare(is_as_stored(app, ctx, &backup).await?));
     }
     let item = CheckItem {
         backup_id: backup.id.to_string(),

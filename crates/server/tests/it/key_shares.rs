@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::examination::failures;
 use domain::credential::TenantKind;
 use serde_json::{Value, json};
 use server::admin::Remade;
@@ -155,9 +156,14 @@ async fn an_emptied_store_stops_nothing_and_is_made_anew() {
         app.clock.advance(ROUND);
         until("it is shown", async || app.scrape().await.sum("held_keys", &["held=\"lacking\""]) == 2).await;
         assert!(app.shares().await[0].is_empty());
+        let told = failures(&app).await;
+        let is_lacking =
+            |text: &String| text.starts_with("customer_keys ") && text.ends_with("drawn from 2 of 3");
+        assert!(told.len() == 2 && told.iter().all(is_lacking), "{told:?}");
         let done = remake(&app, Some(folder.to_str().unwrap())).await;
         assert_eq!((done.keys, done.remade, done.complete), (2, 2, 2));
         assert_eq!(drawn_from(&app, &checked).await, "3 of 3");
+        assert_eq!(failures(&app).await, [""; 0]);
         // Done again there is nothing to do.
         assert_eq!(remake(&app, None).await.remade, 0);
         app.clock.advance(ROUND);

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at once")]
 
 mod access_matrix;
+mod bit_rot;
 mod bodies;
 mod ceremonies;
 mod control;

@@ -1,5 +1,6 @@
 //! Hands a package to whoever asked for it: by a link that he makes, that opens once, and not for long.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::approval::ControlState;
@@ -81,8 +82,10 @@ async fn fetch(
     refuse_frozen(app, &ctx.principal.tenant, ctx.now).await?;
     // Before the link is used up: a store of files that is away costs nobody his link.
     let package = app.files.blobs.read_package(&ctx.principal.tenant, &recovery.id).await;
-    let message = package.map_err(Error::files_away)?;
-    let message = message.ok_or_else(|| Error::fault("reading a package that should be there"))?;
+    let message = package.map_err(Error::files_away)?.filter(|message| is_as_kept(recovery, message));
+    // Nobody signed the message for whoever opens it: what else lies there in its place must not reach him.
+    let message =
+        message.ok_or_else(|| Error::fault("reading a package that should be there as it was kept"))?;
     let (tenant, id, now, from) =
         (ctx.principal.tenant.clone(), recovery.id.clone(), ctx.now, recovery.state);
     let hash = token_hash(app, token);
@@ -101,6 +104,12 @@ async fn fetch(
         })
         .await?;
     Ok(Download { id: recovery.id.clone(), message })
+}
+
+/// Whether a package is the one that the enclave made of a recovery.
+pub fn is_as_kept(recovery: &ControlRecovery, message: &[u8]) -> bool {
+    let is_same = recovery.package_sha256.is_some_and(|kept| digest(&SHA256, message).as_ref() == kept);
+    is_same && recovery.package_size.is_some_and(|size| i64::try_from(message.len()) == Ok(size))
 }
 
 /// The package is whoever asked's alone.

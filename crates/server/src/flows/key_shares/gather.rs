@@ -47,6 +47,13 @@ pub struct Rebuilt {
     pub split: Split,
 }
 
+impl Rebuilt {
+    /// Whether none of the shares was missing.
+    pub fn is_from_all(&self) -> bool {
+        self.found == usize::from(self.split.total)
+    }
+}
+
 impl fmt::Display for Rebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used: Vec<_> = self.used.iter().map(ToString::to_string).collect();

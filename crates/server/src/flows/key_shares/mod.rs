@@ -6,7 +6,8 @@ mod hold;
 mod look_after;
 mod remake;
 
-pub(super) use gather::{Rebuilt, open_each, open_sealed, rebuild};
+pub use gather::Rebuilt;
+pub(super) use gather::{open_each, open_sealed, rebuild};
 pub(super) use hold::{hold_sealed, must_be_there, replace_sealed};
 pub use look_after::look_after_key_shares;
 pub use remake::{Remade, Wish, remake_key_shares};
