@@ -407,9 +407,15 @@ mod tests {
         let path = folder.path().join("server.keys");
         ServerKeys::load_or_create(&path, &mut Counting(0)).expect("made");
         let text = read_to_string(&path).expect("text");
-        for damaged in
-            ["", "holdfast-server-keys 2\n", &text[..text.len() - 3], &text.replace("hash", "seal")]
-        {
+        let other_case = text.replace("0a", "0A");
+        assert_ne!(other_case, text);
+        for damaged in [
+            "",
+            "holdfast-server-keys 2\n",
+            &text[..text.len() - 3],
+            &text.replace("hash", "seal"),
+            &other_case,
+        ] {
             write(&path, damaged).expect("written");
             let refused = ServerKeys::load_or_create(&path, &mut Counting(0));
             assert!(matches!(refused, Err(SealError::Form(_))), "{damaged:?}");
