@@ -1,7 +1,9 @@
 //! Audit entries: who did what to which object, with what result; the tree over them, and how it is vouched for.
 
+mod chain;
 pub mod checkpoint;
 pub mod cosignature;
+pub mod root;
 pub mod subject;
 pub mod tree;
 pub mod verify;

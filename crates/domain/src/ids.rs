@@ -160,6 +160,13 @@ ids! {
     SessionId
 }
 
+impl TenantId {
+    /// The owner of the root log, which is no tenant's: the nil UUID (RFC 9562 §5.9). No tenant is ever made with it.
+    pub fn root_log() -> Self {
+        Self(hyphenate(&[0; 16]))
+    }
+}
+
 impl CredentialId {
     /// The id under which a person is counted as a credential is.
     pub fn of_person(person: &PersonId) -> Self {

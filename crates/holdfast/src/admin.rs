@@ -1,5 +1,7 @@
 //! `holdfast admin`: tenants, their credentials and first owners, and shares of private keys, straight on the database.
 
+mod root_log;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +12,7 @@ use server::config::Settings;
 
 use crate::failure::{Doing as _, Failure};
 use crate::page::{Page, print_failure};
+pub use root_log::RootLogDeed;
 
 /// Makes and lists tenants and their API credentials, invites their first owners, prints what their audit logs are
 /// checked with, and makes shares of private keys anew.
@@ -38,15 +41,21 @@ pub enum What {
     /// API credentials of a tenant.
     #[command(subcommand)]
     Credential(CredentialDeed),
-    /// Prints the public key that checkpoints of a tenant's audit log are checked with.
+    /// Prints the public key that checkpoints of a tenant's audit log are checked with, or those of the root log.
     LogKey {
         /// The tenant's id.
-        #[arg(long)]
-        tenant: String,
+        #[arg(long, required_unless_present = "root")]
+        tenant: Option<String>,
+        /// The root log instead of a tenant's.
+        #[arg(long, conflicts_with = "tenant")]
+        root: bool,
         /// Prints the enclave's key instead, with which it signed the last of them that it signed.
         #[arg(long)]
         enclave: bool,
     },
+    /// The root log: it names each checkpoint of every tenant's log, so that no log goes or comes back whole unseen.
+    #[command(subcommand)]
+    RootLog(RootLogDeed),
     /// People for whom tokens of a tenant's own issuer spoke.
     #[command(subcommand)]
     Person(PersonDeed),
@@ -186,7 +195,8 @@ fn administer(args: Args) -> Result<(), Failure> {
             What::Person(deed) => person(&admin, page, deed).await,
             What::EnclaveMark { mark } => enclave_mark(&admin, page, &mark).await,
             What::KeyShares(KeySharesDeed::Remake { store }) => remake(&admin, page, store.as_deref()).await,
-            What::LogKey { tenant, enclave } => log_key(&admin, page, &tenant, enclave).await,
+            What::LogKey { tenant, enclave, .. } => log_key(&admin, page, tenant.as_deref(), enclave).await,
+            What::RootLog(deed) => root_log::run(&admin, page, deed).await,
             What::Owner { tenant, email, name } => owner(&admin, page, &tenant, &email, &name).await,
         };
         admin.close().await;
@@ -304,8 +314,14 @@ async fn remake(admin: &Admin, page: Page, store: Option<&str>) -> Result<(), Fa
     Ok(())
 }
 
-async fn log_key(admin: &Admin, page: Page, tenant: &str, is_enclave: bool) -> Result<(), Failure> {
-    let key = if is_enclave { admin.cosigner(tenant).await } else { admin.log_key(tenant).await };
+/// Of the root log without a tenant.
+async fn log_key(admin: &Admin, page: Page, tenant: Option<&str>, is_enclave: bool) -> Result<(), Failure> {
+    let key = match (tenant, is_enclave) {
+        (Some(tenant), true) => admin.cosigner(tenant).await,
+        (Some(tenant), false) => admin.log_key(tenant).await,
+        (None, true) => admin.root_log_cosigner().await,
+        (None, false) => Ok(admin.root_log_key()),
+    };
     let key = key.doing(|| "there is no key")?;
     page.line(&key);
     tell(page, "log_key", &serde_json::json!({ "key": key }))

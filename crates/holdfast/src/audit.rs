@@ -53,6 +53,10 @@ pub struct Verify {
     /// A checkpoint that was kept from before: history must go on from it.
     #[arg(long, value_name = "OLD-CHECKPOINT")]
     pub since: Option<PathBuf>,
+    /// The root log, as `holdfast admin root-log export` wrote it before the export was made: it must name this log, and
+    /// the export must be what it names. Whether it is the root log is verified by itself, as of any log.
+    #[arg(long, value_name = "ROOT.jsonl")]
+    pub root_log: Option<PathBuf>,
     /// Prints JSON for programs.
     #[arg(long)]
     pub json: bool,
@@ -96,13 +100,18 @@ fn tell(page: Page, verified: &Verified, signed: &Signed) {
     if let Some(since) = verified.since {
         page.line(&format!("They go on from the {since} of the older checkpoint."));
     }
+    if let Some(named) = verified.named {
+        page.line(&format!(
+            "The root log names {named} checkpoints of this log, and they are of these entries."
+        ));
+    }
     if entries > size {
         page.line(&linked(entries - size));
     }
     page.event(
         "verified",
         json!({
-            "origin": verified.checkpoint.origin, "size": size, "entries": entries, "since": verified.since,
+            "origin": verified.checkpoint.origin, "size": size, "entries": entries, "since": verified.since, "named": verified.named,
             "cosigned_at": signed.by_enclave, "witnesses": signed.by_witnesses.iter().map(|(name, _)| name).collect::<Vec<_>>()
         }),
     );
@@ -147,8 +156,6 @@ fn verify(args: &Verify) -> Result<Judged, Failure> {
     let enclave = args.enclave_key.as_deref().map(|text| read_key(text, "enclave")).transpose()?;
     let witnesses = args.witness_keys.iter().map(|text| read_key(text, "witness"));
     let witnesses = witnesses.collect::<Result<Vec<_>, _>>()?;
-    let unreadable = || format!("cannot read {}", args.export.display());
-    let export = BufReader::new(File::open(&args.export).doing(unreadable)?);
     let mut begun = match Verification::begin(&key, &checkpoint, since.as_deref()) {
         Ok(begun) => begun,
         Err(finding) => return Ok(Err(finding)),
@@ -167,14 +174,33 @@ fn verify(args: &Verify) -> Result<Judged, Failure> {
         Err(finding) => return Ok(Err(finding)),
     };
     let signed = Signed { by_enclave, by_witnesses };
-    for line in export.split(b'\n') {
-        // What is no text is no entry either, and the check says which one is missing for it.
-        let line = String::from_utf8(line.doing(unreadable)?).unwrap_or_default();
-        if let Err(finding) = begun.take(&line) {
+    if let Some(path) = &args.root_log {
+        let mut root_log = begun.root_log();
+        let read = each_line(path, &mut |line| root_log.take(line))?;
+        if let Err(finding) = read.and_then(|()| begun.compare_with(root_log)) {
             return Ok(Err(finding));
         }
     }
+    if let Err(finding) = each_line(&args.export, &mut |line| begun.take(line))? {
+        return Ok(Err(finding));
+    }
     Ok(begun.end().map(|verified| (verified, signed)))
+}
+
+/// Shows each line of a file, until one is at fault.
+fn each_line(
+    path: &Path,
+    see: &mut dyn FnMut(&str) -> Result<(), Finding>,
+) -> Result<Result<(), Finding>, Failure> {
+    let unreadable = || format!("cannot read {}", path.display());
+    for line in BufReader::new(File::open(path).doing(unreadable)?).split(b'\n') {
+        // What is no text is no entry either, and the check says which one is missing for it.
+        let line = String::from_utf8(line.doing(unreadable)?).unwrap_or_default();
+        if let Err(finding) = see(&line) {
+            return Ok(Err(finding));
+        }
+    }
+    Ok(Ok(()))
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

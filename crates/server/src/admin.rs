@@ -1,6 +1,8 @@
 //! Administration past the API, straight on the database of an installation: its tenants, and their first
 //! credentials. May be done while the service runs.
 
+mod root_log;
+
 use api::credential::{CreatedCredential, Credential};
 use domain::audit::ActorType;
 use domain::audit::checkpoint::LogKey;
@@ -173,7 +175,10 @@ impl Admin {
 
     /// The enclave's public key, by which it signed the last checkpoint of a tenant's log that it signed.
     pub async fn cosigner(&self, tenant: &str) -> Result<String, AdminError> {
-        let tenant = self.find_tenant(tenant).await?;
+        self.cosigner_of(self.find_tenant(tenant).await?).await
+    }
+
+    async fn cosigner_of(&self, tenant: TenantId) -> Result<String, AdminError> {
         let found =
             self.0.db.read("find_cosigned", move |rx| checkpoints::of(&tenant).find_cosigned(rx)).await;
         let found: Option<checkpoints::Checkpoint> =

@@ -2,5 +2,6 @@
 
 pub use domain::audit::checkpoint::VerifierKey;
 pub use domain::audit::cosignature::Cosigner;
+pub use domain::audit::root::RootLog;
 pub use domain::audit::verify::{Fault, Finding, Verification, Verified};
 pub use domain::time::Timestamp;

@@ -24,12 +24,29 @@ row! {
         pub seq: i64,
         /// The hash of the last of them.
         pub entry_hash: Option<Hash>,
+        /// Which of the tenant's logs it is, from 1.
+        pub log: i64,
         /// The roots of the tree's perfect subtrees; none: to be computed.
         pub peaks: Option<Vec<u8>>,
         /// How many entries the last checkpoint covers.
         pub checkpoint_size: Option<i64>,
         /// Since when the enclave has refused to sign it; none: it does not.
         pub forked_at: Option<Timestamp>,
+    }
+}
+
+row! {
+    /// The last checkpoint of a log.
+    #[derive(Debug)]
+    pub struct Last {
+        /// Whose log it is of, by the id,
+        pub tenant: String,
+        /// and which of his logs.
+        pub log: i64,
+        /// How many entries it covers.
+        pub size: i64,
+        /// The root of the tree over them.
+        pub root: Hash,
     }
 }
 
@@ -48,7 +65,7 @@ row! {
 
 static CROWN: Sql = sql!(
     "inventory.crown",
-    "SELECT seq, entry_hash, peaks, checkpoint_size, forked_at FROM audit_heads WHERE tenant_id = $1"
+    "SELECT seq, entry_hash, log, peaks, checkpoint_size, forked_at FROM audit_heads WHERE tenant_id = $1"
 );
 static BEYOND: Sql = sql!(
     "inventory.beyond",
@@ -59,7 +76,12 @@ static OWNERLESS: Sql = sql!(
     "inventory.ownerless",
     "SELECT tenant_id AS tenant FROM (SELECT tenant_id FROM audit_heads UNION SELECT tenant_id FROM audit_entries ",
     "UNION SELECT tenant_id FROM audit_checkpoints) AS logs ",
-    "WHERE tenant_id NOT IN (SELECT id FROM tenants) ORDER BY tenant_id"
+    "WHERE tenant_id <> $1 AND tenant_id NOT IN (SELECT id FROM tenants) ORDER BY tenant_id"
+);
+static LASTS: Sql = sql!(
+    "inventory.lasts",
+    "SELECT h.tenant_id AS tenant, h.log, c.size, c.root FROM audit_heads h JOIN audit_checkpoints c ",
+    "ON c.tenant_id = h.tenant_id AND c.size = h.checkpoint_size WHERE h.tenant_id <> $1 ORDER BY h.tenant_id"
 );
 static KEYS: Sql = sql!(
     "inventory.keys",
@@ -105,8 +127,13 @@ pub fn find_crown(rx: &mut Rx<'_>, tenant: &TenantId) -> Result<(Crown, bool), S
     Ok((crown, entries + checkpoints > 0))
 }
 
-/// Whose logs there are, of tenants that there are not. No page: the service never leaves one.
+/// The last checkpoint of each log but the root log.
+pub fn list_lasts(rx: &mut Rx<'_>) -> Result<Vec<Last>, StoreError> {
+    rx.list(&LASTS, &[&TenantId::root_log()])
+}
+
+/// Whose logs there are, of tenants that there are not, but for the root log. No page: the service never leaves one.
 pub fn list_ownerless(rx: &mut Rx<'_>) -> Result<Vec<String>, StoreError> {
-    let found: Vec<Whose> = rx.list(&OWNERLESS, &[])?;
+    let found: Vec<Whose> = rx.list(&OWNERLESS, &[&TenantId::root_log()])?;
     Ok(found.into_iter().map(|whose| whose.tenant).collect())
 }

@@ -53,6 +53,7 @@ migrations! {
     21 "audit_subjects" "0021_audit_subjects.sql",
     22 "acl_stops" "0022_acl_stops.sql",
     24 "audit_witnesses" "0024_audit_witnesses.sql",
+    25 "root_log" "0025_root_log.sql",
 }
 
 /// The table that says what was applied.

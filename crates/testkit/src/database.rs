@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use domain::ids::TenantId;
 use rusqlite::Connection;
 
 /// Where the database of a test is.
@@ -17,6 +18,9 @@ pub enum Place {
     /// A libpq address.
     Postgres(String),
 }
+
+/// The tables of logs, of each what tenants' logs have of it: the root log follows them a little later.
+const TENANTS_LOGS: [&str; 4] = ["audit_entries", "audit_heads", "audit_checkpoints", "audit_witnesses"];
 
 /// How many rows each table has.
 pub type Census = BTreeMap<String, i64>;
@@ -43,7 +47,7 @@ impl Place {
                 let mut names = connection.prepare(list).expect("a statement");
                 let names = names.query_map([], |row| row.get::<_, String>(0)).expect("rows");
                 let count = |name: String| {
-                    let text = format!("SELECT count(*) FROM {name}");
+                    let text = self.count_of(&name);
                     let rows = connection.query_row(&text, [], |row| row.get(0)).expect("a count");
                     (name, rows)
                 };
@@ -55,7 +59,7 @@ impl Place {
                     let names: Vec<String> =
                         client.query(list, &[])?.into_iter().map(|row| row.get(0)).collect();
                     let count = |name: String| {
-                        let rows = client.query_one(&format!("SELECT count(*) FROM {name}"), &[])?.get(0);
+                        let rows = client.query_one(&self.count_of(&name), &[])?.get(0);
                         Ok((name, rows))
                     };
                     names.into_iter().map(count).collect()
@@ -65,9 +69,22 @@ impl Place {
         }
     }
 
-    /// How many rows there are of a table; it may be followed by a condition.
+    /// A statement that counts rows, without those of the root log.
+    fn count_of(&self, of: &str) -> String {
+        let schema = match self {
+            Self::Sqlite(_) => "main",
+            Self::Postgres(_) => "public",
+        };
+        let root_log = TenantId::root_log();
+        let logs = TENANTS_LOGS.map(|table| {
+            format!("{table} AS (SELECT * FROM {schema}.{table} WHERE tenant_id <> '{root_log}')")
+        });
+        format!("WITH {} SELECT count(*) FROM {of}", logs.join(", "))
+    }
+
+    /// How many rows there are of a table, those of the root log not counted; it may be followed by a condition.
     pub fn rows(&self, of: &str) -> i64 {
-        let text = format!("SELECT count(*) FROM {of}");
+        let text = self.count_of(of);
         match self {
             Self::Sqlite(path) => open(path).query_row(&text, [], |row| row.get(0)).expect("a count"),
             Self::Postgres(address) => {

@@ -26,9 +26,15 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Size and root as a line: what webhooks carry, and what a new log says about the old.
+    /// Size and root as a line: what webhooks carry, what a new log says about the old, and the root log about each.
     pub fn line(size: i64, root: &Hash) -> String {
         format!("{size} {}", STANDARD.encode(root))
+    }
+
+    /// Reads what [`Checkpoint::line`] wrote.
+    pub fn read_line(line: &str) -> Option<(i64, Hash)> {
+        let (size, root) = line.split_once(' ')?;
+        read_head(size, root)
     }
 
     /// The text that is signed.
@@ -40,11 +46,16 @@ impl Checkpoint {
     fn read(body: &str) -> Option<Self> {
         let mut lines = body.lines();
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
-        let is_plain = size == "0" || !size.starts_with(['0', '+', '-']);
-        let size = size.parse().ok().filter(|size: &i64| is_plain && *size >= 0)?;
-        let root = STANDARD.decode(root).ok()?.try_into().ok()?;
+        let (size, root) = read_head(size, root)?;
         Some(Self { origin: origin.to_owned(), size, root })
     }
+}
+
+/// A size, which has one spelling only, and a root.
+fn read_head(size: &str, root: &str) -> Option<(i64, Hash)> {
+    let is_plain = size == "0" || !size.starts_with(['0', '+', '-']);
+    let size = size.parse().ok().filter(|size: &i64| is_plain && *size >= 0)?;
+    Some((size, STANDARD.decode(root).ok()?.try_into().ok()?))
 }
 
 /// What signs the checkpoints of an installation. Its name differs for each tenant, so that nobody takes a
@@ -68,6 +79,20 @@ impl LogKey {
         format!("{}/{tenant}", self.installation)
     }
 
+    /// What one of a tenant's logs is called: the first, or which since.
+    pub fn origin(&self, tenant: &str, log: i64) -> String {
+        let name = self.name(tenant);
+        if log <= 1 { name } else { format!("{name}{LATER_LOG}{log}") }
+    }
+
+    /// Tenant and number of the log that is called so; none if it is no log of this installation.
+    pub fn read_origin<'o>(&self, origin: &'o str) -> Option<(&'o str, i64)> {
+        let name = origin.strip_prefix(&self.installation)?.strip_prefix('/')?;
+        let Some((tenant, log)) = name.split_once(LATER_LOG) else { return Some((name, 1)) };
+        let log = log.parse().ok()?;
+        (self.origin(tenant, log) == origin).then_some((tenant, log))
+    }
+
     /// The public key for a tenant's logs, as C2SP signed-note spells it: name, key id, kind and key.
     pub fn vkey(&self, tenant: &str) -> String {
         let name = self.name(tenant);
@@ -78,8 +103,7 @@ impl LogKey {
     /// The signed checkpoint of a tenant's log: the first, or which since.
     pub fn sign(&self, tenant: &str, log: i64, size: i64, root: &Hash) -> String {
         let name = self.name(tenant);
-        let origin = if log <= 1 { name.clone() } else { format!("{name}{LATER_LOG}{log}") };
-        let body = Checkpoint { origin, size, root: *root }.body();
+        let body = Checkpoint { origin: self.origin(tenant, log), size, root: *root }.body();
         let key = [&[ED25519_KIND], self.pair.public_key().as_ref()].concat();
         let signature = self.pair.sign(body.as_bytes());
         let signed = STANDARD.encode([&key_id(&name, &key), signature.as_ref()].concat());
@@ -218,6 +242,15 @@ mod tests {
         assert_eq!(verifier().tenant(), TENANT);
         let later = verifier().open(&key().sign(TENANT, 3, 42, &[9; 32])).expect("signed");
         assert_eq!(later.origin, format!("{}/log-3", read.origin), "another log has another origin");
+        for (origin, log) in [(&read.origin, 1), (&later.origin, 3)] {
+            assert_eq!(key().read_origin(origin), Some((TENANT, log)));
+        }
+        let elsewhere = read.origin.replacen("sandbox", "production", 1);
+        for other in
+            [elsewhere.as_str(), "", &format!("{}/log-1", read.origin), &format!("{}/log-x", read.origin)]
+        {
+            assert_eq!(key().read_origin(other), None, "{other}");
+        }
         assert_eq!(note.lines().nth(2), Checkpoint::line(42, &[9; 32]).split_once(' ').map(|(_, root)| root));
     }
 
@@ -269,6 +302,8 @@ mod tests {
         }
         assert!(Checkpoint::read(&format!("o\n0\n{}\nextension\n", STANDARD.encode([0; 32]))).is_some());
         assert_eq!(Checkpoint::read("o\n0\nAAAA\n"), None);
+        assert_eq!(Checkpoint::read_line(&Checkpoint::line(7, &[3; 32])), Some((7, [3; 32])));
+        assert_eq!(Checkpoint::read_line(&Checkpoint::line(7, &[3; 32]).replacen('7', "07", 1)), None);
     }
 
     #[test]

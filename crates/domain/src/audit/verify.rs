@@ -3,12 +3,12 @@
 
 use std::fmt;
 
-use boundary::json::{Value, canonical, member, parse};
-
+use super::chain::Chain;
 use super::checkpoint::{Checkpoint, NoteFault, VerifierKey};
 use super::cosignature::Cosigner;
 use super::hex;
-use super::tree::{Hash, Tree, leaf};
+use super::root::{Heads, RootLog};
+use super::tree::Hash;
 use crate::time::Timestamp;
 use crate::words::words;
 
@@ -30,12 +30,6 @@ words! {
     }
 }
 
-/// The members of an entry that are texts, and those that may be null.
-const TEXTS: [&str; 8] =
-    ["tenant", "time", "actor", "actor_type", "action", "result", "request_id", "prev_hash"];
-const TEXTS_OR_NULL: [&str; 7] =
-    ["key_id", "backup_id", "recovery_id", "verification_id", "customer_id", "package_id", "reason"];
-
 /// What was found wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -54,7 +48,7 @@ impl fmt::Display for Finding {
     }
 }
 
-fn finding(fault: Fault, first_bad_seq: Option<i64>, text: String) -> Finding {
+pub(super) fn finding(fault: Fault, first_bad_seq: Option<i64>, text: String) -> Finding {
     Finding { fault, first_bad_seq, text }
 }
 
@@ -65,22 +59,20 @@ pub struct Verified {
     pub checkpoint: Checkpoint,
     /// The size of the older one, if there was one.
     pub since: Option<i64>,
+    /// How many checkpoints of it the root log names, where that was looked at.
+    pub named: Option<usize>,
     /// How many entries the export has. Those after the checkpoint are linked to it and vouched for by nobody yet.
     pub entries: i64,
 }
 
 /// A verification that has begun: [`Verification::take`] each line, then [`Verification::end`].
 pub struct Verification {
-    tenant: String,
     newest: Checkpoint,
     older: Option<Checkpoint>,
-    tree: Tree,
-    seq: i64,
-    last_hash: Hash,
-    /// An entry that does not link to the one before: which of the two is at fault tells the next.
-    suspect: Option<i64>,
+    chain: Chain,
     newest_root: Option<Hash>,
     older_root: Option<Hash>,
+    named: Option<Heads>,
 }
 
 impl Verification {
@@ -94,18 +86,8 @@ impl Verification {
         if let Some(older) = &older {
             compare(older, &newest)?;
         }
-        let tenant = key.tenant().to_owned();
-        let mut begun = Self {
-            tenant,
-            newest,
-            older,
-            tree: Tree::default(),
-            seq: 0,
-            last_hash: super::FIRST_PREV_HASH,
-            suspect: None,
-            newest_root: None,
-            older_root: None,
-        };
+        let chain = Chain::of(key.tenant());
+        let mut begun = Self { newest, older, chain, newest_root: None, older_root: None, named: None };
         begun.note_roots();
         Ok(begun)
     }
@@ -136,54 +118,34 @@ impl Verification {
         })
     }
 
+    /// What reads the root log for the log that is verified.
+    pub fn root_log(&self) -> RootLog {
+        RootLog::about(&self.newest.origin)
+    }
+
+    /// Has the export compared with the root log too, which was read to its end. Before the first line.
+    pub fn compare_with(&mut self, root_log: RootLog) -> Result<(), Finding> {
+        self.named = Some(root_log.end()?);
+        self.note_roots();
+        Ok(())
+    }
+
     /// Takes the next line of the export, without its newline.
     pub fn take(&mut self, line: &str) -> Result<(), Finding> {
-        let expected = self.seq + 1;
-        let entry = read_entry(line).ok_or_else(|| {
-            let text =
-                format!("line {expected} is no entry of an audit log, where entry {expected} should be");
-            finding(Fault::Entry, Some(expected), text)
-        })?;
-        if entry.seq != expected {
-            let text = format!(
-                "entry {expected} is missing: entry {} is in its place (an export with filters cannot be verified)",
-                entry.seq
-            );
-            return Err(finding(Fault::Missing, Some(expected), text));
-        }
-        if entry.tenant != self.tenant {
-            let text = format!("entry {expected} is of another tenant's log");
-            return Err(finding(Fault::Entry, Some(expected), text));
-        }
-        let links = entry.prev_hash == hex(&self.last_hash);
-        if let Some(suspect) = self.suspect {
-            let bad = if links { suspect - 1 } else { suspect };
-            return Err(changed(bad));
-        }
-        if !links && expected == 1 {
-            return Err(changed(1));
-        }
-        self.suspect = (!links).then_some(expected);
-        self.last_hash = entry.hash;
-        self.tree.push(entry.hash);
-        self.seq = expected;
+        self.chain.take(line)?;
         self.note_roots();
         Ok(())
     }
 
     /// There are no more lines.
     pub fn end(self) -> Result<Verified, Finding> {
-        if let Some(suspect) = self.suspect {
-            let before = suspect - 1;
-            let text =
-                format!("entry {before} or entry {suspect} was changed: they do not link to one another");
-            return Err(finding(Fault::Chain, Some(before), text));
-        }
+        self.chain.end()?;
+        let seq = self.chain.seq;
         let is_older_well = self.older.as_ref().is_none_or(|older| self.older_root == Some(older.root));
         let is_newest_well = self.newest_root == Some(self.newest.root);
         let (covered, after) = (self.newest.size, self.older.as_ref().map_or(0, |older| older.size));
-        if self.seq < covered {
-            let first = self.seq + 1;
+        if seq < covered {
+            let first = seq + 1;
             let text = format!(
                 "entry {first} is missing: the export ends before it, and the checkpoint covers {covered} entries"
             );
@@ -211,17 +173,21 @@ impl Verification {
                 return Err(finding(Fault::Fork, Some(1), text));
             }
         }
-        let since = self.older.map(|older| older.size);
-        Ok(Verified { checkpoint: self.newest, since, entries: self.seq })
+        self.named.as_ref().map(|named| named.judge(seq)).transpose()?;
+        let (since, named) = (self.older.map(|older| older.size), self.named.map(|named| named.count()));
+        Ok(Verified { checkpoint: self.newest, since, named, entries: seq })
     }
 
-    /// Keeps the root where a checkpoint speaks of it.
+    /// Keeps the root where a checkpoint speaks of it, or the root log does.
     fn note_roots(&mut self) {
-        if self.seq == self.newest.size {
-            self.newest_root = Some(self.tree.root());
+        if self.chain.seq == self.newest.size {
+            self.newest_root = Some(self.chain.tree.root());
         }
-        if self.older.as_ref().is_some_and(|older| older.size == self.seq) {
-            self.older_root = Some(self.tree.root());
+        if self.older.as_ref().is_some_and(|older| older.size == self.chain.seq) {
+            self.older_root = Some(self.chain.tree.root());
+        }
+        if let Some(named) = &mut self.named {
+            named.meet(&self.chain.tree);
         }
     }
 }
@@ -252,43 +218,6 @@ fn compare(older: &Checkpoint, newest: &Checkpoint) -> Result<(), Finding> {
         return Err(finding(Fault::Checkpoint, None, text));
     }
     Ok(())
-}
-
-fn changed(seq: i64) -> Finding {
-    finding(
-        Fault::Chain,
-        Some(seq),
-        format!("entry {seq} was changed: the entries beside it do not link to it"),
-    )
-}
-
-/// What of an entry counts here.
-struct Entry {
-    tenant: String,
-    seq: i64,
-    prev_hash: String,
-    hash: Hash,
-}
-
-/// Reads a line that is an entry: these members and no others. Its hash is taken of all of them.
-fn read_entry(line: &str) -> Option<Entry> {
-    let value = parse(line).ok()?;
-    let Value::Object(members) = &value else { return None };
-    let is_whole = members.len() == TEXTS.len() + TEXTS_OR_NULL.len() + 1;
-    let is_text = |name: &str| matches!(value.get(name), Some(Value::Text(_)));
-    let is_null = |name: &str| matches!(value.get(name), Some(Value::Null));
-    let is_entry = TEXTS.iter().all(|name| is_text(name))
-        && TEXTS_OR_NULL.iter().all(|name| is_text(name) || is_null(name));
-    if !is_whole || !is_entry {
-        return None;
-    }
-    let text = |name: &str| value.get(name).and_then(Value::as_text).map(str::to_owned);
-    Some(Entry {
-        tenant: text("tenant")?,
-        seq: member(&value, "seq")?,
-        prev_hash: text("prev_hash")?,
-        hash: leaf(canonical(&value).ok()?.as_bytes()),
-    })
 }
 
 #[cfg(test)]

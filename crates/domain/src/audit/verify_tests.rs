@@ -1,6 +1,7 @@
 use boundary::Env;
 
 use super::super::checkpoint::LogKey;
+use super::super::tree::Tree;
 use super::super::{FIRST_PREV_HASH, Leaf};
 use super::*;
 use crate::time::Timestamp;

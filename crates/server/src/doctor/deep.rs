@@ -2,7 +2,7 @@
 
 use domain::access::{Deed, Principal};
 use domain::credential::Scope;
-use domain::ids::{CredentialId, EventId, RecoveryId};
+use domain::ids::{CredentialId, EventId, RecoveryId, TenantId};
 use domain::refusal::Kind;
 use store::control_recoveries::{self, ControlRecovery};
 use store::row_seals::{self, After, Checked, Fault, Finding};
@@ -10,7 +10,7 @@ use store::rows::{TABLES, Table};
 use store::tenants::Tenant;
 use store::{OfTenant, Rx, StoreError, inventory, tenants};
 
-use super::{Line, log};
+use super::{Line, log, root::Named};
 use crate::admin::{Admin, AdminError};
 use crate::app::App;
 use crate::edge::enclave::CallError;
@@ -51,28 +51,7 @@ pub async fn examine(admin: &Admin, look: &mut Look<'_>) -> Result<Vec<Line>, Ad
             return Ok(lines);
         }
     };
-    let mut logs = Vec::new();
-    for (done, tenant) in (0..).zip(&tenants) {
-        look("audit logs", done, tenants.len() as u64);
-        match log::check(app, &tenant.id).await {
-            Ok(found) => logs.extend(found),
-            Err(error) => logs.push(unread("audit", &format!("the log of {}", tenant.id), error)?),
-        }
-    }
-    let ownerless: Result<Vec<String>, StoreError> =
-        app.db.read("list_ownerless", inventory::list_ownerless).await;
-    for tenant in ownerless.map_err(Error::from)? {
-        logs.push(Line::failure(
-            "audit",
-            format!("the log of {tenant} is of no tenant that there is"),
-            RESTORE,
-        ));
-    }
-    if logs.is_empty() {
-        let text = "every log, its tree and its checkpoints are whole, and the rows are as they say";
-        logs.push(Line::ok("audit", text));
-    }
-    lines.extend(logs);
+    lines.extend(logs(app, &tenants, look).await?);
     for proof in [Proof::Keys, Proof::Backups, Proof::Packages, Proof::Sessions] {
         match prove_all(app, &tenants, proof, look).await {
             Ok(found) => lines.extend(found),
@@ -91,6 +70,38 @@ async fn pages(app: &App) -> Result<Vec<Line>, Error> {
     Ok(told
         .map(|text| Line::failure("database", format!("its file does not hold together: {text}"), next))
         .collect())
+}
+
+/// Looks at every log, the root log before the others.
+async fn logs(app: &App, tenants: &[Tenant], look: &mut Look<'_>) -> Result<Vec<Line>, Error> {
+    let (root_log, mut lines) = (TenantId::root_log(), Vec::new());
+    let named = match Named::read(app).await {
+        Ok(named) => named,
+        Err(error) => {
+            lines.push(unread("audit", &format!("the root log, {root_log},"), error)?);
+            Named::default()
+        }
+    };
+    let owners = std::iter::once(&root_log).chain(tenants.iter().map(|tenant| &tenant.id));
+    for (done, owner) in (0..).zip(owners) {
+        look("audit logs", done, tenants.len() as u64 + 1);
+        match log::check(app, owner, &named).await {
+            Ok(found) => lines.extend(found),
+            Err(error) => lines.push(unread("audit", &format!("the log of {owner}"), error)?),
+        }
+    }
+    lines.extend(named.rest(tenants).into_iter().map(|text| Line::failure("audit", text, RESTORE)));
+    let ownerless: Result<Vec<String>, StoreError> =
+        app.db.read("list_ownerless", inventory::list_ownerless).await;
+    for tenant in ownerless.map_err(Error::from)? {
+        let text = format!("the log of {tenant} is of no tenant that there is");
+        lines.push(Line::failure("audit", text, RESTORE));
+    }
+    if lines.is_empty() {
+        let text = "every log, its tree and its checkpoints are whole, and the rows are as they say";
+        lines.push(Line::ok("audit", text));
+    }
+    Ok(lines)
 }
 
 /// That something does not read: a value that the service never writes. What is away is an error.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::audit::Outcome;
-use domain::audit::checkpoint::VerifierKey;
+use domain::audit::checkpoint::{Checkpoint as Told, VerifierKey};
 use domain::audit::cosignature::Cosigner;
 use domain::audit::tree::{Hash, Tree};
 use domain::backup::BackupState;
@@ -16,6 +16,7 @@ use store::inventory::{self, Crown};
 use store::{Rx, StoreError, backups, credentials, keys, people, verifications, webhooks};
 
 use super::Line;
+use super::root::Named;
 use crate::app::App;
 use crate::flows::{self, Error};
 
@@ -26,8 +27,8 @@ const REWRITTEN: &str = "compare with a checkpoint or an export that was taken a
                          database past the service";
 
 /// Everything about one tenant's log. Nothing of it is written meanwhile, not even places for new entries: that could
-/// mend what is to be found.
-pub(super) async fn check(app: &App, tenant: &TenantId) -> Result<Vec<Line>, Error> {
+/// mend what is to be found. `root` is what the root log says, and was read before.
+pub(super) async fn check(app: &App, tenant: &TenantId, root: &Named) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
     let mut tell = |text: String| lines.push(Line::failure("audit", text, REWRITTEN));
     let of = tenant.clone();
@@ -37,12 +38,16 @@ pub(super) async fn check(app: &App, tenant: &TenantId) -> Result<Vec<Line>, Err
     if checks.is_forged {
         tell(format!("the log of {tenant}: a checkpoint is not signed by this installation"));
     }
-    let (mut said, mut tree) = (Said::default(), Tree::default());
+    // A log without a head would be the tenant's first.
+    let log = crown.log.max(1);
+    let (mut said, mut tree, mut named) = (Said::default(), Tree::default(), root.heads(tenant, log));
     checks.compare(&tree);
+    named.meet(&tree);
     let head = Head { seq: crown.seq, entry_hash: crown.entry_hash };
     let mut see = |entry: &Sequenced| {
         tree.push(entry.entry_hash);
         checks.compare(&tree);
+        named.meet(&tree);
         said.note(&entry.entry);
     };
     let chain = flows::follow_audit(app, tenant, &head, &mut see).await?;
@@ -59,20 +64,50 @@ pub(super) async fn check(app: &App, tenant: &TenantId) -> Result<Vec<Line>, Err
             "the log of {tenant} is not the one that was signed: checkpoints of it say another root, or more entries"
         ));
     }
+    if let Err(found) = named.judge(head.seq) {
+        tell(format!("the log of {tenant} is not the one that the root log names: {found}"));
+    }
     if crown.forked_at.is_some() {
         tell(format!("the log of {tenant} is not the one that the enclave signed before"));
     }
     let of = tenant.clone();
     let wrong = app.db.read("compare_rows", move |rx| {
         let mut said = said.clone();
-        said.note_since(rx, &of, head.seq)?;
-        said.compare(rx, &of)
+        each_since(rx, &of, head.seq, &mut |entry| said.note(entry))?;
+        Ok((said.compare(rx, &of)?, said.resets))
     });
-    let wrong: Vec<String> = wrong.await.map_err(|error: StoreError| Error::from(error))?;
+    let (wrong, resets): (Vec<String>, Vec<(i64, Hash)>) =
+        wrong.await.map_err(|error: StoreError| Error::from(error))?;
     for text in wrong {
         tell(format!("the log of {tenant} says that {text}"));
     }
+    if let Some(text) = root.contradict(tenant, log, &resets) {
+        tell(text);
+    }
     Ok(lines)
+}
+
+/// Shows what a log has after the entry of this place, and what has no place in it yet: the rows say all of it already.
+pub(super) fn each_since(
+    rx: &mut Rx<'_>,
+    tenant: &TenantId,
+    mut seq: i64,
+    see: &mut dyn FnMut(&AuditEntry),
+) -> Result<(), StoreError> {
+    let log = audit::of(tenant);
+    loop {
+        let page = log.list(rx, &Filter::default(), seq, PAGE_ROWS)?;
+        page.iter().for_each(|row| see(&row.entry));
+        let Some(last) = page.last() else { break };
+        seq = last.seq;
+    }
+    let mut after = None;
+    loop {
+        let page = log.list_pending(rx, after.as_ref(), PAGE_ROWS)?;
+        page.iter().for_each(&mut *see);
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+    }
 }
 
 /// The checkpoints that no tree has met yet.
@@ -135,6 +170,8 @@ struct Said {
     credentials: BTreeMap<CredentialId, bool>,
     people: BTreeMap<PersonId, (Option<String>, bool)>,
     webhooks: BTreeMap<WebhookId, bool>,
+    /// The ends of logs that a reset put this one in the place of.
+    resets: Vec<(i64, Hash)>,
 }
 
 impl Said {
@@ -173,29 +210,8 @@ impl Said {
                     self.webhooks.insert(id, entry.action == "webhook.created");
                 }
             }
+            ("sandbox.reset", ..) => self.resets.extend(Told::read_line(reason)),
             _ => {}
-        }
-    }
-
-    /// Notes what has come since the entry of this place, and has perhaps no place yet: the rows say it already.
-    fn note_since(&mut self, rx: &mut Rx<'_>, tenant: &TenantId, mut seq: i64) -> Result<(), StoreError> {
-        let log = audit::of(tenant);
-        loop {
-            let page = log.list(rx, &Filter::default(), seq, PAGE_ROWS)?;
-            for entry in &page {
-                self.note(&entry.entry);
-            }
-            let Some(last) = page.last() else { break };
-            seq = last.seq;
-        }
-        let mut after = None;
-        loop {
-            let page = log.list_pending(rx, after.as_ref(), PAGE_ROWS)?;
-            for entry in &page {
-                self.note(entry);
-            }
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.id.clone());
         }
     }
 

@@ -4,6 +4,7 @@
 mod deep;
 mod deployment;
 mod log;
+mod root;
 
 use std::path::Path;
 

@@ -1,8 +1,10 @@
-//! Gives out a tenant's whole audit log, page after page: every act that was answered before it began is in it.
+//! Gives out a tenant's whole audit log, page after page: every act that was answered before it began is in it. The same
+//! for whoever administers the installation, of the root log.
 
 use domain::access::Deed;
 use domain::ids::TenantId;
 use domain::limits::AUDIT_EXPORT_PAGE_ENTRIES;
+use domain::time::Timestamp;
 use store::StoreError;
 use store::audit::{self, Filter, Head, Sequenced};
 
@@ -22,8 +24,17 @@ pub struct AuditExport {
 /// Begins an export of the entries that match.
 pub async fn export_audit(app: &App, ctx: &Ctx, filter: Filter) -> Result<AuditExport, Error> {
     ctx.principal.permit(Deed::ExportAudit)?;
-    let tenant = ctx.principal.tenant.clone();
-    sequence_audit(app, &tenant, ctx.now).await?;
+    begin_export(app, ctx.principal.tenant.clone(), filter, ctx.now).await
+}
+
+/// The same of any log.
+pub(crate) async fn begin_export(
+    app: &App,
+    tenant: TenantId,
+    filter: Filter,
+    now: Timestamp,
+) -> Result<AuditExport, Error> {
+    sequence_audit(app, &tenant, now).await?;
     let of = tenant.clone();
     let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
     let head = head.map_err(|error: StoreError| Error::from(error))?;

@@ -83,6 +83,7 @@ pub use end_freezes::end_freezes;
 pub use erase_subject::{Erased, erase_subject};
 pub use exchange_token::exchange_token;
 pub use expire_inquiries::expire_inquiries;
+pub(crate) use export_audit::begin_export;
 pub use export_audit::{AuditExport, export_audit};
 pub use forget_old::forget_old;
 pub use freeze_tenant::{FREEZE_PATH, find_freeze, freeze_tenant, read_freeze};
@@ -102,6 +103,7 @@ pub use manage_credentials::{
 pub use name_subject::find_subject;
 pub use notify::{News, notify};
 pub use play_customer::{PlayCustomer, Played, find_played, play_customer};
+pub(crate) use read_checkpoint::newest_checkpoint;
 pub use read_checkpoint::read_checkpoint;
 pub use read_notices::{count_unread, list_kept_mails, list_notices, mark_notices};
 pub use read_verification::read_verification;

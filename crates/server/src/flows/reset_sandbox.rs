@@ -2,8 +2,6 @@
 //! people, credentials, webhooks and settings stay. A new log begins, and its first entry names the last checkpoint of
 //! the old.
 
-use std::sync::Arc;
-
 use boundary::message::{Request, Reset};
 use domain::access::Deed;
 use domain::audit::checkpoint::Checkpoint;
@@ -12,7 +10,7 @@ use store::audit::{self, AuditEntry};
 use store::{StoreError, reset};
 
 use super::offline::told_too;
-use super::sequence_audit::{seal_all, sequence_audit};
+use super::sequence_audit::{Signer, seal_all, sequence_audit};
 use super::sweep_files::remove_or_leave;
 use super::{Ctx, Error};
 use crate::app::App;
@@ -28,11 +26,11 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
     sequence_audit(app, &tenant, ctx.now).await?;
     let entry = ctx.entry(app, "sandbox.reset");
     let told = told_too(app, ctx.now, Request::Reset(Reset { tenant_id: tenant.to_string() }));
-    let (owner, key, now) = (tenant.clone(), Arc::clone(&app.log_key), ctx.now);
+    let (owner, signer, now) = (tenant.clone(), Signer::of(app), ctx.now);
     let (files, packages) = app
         .db
         .write("reset_sandbox", move |tx| {
-            let last = seal_all(tx, &tenant, &key, now)?;
+            let last = seal_all(tx, &tenant, &signer, now)?;
             let packages = reset::list_packages(tx, &tenant)?;
             let files = reset::forget(tx, &tenant)?;
             store::offline::of(&tenant).append(tx, &told)?;

@@ -1,30 +1,49 @@
 //! Brings a tenant's log up to date: numbers committed entries, links them, adds them to the tree, and signs a
-//! checkpoint when one is due; all in one transaction, so that no checkpoint covers what a crash could lose.
+//! checkpoint when one is due; all in one transaction, so that no checkpoint covers what a crash could lose. The same
+//! transaction names the checkpoint in the root log, which is brought up to date as any.
 
 use std::sync::Arc;
 
-use domain::audit::checkpoint::LogKey;
-use domain::audit::{CHECKPOINT_AFTER, FIRST_PREV_HASH, Leaf, RELEASED, is_checkpoint_due};
+use domain::audit::checkpoint::{Checkpoint as Told, LogKey};
+use domain::audit::root::NAMED;
+use domain::audit::{ActorType, CHECKPOINT_AFTER, FIRST_PREV_HASH, Leaf, RELEASED, is_checkpoint_due};
 use domain::ids::{BackupId, KeyId, RecoveryId, TenantId, VerificationId};
 use domain::time::Timestamp;
 use store::audit::{self, AuditEntry, Grown, Hash};
 use store::checkpoints::{self, Checkpoint};
 use store::{StoreError, Tx};
 
-use super::Error;
+use super::{Error, entry};
 use crate::app::App;
+use crate::edge::minter::Minter;
 
 /// How many entries are numbered in one transaction.
 const SEQUENCE_MAX: i64 = 500;
 
+/// In the place of a request's id: nobody asked.
+const SERVICE: &str = "service";
+
 /// How many tenants' logs are looked at in one round.
 const TENANTS_MAX: i64 = 100;
+
+/// What checkpoints are signed by, and named by in the root log.
+#[derive(Clone)]
+pub(super) struct Signer {
+    key: Arc<LogKey>,
+    minter: Minter,
+}
+
+impl Signer {
+    pub(super) fn of(app: &App) -> Self {
+        Self { key: Arc::clone(&app.log_key), minter: app.minter.clone() }
+    }
+}
 
 /// Numbers what there is.
 pub async fn sequence_audit(app: &App, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
     loop {
-        let (tenant, key) = (tenant.clone(), Arc::clone(&app.log_key));
-        let numbered = app.db.write("sequence_audit", move |tx| number(tx, &tenant, &key, now));
+        let (tenant, signer) = (tenant.clone(), Signer::of(app));
+        let numbered = app.db.write("sequence_audit", move |tx| number(tx, &tenant, &signer, now));
         if !is_full(&numbered.await.map_err(|error: StoreError| Error::from(error))?) {
             return Ok(());
         }
@@ -43,28 +62,33 @@ pub async fn sequence_all(app: &App, now: Timestamp) -> Result<bool, Error> {
     tenants.extend(due);
     tenants.sort();
     tenants.dedup();
+    let mut broken = None;
     for tenant in &tenants {
-        sequence_audit(app, tenant, now).await?;
+        match sequence_audit(app, tenant, now).await {
+            // A log that does not read holds up no other, least of all the root log, which comes first.
+            Err(fault @ Error::Fault(_)) => broken = broken.or(Some(fault)),
+            done => done?,
+        }
     }
-    Ok(has_more)
+    broken.map_or(Ok(has_more), Err)
 }
 
 /// Numbers all there are in this transaction, and makes sure that the last checkpoint covers them: the last.
 pub(super) fn seal_all(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
-    key: &LogKey,
+    signer: &Signer,
     now: Timestamp,
 ) -> Result<Checkpoint, StoreError> {
     loop {
-        let grown = number(tx, tenant, key, now)?;
+        let grown = number(tx, tenant, signer, now)?;
         if is_full(&grown) {
             continue;
         }
         let last = checkpoints::of(tenant).find_last(tx)?;
         return match last.filter(|last| last.size == grown.size()) {
             Some(last) => Ok(last),
-            None => sign(tx, tenant, key, &grown, now),
+            None => sign(tx, tenant, signer, &grown, now),
         };
     }
 }
@@ -73,12 +97,12 @@ fn is_full(grown: &Grown) -> bool {
     i64::try_from(grown.entries.len()) == Ok(SEQUENCE_MAX)
 }
 
-fn number(tx: &mut Tx<'_>, tenant: &TenantId, key: &LogKey, now: Timestamp) -> Result<Grown, StoreError> {
+fn number(tx: &mut Tx<'_>, tenant: &TenantId, signer: &Signer, now: Timestamp) -> Result<Grown, StoreError> {
     let hash = |entry: &AuditEntry, seq: i64, prev: Option<&Hash>| leaf_hash(tenant, entry, seq, prev);
     let mut grown = audit::of(tenant).sequence_pending(tx, SEQUENCE_MAX, &hash)?;
     let has_released = grown.entries.iter().any(|entry| entry.action == RELEASED);
     if is_checkpoint_due(grown.size(), grown.checkpoint, has_released, now) {
-        sign(tx, tenant, key, &grown, now)?;
+        sign(tx, tenant, signer, &grown, now)?;
         grown.checkpoint = Some((grown.size(), now));
     }
     if has_released {
@@ -87,19 +111,28 @@ fn number(tx: &mut Tx<'_>, tenant: &TenantId, key: &LogKey, now: Timestamp) -> R
     Ok(grown)
 }
 
-/// Signs the log as it stands. A signature depends on nothing but the log: made again, it is the same.
+/// Signs the log as it stands, and names it in the root log. A signature depends on nothing but the log: made again, it
+/// is the same.
 fn sign(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
-    key: &LogKey,
+    signer: &Signer,
     grown: &Grown,
     now: Timestamp,
 ) -> Result<Checkpoint, StoreError> {
     let (size, root) = (grown.size(), grown.tree.root());
-    let note = key.sign(tenant.as_str(), grown.log, size, &root);
+    let note = signer.key.sign(tenant.as_str(), grown.log, size, &root);
     let peaks = Some(grown.tree.peaks());
     let made = Checkpoint { size, root, note, made_at: now, peaks, cosigner: None };
     checkpoints::of(tenant).insert(tx, &made)?;
+    let root_log = TenantId::root_log();
+    // It does not name itself: each of its checkpoints would make another.
+    if *tenant != root_log {
+        let origin = signer.key.origin(tenant.as_str(), grown.log);
+        let named = entry(&signer.minter, now, (ActorType::Service, &origin), NAMED, SERVICE);
+        let line = Told::line(size, &root);
+        audit::of(&root_log).append(tx, &AuditEntry { reason: Some(line), ..named })?;
+    }
     Ok(made)
 }
 

@@ -24,5 +24,6 @@ pub mod serve;
 pub mod stream;
 mod trace;
 
+pub(crate) use routes::audit::lines as audit_lines;
 pub use routes::audit::write_export;
 pub use routes::credentials::credential;

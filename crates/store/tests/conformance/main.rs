@@ -23,6 +23,7 @@ mod recoveries;
 mod reseals;
 mod reset;
 mod reviews;
+mod root_log;
 mod rotations;
 mod row_seals;
 mod sqlite_alone;

@@ -160,7 +160,8 @@ async fn write_lines(
     }
 }
 
-fn lines(tenant: &str, page: Vec<Sequenced>) -> Vec<u8> {
+/// Entries as the export has them, one a line.
+pub(crate) fn lines(tenant: &str, page: Vec<Sequenced>) -> Vec<u8> {
     let mut lines = Vec::new();
     for row in page {
         // An entry is texts and numbers, and a vector takes all that is written.
