@@ -185,24 +185,34 @@ fn copy_database(from: &Path, to: &Path) {
     }
 }
 
+/// A service that was not started yet.
+fn install(folder: &Path, seed: u64) -> Installation {
+    let setup = Setup { folder, database: "", rsa_keys: 0 };
+    let installation = Installation::new(&setup, &mut Chance::of(seed));
+    let data = data_dir(folder);
+    fs::create_dir_all(data.join("enclave")).expect("a folder");
+    let provider = format!("name=simulator\nformat=persona\nsecret={}\nenv=sandbox\n", "0a".repeat(32));
+    fs::write(data.join("simulator.provider"), provider).expect("written");
+    installation
+}
+
+fn name_to_service(folder: &Path, witness: &Witness) {
+    let settings = fs::read_to_string(folder.join("holdfast.toml")).expect("settings");
+    let settings =
+        format!("{settings}[witness]\nurls = 'http://{}'\nkeys = '{}'\n", witness.address, witness.key);
+    fs::write(folder.join("holdfast.toml"), settings).expect("written");
+}
+
 #[test]
 fn a_witness_signs_one_history() {
     let seed = seed();
     println!("HOLDFAST_SEED={seed}");
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = temporary.path();
-    let setup = Setup { folder, database: "", rsa_keys: 0 };
-    let mut installation = Installation::new(&setup, &mut Chance::of(seed));
-    let data = data_dir(folder);
-    fs::create_dir_all(data.join("enclave")).expect("a folder");
-    let provider = format!("name=simulator\nformat=persona\nsecret={}\nenv=sandbox\n", "0a".repeat(32));
-    fs::write(data.join("simulator.provider"), provider).expect("written");
+    let mut installation = install(folder, seed);
     let account = Account::new(folder, installation.base_url());
     let mut witness = Witness::start(folder, &account.log_key(), "127.0.0.1:0");
-    let settings = fs::read_to_string(folder.join("holdfast.toml")).expect("settings");
-    let settings =
-        format!("{settings}[witness]\nurls = 'http://{}'\nkeys = '{}'\n", witness.address, witness.key);
-    fs::write(folder.join("holdfast.toml"), settings).expect("written");
+    name_to_service(folder, &witness);
     installation.start();
 
     account.act("a");
@@ -246,4 +256,57 @@ fn a_witness_signs_one_history() {
     let log = fs::read_to_string(folder.join("witness.log")).expect("its log");
     assert!(log.contains("a checkpoint was not signed"), "{log}");
     installation.stop();
+}
+
+/// Whoever follows the root log follows them all: an account's log holds by what it names.
+#[test]
+fn the_root_log_is_enough_for_a_witness() {
+    let seed = seed();
+    println!("HOLDFAST_SEED={seed}");
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path();
+    let mut installation = install(folder, seed);
+    let account = Account::new(folder, installation.base_url());
+    let told = |args: &[&str], name: &str| Account::admin(folder, args)[name].as_str().map(str::to_owned);
+    let key = told(&["log-key", "--root"], "key").expect("a key");
+    let witness = Witness::start(folder, &key, "127.0.0.1:0");
+    name_to_service(folder, &witness);
+    installation.start();
+    account.act("a");
+    fs::write(folder.join("early.jsonl"), account.get("/v1/audit/export")).expect("written");
+    fs::write(folder.join("early.txt"), account.get("/v1/audit/checkpoint")).expect("written");
+    account.act("b");
+    fs::write(folder.join("late.txt"), account.get("/v1/audit/checkpoint")).expect("written");
+    let note = wait_for("a witness's signature", PATIENCE, || {
+        told(&["root-log", "checkpoint"], "note").filter(|note| note.contains(NAME))
+    });
+    assert_eq!(account.witnesses(), "well", "that he follows no other log is no trouble");
+    fs::write(folder.join("root.txt"), note).expect("written");
+    let root = folder.join("root.jsonl");
+    let exported = Account::admin(folder, &["root-log", "export", root.to_str().expect("a path")]);
+    let written = fs::read_to_string(&root).expect("written");
+    assert_eq!(exported["entries"].as_u64(), u64::try_from(written.lines().count()).ok());
+    fs::write(folder.join("late.jsonl"), account.get("/v1/audit/export")).expect("written");
+
+    let enclave_key = told(&["log-key", "--root", "--enclave"], "key").expect("a key");
+    let by_others = ["--enclave-key", &enclave_key, "--witness-key", &witness.key];
+    let (is_well, text) = verified(folder, "root", &key, &by_others);
+    assert!(is_well && text.contains(NAME), "{text}");
+    let named = ["--root-log", "root.jsonl"];
+    let (is_well, text) = verified(folder, "late", &account.log_key(), &named);
+    assert!(is_well && text.contains("The root log names"), "{text}");
+    assert!(verified(folder, "early", &account.log_key(), &[]).0, "by itself it holds");
+    let (is_well, text) = verified(folder, "early", &account.log_key(), &named);
+    assert!(!is_well && text.contains("the root log names a checkpoint of it over more"), "{text}");
+    let (is_well, text) = verified(folder, "late", &account.log_key(), &["--root-log", "late.jsonl"]);
+    assert!(!is_well && text.contains("in the root log, entry 1"), "{text}");
+    installation.stop();
+}
+
+/// Whether the command finds an export as its checkpoint and these say, and its words.
+fn verified(folder: &Path, name: &str, key: &str, more: &[&str]) -> (bool, String) {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(folder).args(["audit", "verify", &format!("{name}.jsonl"), &format!("{name}.txt")]);
+    let said = command.args(["--key", key]).args(more).output().expect("it runs");
+    (said.status.success(), String::from_utf8(said.stdout).expect("text"))
 }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use domain::credential::{Scope, TenantKind};
+use domain::ids::TenantId;
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::doctor::{Verdict, examine};
@@ -92,6 +93,63 @@ const CASES: &[(&str, &str)] = &[
     (
         "UPDATE audit_heads SET forked_at = 1 WHERE tenant_id = '{tenant}'",
         "the log of {tenant} is not the one that the enclave signed before",
+    ),
+    // What the root log says of it.
+    (
+        "DELETE FROM tenants WHERE id = '{tenant}'; DELETE FROM audit_entries WHERE tenant_id = '{tenant}'; \
+         DELETE FROM audit_checkpoints WHERE tenant_id = '{tenant}'; DELETE FROM audit_heads WHERE tenant_id = '{tenant}'",
+        "the log of {tenant} is gone",
+    ),
+    (
+        "DELETE FROM audit_entries WHERE tenant_id = '{tenant}'; DELETE FROM audit_checkpoints WHERE tenant_id = '{tenant}'; \
+         DELETE FROM audit_heads WHERE tenant_id = '{tenant}'",
+        "the log of {tenant} is not the one that the root log names: entry 1 is missing",
+    ),
+    (
+        "DELETE FROM audit_checkpoints WHERE tenant_id = '{tenant}' AND size > {early}; \
+         DELETE FROM audit_entries WHERE tenant_id = '{tenant}' AND seq > {early}; \
+         UPDATE audit_heads SET seq = {early}, checkpoint_size = {early}, cosigned_size = {early}, entry_hash = (SELECT \
+         entry_hash FROM audit_entries WHERE tenant_id = '{tenant}' AND seq = {early}), peaks = (SELECT peaks FROM \
+         audit_checkpoints WHERE tenant_id = '{tenant}') WHERE tenant_id = '{tenant}'",
+        "the log of {tenant} is not the one that the root log names: entry {after_early} is missing",
+    ),
+    (
+        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, reason, request_id) SELECT \
+         '{unknown}', tenant_id, time, actor, actor_type, action, result, replace(reason, '{early} ', '{last} '), \
+         request_id FROM audit_entries WHERE tenant_id = '{root}' AND actor LIKE '%/{tenant}' AND reason LIKE '{early} %'",
+        "the log of {tenant} is not the one that the root log names: fork",
+    ),
+    (
+        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, reason, request_id) SELECT \
+         '{unknown}', tenant_id, time, actor || '/log-2', actor_type, action, result, reason, request_id FROM \
+         audit_entries WHERE tenant_id = '{root}' AND actor LIKE '%/{tenant}' AND reason LIKE '{early} %'",
+        "the root log names log 2 of {tenant}, which is not there",
+    ),
+    (
+        "UPDATE audit_heads SET log = 2 WHERE tenant_id = '{tenant}'",
+        "the log of {tenant} began anew, and no reset",
+    ),
+    (
+        "DELETE FROM audit_entries WHERE tenant_id = '{root}'; DELETE FROM audit_checkpoints WHERE tenant_id = '{root}'; \
+         DELETE FROM audit_heads WHERE tenant_id = '{root}'",
+        "the log of {tenant}: the root log does not name its last checkpoint",
+    ),
+    (
+        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, request_id) \
+         VALUES ('{unknown}', '{root}', 1, 'x', 'service', 'checkpoint.signed', 'ok', 'service')",
+        "entry {unknown} of the root log names no log of here",
+    ),
+    (
+        "UPDATE audit_entries SET reason = NULL WHERE tenant_id = '{root}' AND seq = 2",
+        "the log of {root}: entry 2 is not as it was written",
+    ),
+    (
+        "UPDATE audit_heads SET forked_at = 1 WHERE tenant_id = '{root}'",
+        "the log of {root} is not the one that the enclave signed before",
+    ),
+    (
+        "UPDATE audit_entries SET id = 'x' WHERE tenant_id = '{root}' AND seq = 2",
+        "the root log, {root}, cannot be read",
     ),
     // Whose they are, and whether they read.
     (
@@ -248,10 +306,17 @@ impl World {
         let (tenant, retail) = (app.tenant_of(&partner).await, app.tenant_of(&app.retail()).await);
         app.stop_service().await;
         let last = app.place.rows(&format!("audit_entries WHERE tenant_id = '{tenant}'"));
+        let early = (1..).find(|size| {
+            app.place.rows(&format!("audit_checkpoints WHERE tenant_id = '{tenant}' AND size = {size}")) > 0
+        });
+        let early = early.unwrap();
         names.extend([
             ("tenant", tenant.to_string()),
             ("retail", retail.to_string()),
             ("last", last.to_string()),
+            ("early", early.to_string()),
+            ("after_early", (early + 1).to_string()),
+            ("root", TenantId::root_log().to_string()),
             ("guarded", key.key_id),
             ("list", acl),
             ("unknown", "01890000-0000-7000-8000-00000000dead".to_owned()),

@@ -26,6 +26,7 @@ mod production;
 mod rates;
 mod repeats;
 mod rollback;
+mod root_log;
 mod routes;
 mod row_edits;
 mod schemathesis;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use domain::credential::{Scope, TenantKind};
+use domain::ids::TenantId;
 use serde_json::{Value, json};
 use server::audit::{Cosigner, Verification};
 use testkit::device::secret;
@@ -21,6 +22,11 @@ fn text(value: &Value) -> String {
 /// What the log says about the tenant's heads.
 fn heads(app: &App, condition: &str) -> bool {
     app.place.rows(&format!("audit_heads WHERE {condition}")) == 1
+}
+
+/// What is of a tenant's log, and not of the root log.
+fn ours() -> String {
+    format!("tenant_id <> '{}'", TenantId::root_log())
 }
 
 /// The newest checkpoint, once both verifiers have found both signatures under it.
@@ -103,11 +109,13 @@ async fn a_history_that_was_written_anew_is_not_signed_and_told_of() {
     let partner = app.partner();
     history(&app).await;
     let kept = cosigned(&partner, None).await;
-    app.place.run(
-        "BEGIN IMMEDIATE; UPDATE audit_entries SET actor = 'nobody' WHERE seq = 3; DELETE FROM audit_checkpoints; \
-         UPDATE audit_heads SET seq = 0, entry_hash = NULL, peaks = NULL, checkpoint_size = NULL, checkpoint_at = NULL, \
-         cosigned_size = NULL; UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL; COMMIT",
-    );
+    let ours = ours();
+    app.place.run(&format!(
+        "BEGIN IMMEDIATE; UPDATE audit_entries SET actor = 'nobody' WHERE seq = 3 AND {ours}; \
+         DELETE FROM audit_checkpoints WHERE {ours}; UPDATE audit_heads SET seq = 0, entry_hash = NULL, peaks = NULL, \
+         checkpoint_size = NULL, checkpoint_at = NULL, cosigned_size = NULL WHERE {ours}; \
+         UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL WHERE {ours}; COMMIT"
+    ));
     let forged = checkpoint(&partner).await;
     assert_eq!((&forged["size"], forged.get("enclave_key")), (&kept["size"], None), "{forged}");
     assert_eq!(app.anonymous().get("/readyz").await.ok()["audit_logs"], "forked");
@@ -129,13 +137,13 @@ async fn an_old_copy_of_the_log_is_not_signed_on() {
     let copied = cosigned(&partner, None).await;
     partner.assigned("later-1", "customer-1").await;
     let ahead = cosigned(&partner, Some(&copied)).await;
-    let size = &copied["size"];
+    let (size, ours) = (&copied["size"], ours());
     app.place.run(&format!(
-        "BEGIN IMMEDIATE; DELETE FROM audit_entries WHERE seq > {size} OR seq IS NULL; \
-         DELETE FROM audit_checkpoints WHERE size > {size}; \
+        "BEGIN IMMEDIATE; DELETE FROM audit_entries WHERE (seq > {size} OR seq IS NULL) AND {ours}; \
+         DELETE FROM audit_checkpoints WHERE size > {size} AND {ours}; \
          UPDATE audit_heads SET seq = {size}, checkpoint_size = {size}, cosigned_size = {size}, \
-         entry_hash = (SELECT entry_hash FROM audit_entries WHERE seq = {size}), \
-         peaks = (SELECT peaks FROM audit_checkpoints WHERE size = {size}); COMMIT"
+         entry_hash = (SELECT entry_hash FROM audit_entries WHERE seq = {size} AND {ours}), \
+         peaks = (SELECT peaks FROM audit_checkpoints WHERE size = {size} AND {ours}) WHERE {ours}; COMMIT"
     ));
     assert_eq!(checkpoint(&partner).await["note"], copied["note"], "by itself it is what it was");
     for number in 2..5 {
@@ -155,13 +163,17 @@ async fn a_signature_that_was_lost_is_made_again() {
     let first = cosigned(&partner, None).await;
     fill(&app, &partner, 5).await;
     cosigned(&partner, Some(&first)).await;
-    let lose = "UPDATE audit_checkpoints SET cosigner = NULL, note = substr(note, 1, instr(note, char(10) || \
-                '\u{2014} holdfast-enclave')) WHERE size = (SELECT max(size) FROM audit_checkpoints); \
-                UPDATE audit_heads SET cosigned_size = (SELECT max(size) FROM audit_checkpoints WHERE cosigner IS NOT NULL)";
-    app.place.run(lose);
+    let ours = ours();
+    let lose = format!(
+        "UPDATE audit_checkpoints SET cosigner = NULL, note = substr(note, 1, instr(note, char(10) || \
+         '\u{2014} holdfast-enclave')) WHERE size = (SELECT max(size) FROM audit_checkpoints WHERE {ours}) AND {ours}; \
+         UPDATE audit_heads SET cosigned_size = (SELECT max(size) FROM audit_checkpoints WHERE cosigner IS NOT NULL AND \
+         {ours}) WHERE {ours}"
+    );
+    app.place.run(&lose);
     // Of the same size again, and then from one that this database does not know to be signed.
     cosigned(&partner, Some(&first)).await;
-    app.place.run(lose);
+    app.place.run(&lose);
     partner.assigned("later", "customer-1").await;
     cosigned(&partner, Some(&first)).await;
     assert_eq!(app.anonymous().get("/readyz").await.ok()["audit_logs"], "whole");

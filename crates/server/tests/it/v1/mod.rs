@@ -1,9 +1,9 @@
 //! `/v1`.
 
-mod audit;
-mod audit_checkpoint;
+pub mod audit;
+pub mod audit_checkpoint;
 mod audit_cosignature;
-mod audit_export;
+pub mod audit_export;
 mod audit_tampering;
 mod auth;
 mod backup;

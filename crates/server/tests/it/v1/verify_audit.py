@@ -2,9 +2,10 @@
 signed-note and tlog-checkpoint, RFC 8785 (an entry's canonical form), RFC 8032 (Ed25519).
 
 Run with files it is a verifier: verify_audit.py EXPORT CHECKPOINT KEY [OLD-CHECKPOINT]. Without, it reads
-{"key": .., "enclave_key": .. or null, "witness_keys": [..], "cases": [{"export": .., "checkpoint": .., "since": .. or null}]} and prints a
-verdict a line. With an enclave's key each checkpoint must have its cosignature (C2SP tlog-cosignature) too, and the newest
-that of each witness.
+{"key": .., "enclave_key": .. or null, "witness_keys": [..], "cases": [{"export": .., "checkpoint": .., "since": .. or null,
+"root_log": .. or absent}]} and prints a verdict a line. With an enclave's key each checkpoint must have its cosignature (C2SP tlog-cosignature) too, and the newest
+that of each witness. With the root log each head that it names of the log must be one of the export's, and there must be
+one.
 """
 
 import base64
@@ -102,7 +103,7 @@ def read_entry(line, seq, tenant):
         raise Bad("missing", seq, f"entry {seq} is not where it should be")
     if entry["tenant"] != tenant:
         raise Bad("entry", seq, f"entry {seq} is another tenant's")
-    return entry["prev_hash"], hashlib.sha256(b"\0" + form).digest()
+    return entry, hashlib.sha256(b"\0" + form).digest()
 
 
 def tree(leaves):
@@ -116,21 +117,48 @@ def tree(leaves):
 
 
 def read_log(export, tenant):
+    return [leaf for _, leaf in read_entries(export, tenant)]
+
+
+def read_entries(export, tenant):
     lines = export.split("\n")
     if lines[-1] == "":
         lines.pop()
     entries = [read_entry(line, at + 1, tenant) for at, line in enumerate(lines)]
     hashes = ["0" * 64] + [leaf.hex() for _, leaf in entries]
-    broken = [seq for seq, (link, _) in enumerate(entries, 1) if link != hashes[seq - 1]]
+    broken = [seq for seq, (entry, _) in enumerate(entries, 1) if entry["prev_hash"] != hashes[seq - 1]]
     if broken:
         # An entry that was changed is not linked to by the next; one whose own link was changed, not by two.
         seq = broken[0]
         first = seq if seq + 1 in broken or seq == 1 else seq - 1
         raise Bad("chain", first, f"entry {first} was changed")
-    return [leaf for _, leaf in entries]
+    return entries
 
 
-def verify(export, checkpoint, key, since=None, enclave_key=None, witness_keys=()):
+def read_root_log(root_log, origin):
+    try:
+        entries = read_entries(root_log, "00000000-0000-0000-0000-000000000000")
+        named = [entry["reason"].split(" ") for entry, _ in entries if (entry["action"], entry["actor"]) == ("checkpoint.signed", origin)]
+        heads = sorted((int(size), base64.b64decode(root, validate=True)) for size, root in named)
+    except Bad as bad:
+        raise Bad(bad.fault, None, f"in the root log: {bad}") from bad
+    except (ValueError, AttributeError) as error:
+        raise Bad("entry", None, f"in the root log: an entry names no checkpoint: {error!r}") from error
+    if not heads:
+        raise Bad("missing", None, "the root log does not name this log")
+    return heads
+
+
+def compare_with_root_log(leaves, heads):
+    wrong = [size for size, root in heads if size > len(leaves) or tree(leaves[:size]) != root]
+    if wrong and wrong[0] > len(leaves):
+        raise Bad("missing", len(leaves) + 1, f"the root log names {wrong[0]} entries")
+    if wrong:
+        met = max((size for size, _ in heads if size < wrong[0]), default=0)
+        raise Bad("fork", met + 1, f"the root log names another head of {wrong[0]} entries")
+
+
+def verify(export, checkpoint, key, since=None, enclave_key=None, witness_keys=(), root_log=None):
     origin, size, root = read_checkpoint(checkpoint, key)
     for witness in witness_keys:
         check_cosigned(checkpoint, witness, "a witness")
@@ -145,6 +173,7 @@ def verify(export, checkpoint, key, since=None, enclave_key=None, witness_keys=(
         if old_size == size and old_root != root:
             raise Bad("fork", None, f"fork: two roots of {size} entries")
         heads.insert(0, (old_size, old_root))
+    named = read_root_log(root_log, origin) if root_log is not None else []
     leaves = read_log(export, key[0].split("/")[1])
     if len(leaves) < size:
         raise Bad("missing", len(leaves) + 1, f"entry {len(leaves) + 1} is missing")
@@ -154,12 +183,14 @@ def verify(export, checkpoint, key, since=None, enclave_key=None, witness_keys=(
     if not all(fits):
         first = heads[0][0] + 1 if fits == [True, False] else 1
         raise Bad("root", first, f"the entries from {first} on are not those that were signed")
+    if root_log is not None:
+        compare_with_root_log(leaves, named)
     return size
 
 
-def judge(export, checkpoint, key, since=None, enclave_key=None, witness_keys=()):
+def judge(export, checkpoint, key, since=None, enclave_key=None, witness_keys=(), root_log=None):
     try:
-        return {"ok": True, "size": verify(export, checkpoint, key, since, enclave_key, witness_keys)}
+        return {"ok": True, "size": verify(export, checkpoint, key, since, enclave_key, witness_keys, root_log)}
     except Bad as bad:
         return {"ok": False, "fault": bad.fault, "first_bad_seq": bad.seq, "text": str(bad)}
 
@@ -175,7 +206,7 @@ def main():
     enclave_key = read_key(ask["enclave_key"], 4) if ask["enclave_key"] else None
     witness_keys = [read_key(text, 4) for text in ask.get("witness_keys", [])]
     for case in ask["cases"]:
-        print(json.dumps(judge(case["export"], case["checkpoint"], key, case["since"], enclave_key, witness_keys)))
+        print(json.dumps(judge(case["export"], case["checkpoint"], key, case["since"], enclave_key, witness_keys, case.get("root_log"))))
 
 
 main()
