@@ -114,7 +114,8 @@ impl RootLog {
 
 /// No entry of the log itself is at fault.
 fn of_root_log(found: Finding) -> Finding {
-    Finding { first_bad_seq: None, text: format!("in the root log, {}", found.text), ..found }
+    let Finding { fault, text, .. } = found;
+    finding(fault, None, format!("in the root log, {text}"))
 }
 
 #[cfg(test)]

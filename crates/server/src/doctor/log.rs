@@ -97,14 +97,18 @@ pub(super) fn each_since(
     let log = audit::of(tenant);
     loop {
         let page = log.list(rx, &Filter::default(), seq, PAGE_ROWS)?;
-        page.iter().for_each(|row| see(&row.entry));
+        for row in &page {
+            see(&row.entry);
+        }
         let Some(last) = page.last() else { break };
         seq = last.seq;
     }
     let mut after = None;
     loop {
         let page = log.list_pending(rx, after.as_ref(), PAGE_ROWS)?;
-        page.iter().for_each(&mut *see);
+        for entry in &page {
+            see(entry);
+        }
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id.clone());
     }

@@ -55,27 +55,20 @@ impl Named {
         self.logs.get(&(tenant.to_string(), log)).cloned().unwrap_or_default()
     }
 
-    /// What it says against the log of a tenant being his log of this number, which began by a reset (or by several, of
-    /// which the last is told) after these checkpoints.
+    /// What speaks against a tenant's log having this number: a later one is named, or the one before was not ended by a
+    /// reset. `resets` are the ends that the entries of resets in this log name.
     pub(super) fn contradict(
         &self,
         tenant: &TenantId,
         log: i64,
         resets: &[(i64, [u8; 32])],
     ) -> Option<String> {
-        let ours = self.logs.range((tenant.to_string(), i64::MIN)..=(tenant.to_string(), i64::MAX));
-        let (later, before) = ours.map(|((_, number), heads)| (*number, heads)).fold(
-            (None, None),
-            |(later, before), (number, heads)| match number {
-                number if number > log => (Some(number), before),
-                number if number == log - 1 => (later, heads.last()),
-                _ => (later, before),
-            },
-        );
-        if let Some(later) = later {
+        let owner = tenant.to_string();
+        let later = self.logs.range((owner.clone(), log.saturating_add(1))..=(owner.clone(), i64::MAX));
+        if let Some(((_, later), _)) = later.last() {
             return Some(format!("the root log names log {later} of {tenant}, which is not there"));
         }
-        let (size, root) = before?;
+        let (size, root) = self.logs.get(&(owner, log - 1))?.last()?;
         // Another reset may have come since the root log was read.
         let is_told = resets.iter().any(|end| end.0 > *size || *end == (*size, *root));
         let line = Checkpoint::line(*size, root);

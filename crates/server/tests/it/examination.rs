@@ -306,7 +306,7 @@ impl World {
         let (tenant, retail) = (app.tenant_of(&partner).await, app.tenant_of(&app.retail()).await);
         app.stop_service().await;
         let last = app.place.rows(&format!("audit_entries WHERE tenant_id = '{tenant}'"));
-        let early = (1..).find(|size| {
+        let early = (1..=last).find(|size| {
             app.place.rows(&format!("audit_checkpoints WHERE tenant_id = '{tenant}' AND size = {size}")) > 0
         });
         let early = early.unwrap();

@@ -124,12 +124,12 @@ async fn every_checkpoint_is_named_once(app: App) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_checkpoint_is_named_once_on_sqlite() {
-    every_checkpoint_is_named_once(Plan::default().on_sqlite().start().await).await;
+    Box::pin(every_checkpoint_is_named_once(Plan::default().on_sqlite().start().await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_checkpoint_is_named_once_on_postgres() {
-    every_checkpoint_is_named_once(App::on_postgres().await).await;
+    Box::pin(every_checkpoint_is_named_once(App::on_postgres().await)).await;
 }
 
 /// Whoever has the database and the server's keys puts one tenant's whole log back, or makes another of it: each is a
