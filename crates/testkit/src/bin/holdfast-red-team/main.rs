@@ -25,6 +25,7 @@ mod rig;
 #[path = "../../../../holdfast/tests/rig/search.rs"]
 mod search;
 mod tokens;
+mod vetoes;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +47,10 @@ the checks that it names are left out (holdfast-enclave-weakened, beside this pr
 
 /// With `--controls some`, every so many-th script that names a check.
 const SOME: usize = 9;
+
+/// All scripts, by what they are about.
+const TABLES: [&[Attack]; 6] =
+    [tokens::ATTACKS, items::ATTACKS, evidence::ATTACKS, people::ATTACKS, vetoes::ATTACKS, database::ATTACKS];
 
 /// What became of a script.
 struct Told {
@@ -78,8 +83,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let tables = [tokens::ATTACKS, items::ATTACKS, evidence::ATTACKS, people::ATTACKS, database::ATTACKS];
-    let mut attacks: Vec<Attack> = tables.concat();
+    let mut attacks: Vec<Attack> = TABLES.concat();
     attacks.retain(|attack| attack.name.contains(only));
     let controls = |n: usize| every.is_some_and(|every| n.is_multiple_of(every));
     let switched = attacks.iter().filter(|attack| !attack.without.is_empty());
