@@ -11,6 +11,7 @@ mod tpm;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -107,13 +108,17 @@ fn show(count: &Count) -> Result<(), Failure> {
     writeln!(io::stdout(), "counter {name} is at {}", count.value).map_err(failed("cannot say"))
 }
 
-/// Listens for this user alone. A socket that nobody listens on is taken over.
+/// Listens for this user alone. A socket that nobody listens on is taken over; anything else that is there stays.
 fn listen(path: &Path) -> io::Result<UnixListener> {
-    if path.exists() {
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::other("another process listens on it"));
+    match UnixStream::connect(path) {
+        Ok(_) => return Err(io::Error::other("another process listens on it")),
+        // A file of another kind refuses as a socket does that nobody listens on.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            if fs::metadata(path)?.file_type().is_socket() {
+                fs::remove_file(path)?;
+            }
         }
-        fs::remove_file(path)?;
+        Err(_) => {}
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
     UnixListener::bind(path)

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -71,9 +71,10 @@ pub fn lock_directory(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Listens on a socket that only its owner may open. A socket that nobody listens on is taken over.
+/// Listens on a socket that only its owner may open. A socket that nobody listens on is taken over; any other file that
+/// is there stays.
 pub fn listen(path: &Path, owner: Option<u32>) -> io::Result<UnixListener> {
-    if path.exists() {
+    if fs::metadata(path).is_ok_and(|about| about.file_type().is_socket()) {
         let is_taken = io::Error::other("another process listens on this socket");
         crate::service::ensure(UnixStream::connect(path).is_err(), is_taken)?;
         fs::remove_file(path)?;

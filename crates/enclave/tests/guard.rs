@@ -39,6 +39,18 @@ fn files_and_socket_are_their_owners() {
 }
 
 #[test]
+fn a_file_that_is_no_socket_is_not_taken_over() {
+    let folder = Folder::new();
+    let (state, file) = (folder.path("state"), folder.path("file"));
+    fs::write(&file, "no socket").unwrap();
+    let mut serve = program();
+    serve.args(["serve", "--env", "sandbox", "--end-with-stdin", "--state"]).arg(state);
+    let ended = serve.arg("--socket").arg(&file).output().unwrap();
+    assert!(!ended.status.success());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "no socket");
+}
+
+#[test]
 fn a_root_key_that_others_may_read_is_not_used() {
     let folder = Folder::new();
     drop(Enclave::start(&folder, &Settings::default()));

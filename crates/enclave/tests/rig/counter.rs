@@ -3,31 +3,21 @@
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+
+use tpm::{Tpm, appears};
 
 use super::*;
 
-/// Twenty seconds of looks, for what comes by itself.
-const LOOKS_MAX: u32 = 400;
+#[path = "../../../counter/tests/tpm/mod.rs"]
+mod tpm;
 
 /// A counter in a TPM of its own; both end when dropped.
 pub struct TpmCounter {
-    tpm: Child,
     server: Option<Child>,
+    tpm: Tpm,
     name: String,
     /// Where an enclave asks it.
     pub socket: PathBuf,
-    path: PathBuf,
-}
-
-fn appears(path: &Path) {
-    for _ in 0..LOOKS_MAX {
-        if UnixStream::connect(path).is_ok() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("nobody listens on {}", path.display());
 }
 
 fn counter_program() -> Command {
@@ -39,21 +29,9 @@ fn counter_program() -> Command {
 impl TpmCounter {
     /// Makes a TPM and a counter in it, and serves that.
     pub fn start(folder: &Folder, name: &str) -> Self {
-        let (path, socket) = (folder.path(&format!("{name}.tpm")), folder.path(&format!("{name}.counter")));
-        let state = folder.path(&format!("{name}.tpmstate"));
-        std::fs::create_dir_all(&state).unwrap();
-        let tpm = Command::new("swtpm")
-            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
-            .arg(format!("dir={}", state.display()))
-            .arg("--server")
-            .arg(format!("type=unixio,path={}", path.display()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("swtpm runs: install swtpm");
-        appears(&path);
-        run(counter_program().arg("define").arg("--tpm").arg(&path));
-        let mut counter = Self { tpm, server: None, name: name.to_owned(), socket, path };
+        let (tpm, socket) = (Tpm::start(&folder.0, name), folder.path(&format!("{name}.counter")));
+        run(counter_program().arg("define").arg("--tpm").arg(&tpm.path));
+        let mut counter = Self { server: None, tpm, name: name.to_owned(), socket };
         counter.serve();
         counter
     }
@@ -61,7 +39,7 @@ impl TpmCounter {
     /// Serves it again.
     pub fn serve(&mut self) {
         let mut command = counter_program();
-        command.arg("serve").arg("--tpm").arg(&self.path).arg("--socket").arg(&self.socket);
+        command.arg("serve").arg("--tpm").arg(&self.tpm.path).arg("--socket").arg(&self.socket);
         self.server = Some(command.stderr(Stdio::null()).spawn().unwrap());
         appears(&self.socket);
     }
@@ -75,7 +53,7 @@ impl TpmCounter {
 
     /// How far it has come.
     pub fn value(&self) -> u64 {
-        let said = run(counter_program().arg("show").arg("--tpm").arg(&self.path));
+        let said = run(counter_program().arg("show").arg("--tpm").arg(&self.tpm.path));
         let said = String::from_utf8(said.stdout).unwrap();
         said.trim().rsplit_once(' ').and_then(|(_, value)| value.parse().ok()).expect("a number")
     }
@@ -88,9 +66,9 @@ impl TpmCounter {
 
 impl Drop for TpmCounter {
     fn drop(&mut self) {
-        for child in self.server.iter_mut().chain([&mut self.tpm]) {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
         }
     }
 }
