@@ -436,4 +436,21 @@ mod tests {
         assert_eq!(identity(&again), identity(&Keyring::new(Env::Production, &root)));
         std::fs::remove_dir_all(dir).unwrap();
     }
+
+    #[test]
+    fn the_file_is_gone_before_the_next_keys_take_their_place() {
+        let dir = std::env::temp_dir().join(format!("hf-leaves-{}", std::process::id()));
+        make_directory(&dir).unwrap();
+        init(&dir, Env::Production).unwrap();
+        let next = SymmetricKey::copied(&[6; 32]);
+        renew(&dir, Env::Production, &read_root(&dir).unwrap(), &next).unwrap();
+        // As if it ended between the two: nothing takes the place of a folder.
+        std::fs::remove_file(dir.join(SIGNING_FILE)).unwrap();
+        std::fs::create_dir(dir.join(SIGNING_FILE)).unwrap();
+        assert!(open_with(&dir, Env::Production, &next).is_err());
+        assert!(!dir.join(ROOT_FILE).exists() && dir.join(NEXT_FILE).exists());
+        std::fs::remove_dir(dir.join(SIGNING_FILE)).unwrap();
+        assert!(open_with(&dir, Env::Production, &next).is_ok_and(|opened| opened.keyring.epoch == 2));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

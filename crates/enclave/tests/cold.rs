@@ -12,6 +12,7 @@ use boundary::message::{KeyType, Package, Refusal, Reply, Request};
 use boundary::wire::Wire;
 use rig::cold::{Ceremony, ColdKey};
 use rig::control::*;
+use rig::counter::TpmCounter;
 use rig::*;
 
 const ALTERED: Result<(), i32> = Err(3);
@@ -21,6 +22,8 @@ const OTHER_ONLINE: Result<(), i32> = Err(6);
 const REPLAYED: Result<(), i32> = Err(7);
 const OUT_OF_ORDER: Result<(), i32> = Err(8);
 const CLOCK_BEHIND: Result<(), i32> = Err(9);
+/// Anything but a bundle is at fault.
+const NOT_NOW: Result<(), i32> = Err(1);
 
 /// A list of three over an RSA key and an Ed25519 key, known on both sides, with one checked backup.
 struct World {
@@ -317,4 +320,39 @@ fn an_interrupted_ceremony_goes_on_and_releases_to_nobody_else() {
     // In the place of the bundle that was taken up no other one is.
     let other = world.ceremony.bundle(&[Entry::Make(vec![KeyType::Ed25519]), Entry::Release(vouched)]);
     assert_eq!(world.ceremony.carry(&other.to_bytes()).map(drop), REPLAYED);
+}
+
+#[test]
+fn an_old_copy_of_the_offline_state_releases_nothing_where_a_counter_counts() {
+    let mut world = World::new(|_| ());
+    let folder = &world.ceremony.folder;
+    let (state, newest) = (folder.path("offline"), folder.path("newest"));
+    let copies = ["uncounted", "counted"].map(|name| folder.path(name));
+    let copy = |to: &std::path::Path| run(std::process::Command::new("cp").arg("-r").arg(&state).arg(to));
+    let counter = TpmCounter::start(folder, "offline");
+    let asked = ["--counter".to_owned(), counter.socket.display().to_string()];
+    copy(&copies[0]);
+    let parcel = world.voted();
+    let vouched = world.ceremony.release(&parcel);
+    world.ceremony.offline_extra = asked.to_vec();
+    world.ceremony.hold(&[Entry::Make(vec![KeyType::Ed25519])]);
+    copy(&copies[1]);
+    let bundle = world.ceremony.bundle(&[Entry::Release(vouched)]).to_bytes();
+    let answers = world.ceremony.carry(&bundle).unwrap();
+    expect!(Reply::from_bytes(&answers.parts[0]).unwrap(), Packaged);
+    std::fs::rename(&state, &newest).unwrap();
+    let value = counter.value();
+    for old in copies {
+        std::fs::rename(&old, &state).unwrap();
+        world.ceremony.offline_extra = asked.to_vec();
+        assert_eq!(world.ceremony.carry(&bundle).map(drop), NOT_NOW, "{}", old.display());
+        assert_eq!(counter.value(), value, "an old state counts nothing");
+        std::fs::rename(&state, &old).unwrap();
+    }
+    // Nor does a state that was counted go on by itself.
+    std::fs::rename(&newest, &state).unwrap();
+    world.ceremony.offline_extra.clear();
+    assert_eq!(world.ceremony.carry(&bundle).map(drop), NOT_NOW);
+    world.ceremony.offline_extra = asked.to_vec();
+    assert_eq!(world.ceremony.carry(&bundle).unwrap(), answers);
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use boundary::Env;
 use boundary::ceremony::*;
+use boundary::checkpoint::{Cosign, TreeHead};
 use boundary::message::*;
 use boundary::wire::Wire;
 use rig::keeper::*;
@@ -173,4 +174,57 @@ fn a_root_key_on_the_disk_of_production_is_said_so() {
     assert_eq!(start(&["init", "--root", "disk"]), "");
     assert!(start(&["serve"]).contains("--root disk"));
     assert!(start(&["serve", "--root", "paper"]).contains("neither"));
+}
+
+#[test]
+fn a_root_key_leaves_the_disk_once_its_shares_were_shown() {
+    let (folder, keeper) = (Folder::new(), Keeper::new());
+    let (file, copy) = (folder.path("state/root.key"), folder.path("copy"));
+    let start = |root| Enclave::start(&folder, &Settings { root, ..Settings::default() });
+    let deal = || Request::Found(keeper.plan(2, 3));
+    let head = TreeHead { origin: "holdfast-production/tenant-a".to_owned(), size: 1, root: [1; 32] };
+    let cosign = Request::Cosign(Cosign { head, proof: Vec::new() });
+    let cosigner = |enclave: &Enclave| expect!(enclave.call(&cosign), Cosigned).key;
+    let mut enclave = start("disk");
+    let (key, pinned) = (new_key(&mut enclave.connect(), TENANT, USER), cosigner(&enclave));
+    let is_as_before = |enclave: &Enclave| {
+        let item = check_item(&key, "backup-1", CANARY.as_bytes());
+        expect!(enclave.call(&check_request(&key, TENANT, USER, None, vec![item])), Checked);
+        assert_eq!(cosigner(enclave), pinned);
+    };
+    refused(&enclave.call(&deal()), Refusal::NotNow);
+    enclave.kill();
+    fs::copy(&file, &copy).unwrap();
+
+    let mut enclave = start("to-shares");
+    let lost = keeper.open(&expect!(enclave.call(&deal()), Dealt));
+    let parts = keeper.open(&expect!(enclave.call(&deal()), Dealt));
+    let plan = keeper.plan(2, 2);
+    for purpose in [Purpose::Unseal, Purpose::Rekey(plan.clone()), Purpose::Renew(plan), Purpose::Retire(1)] {
+        refused(&enclave.call(&Request::Begin(purpose)), Refusal::NotNow);
+    }
+    let begun = begin(&enclave, Purpose::Verify);
+    refused(&enclave.call(&to(&begun, &lost[1])), Refusal::WrongShare);
+    expect!(enclave.call(&to(&begun, &parts[0])), Given);
+    assert!(file.exists(), "one is not enough");
+    expect!(enclave.call(&to(&begun, &parts[1])), Given);
+    assert!(!file.exists() && !folder.path("state/signing.keys.next").exists());
+    assert_eq!(standing(&enclave).open, Some(Epochs { current: 2, former: Some(1) }));
+    is_as_before(&enclave);
+    refused(&enclave.call(&deal()), Refusal::NotNow);
+    enclave.kill();
+    let mut enclave = start("to-shares");
+    refused(&enclave.call(&deal()), Refusal::NotNow);
+    unseal(&enclave, &parts[1..]);
+    is_as_before(&enclave);
+    enclave.kill();
+
+    // The copy of the file opens nothing that is there now, and nobody starts beside it.
+    fs::copy(&copy, &file).unwrap();
+    for root in ["disk", "to-shares", "shares"] {
+        let mut serve = program();
+        serve.args(["serve", "--env", "production", "--end-with-stdin", "--root", root, "--socket"]);
+        serve.arg(folder.path("socket")).arg("--state").arg(folder.path("state"));
+        assert!(!serve.output().unwrap().status.success(), "{root}");
+    }
 }

@@ -24,6 +24,8 @@ pub struct Ceremony {
     pub previous: [u8; 32],
     /// What the offline machine's clock is altered by.
     pub offline_clock: Vec<(&'static str, String)>,
+    /// What its enclave is started with besides.
+    pub offline_extra: Vec<String>,
     // Removed last.
     pub folder: Folder,
 }
@@ -60,8 +62,19 @@ impl Ceremony {
         let recipient = gpg.export("recipient");
         let (client, provider) = (online.connect(), Provider::start());
         let (sequence, previous) = (1, [0; 32]);
-        let offline_clock = Vec::new();
-        Self { online, client, provider, gpg, recipient, env, sequence, previous, offline_clock, folder }
+        Self {
+            online,
+            client,
+            provider,
+            gpg,
+            recipient,
+            env,
+            sequence,
+            previous,
+            offline_clock: Vec::new(),
+            offline_extra: Vec::new(),
+            folder,
+        }
     }
 
     /// The public key that the offline enclave is known by.
@@ -94,6 +107,7 @@ impl Ceremony {
         let mut command = program();
         command.envs(self.offline_clock.clone());
         command.args(["batch", "--env", self.env.as_str(), "--state"]).arg(self.folder.path("offline"));
+        command.args(&self.offline_extra);
         let output = command.arg("--in").arg(&from).arg("--out").arg(&to).output().unwrap();
         if output.status.success() {
             return Ok(File::from_bytes(&std::fs::read(to.join(ANSWER_FILE)).unwrap()).unwrap());
