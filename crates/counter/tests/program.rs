@@ -122,9 +122,11 @@ impl House {
     }
 
     /// Puts something else where the counter would be: `TPM2_NV_DefineSpace`.
-    fn define_other(&self, attributes: [u8; 4]) {
-        let public = [&INDEX, [0, 0x0b].as_slice(), &attributes, &[0, 0, 0, 8]].concat();
-        self.tells([0, 0, 1, 0x2a], &[OWNER], &[&[0, 0, 0, 14], public.as_slice()].concat());
+    fn define_other(&self, attributes: [u8; 4], policy: &[u8]) {
+        let sized =
+            |bytes: &[u8]| [&u16::try_from(bytes.len()).expect("short").to_be_bytes(), bytes].concat();
+        let public = [&INDEX, [0, 0x0b].as_slice(), &attributes, &sized(policy), &[0, 8]].concat();
+        self.tells([0, 0, 1, 0x2a], &[OWNER], &[sized(&[]), sized(&public)].concat());
     }
 }
 
@@ -165,10 +167,13 @@ fn counters_of_one_tpm_know_nothing_of_each_other() {
 
 #[test]
 fn what_is_no_counter_of_ours_neither_speaks_nor_goes_up() {
-    // Read and written without a password, and not locked out (part 2, 13.4); the second one is a counter.
-    for (attributes, is_counter) in [([0x02, 0x04, 0x00, 0x04], false), ([0x02, 0x04, 0x00, 0x14], true)] {
+    // Read and written without a password, and not locked out (part 2, 13.4): what has a name as ours have and is no
+    // counter, and a counter that has none.
+    for (attributes, name, is_counter) in
+        [([0x02, 0x04, 0x00, 0x04], &[0; 32][..], false), ([0x02, 0x04, 0x00, 0x14], &[], true)]
+    {
         let house = House::new();
-        house.define_other(attributes);
+        house.define_other(attributes, name);
         let read = || house.tells([0, 0, 1, 0x4e], &[INDEX; 2], &[0, 8, 0, 0]);
         if is_counter {
             house.tells([0, 0, 1, 0x34], &[INDEX; 2], &[]);

@@ -198,12 +198,15 @@ fn a_root_key_leaves_the_disk_once_its_shares_were_shown() {
 
     let mut enclave = start("to-shares");
     let lost = keeper.open(&expect!(enclave.call(&deal()), Dealt));
+    let given_up = begin(&enclave, Purpose::Verify);
+    expect!(enclave.call(&to(&given_up, &lost[0])), Given);
     let parts = keeper.open(&expect!(enclave.call(&deal()), Dealt));
     let plan = keeper.plan(2, 2);
     for purpose in [Purpose::Unseal, Purpose::Rekey(plan.clone()), Purpose::Renew(plan), Purpose::Retire(1)] {
         refused(&enclave.call(&Request::Begin(purpose)), Refusal::NotNow);
     }
     let begun = begin(&enclave, Purpose::Verify);
+    assert_ne!(begun, given_up, "what was dealt before counts no more");
     refused(&enclave.call(&to(&begun, &lost[1])), Refusal::WrongShare);
     expect!(enclave.call(&to(&begun, &parts[0])), Given);
     assert!(file.exists(), "one is not enough");
