@@ -28,6 +28,12 @@ impl Disk {
         below.map(|(path, bytes)| (path.clone(), bytes.len())).collect()
     }
 
+    /// Where in a file these bytes begin.
+    pub fn find(&self, path: &Path, wanted: &[u8]) -> Vec<usize> {
+        let bytes = &self.files[path];
+        (0..bytes.len()).filter(|at| bytes[*at..].starts_with(wanted)).collect()
+    }
+
     /// Turns a bit of a file over.
     pub fn forget(&self, path: &Path, byte: usize, bit: usize) {
         let file = OpenOptions::new().write(true).open(path).expect("a file");
