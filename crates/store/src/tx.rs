@@ -123,9 +123,8 @@ impl Rx<'_> {
         self.list_unsealed(sql, args)
     }
 
-    /// What the engine itself finds wrong with its file's pages, tables and indexes, a line each; none where it keeps
-    /// that to itself, as `PostgreSQL` does, which checks its pages as it reads them where it was told to.
-    pub fn check_pages(&mut self) -> Result<Vec<String>, StoreError> {
+    /// See [`crate::inventory::check_pages`].
+    pub(crate) fn check_pages(&mut self) -> Result<Vec<String>, StoreError> {
         let done = match &self.conn {
             Conn::Sqlite(conn) => crate::sqlite::check_pages(conn),
             Conn::Postgres(_) => Ok(Vec::new()),

@@ -64,7 +64,7 @@ pub async fn examine(admin: &Admin, look: &mut Look<'_>) -> Result<Vec<Line>, Ad
 /// What the database's engine finds wrong with its own file. A bit that a disk forgot may be in an index, where no seal
 /// is.
 async fn pages(app: &App) -> Result<Vec<Line>, Error> {
-    let found: Result<Vec<String>, StoreError> = app.db.read("check_pages", |rx| rx.check_pages()).await;
+    let found: Result<Vec<String>, StoreError> = app.db.read("check_pages", inventory::check_pages).await;
     let told = found.map_err(Error::from)?.into_iter();
     let next = "stop the service, look at the disk, and put a copy of the database back";
     Ok(told

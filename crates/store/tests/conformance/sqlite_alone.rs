@@ -48,7 +48,7 @@ async fn a_bit_that_an_index_lost_is_told() {
     let bench = Bench::new(Kind::Sqlite);
     let db = bench.open().await;
     seed(&db).await;
-    assert_eq!(read(&db, |rx| rx.check_pages()).await, [""; 0]);
+    assert_eq!(read(&db, store::inventory::check_pages).await, [""; 0]);
     db.close().await;
     let whole = std::fs::read(bench.address()).expect("a file");
     let id: TenantId = id(1);
@@ -58,7 +58,7 @@ async fn a_bit_that_an_index_lost_is_told() {
         rotten[place] ^= 1;
         std::fs::write(bench.address(), rotten).expect("a file");
         let db = bench.open().await;
-        told += usize::from(!read(&db, |rx| rx.check_pages()).await.is_empty());
+        told += usize::from(!read(&db, store::inventory::check_pages).await.is_empty());
         db.close().await;
     }
     assert!(told >= 2, "that of a table and that of its index, which then differ: {told}");
