@@ -27,5 +27,7 @@ mod root_log;
 mod rotations;
 mod row_seals;
 mod sqlite_alone;
+mod subjects;
 mod verifications;
 mod webhooks;
+mod witnesses;
