@@ -269,6 +269,28 @@ mod tests {
         assert_eq!(combine(&twice.iter().collect::<Vec<_>>()), None, "one share is not two");
     }
 
+    /// Only this service's own keys make such a tag; what it says is read as strictly all the same.
+    #[test]
+    fn a_share_that_cannot_be_is_none_whatever_its_tag() {
+        let (key, sealed) = (KeyId::new(now(), &mut Real), sealed());
+        let good = shares(&key, &dealt(&key, &sealed, SPLIT)[0]).remove(0);
+        let damaged = |share: Share| {
+            let found = read(&keys(), &key, &share.write(&keys(), &key));
+            found.is_damaged && found.shares.is_empty()
+        };
+        assert!(!damaged(good.clone()));
+        for number in [0, 4] {
+            assert!(damaged(Share { number, ..good.clone() }), "share {number} of 3");
+        }
+        assert!(damaged(Share { split: Split { threshold: 1, total: 3 }, ..good.clone() }), "one is the key");
+        let mut other = good.write(&keys(), &key);
+        other.truncate(good.envelope_bytes());
+        other[FORM.len() - 1] += 1;
+        let tag = keys().share_tag(&other);
+        other.extend(tag);
+        assert!(read(&keys(), &key, &other).is_damaged, "another form");
+    }
+
     #[test]
     fn what_is_put_together_has_the_digest_of_what_was_split() {
         let (key, sealed) = (KeyId::new(now(), &mut Real), sealed());

@@ -190,6 +190,10 @@ mod tests {
         store.put(&of(), vec![3]).await.expect("keeps in its place");
         assert_eq!(store.read(&of()).await.expect("reads"), Some(vec![3]));
         std::fs::write(folder.path().join("shares/readme"), "not ours").expect("writes");
+        let deeper =
+            folder.path().join(format!("shares/{}/{}", of().tenant, of().key)).join(of().key.as_str());
+        std::fs::create_dir(&deeper).expect("makes");
+        std::fs::write(deeper.join("more"), "nor this").expect("writes");
         let mut listing = store.list();
         assert_eq!(listing.next().await.expect("one").expect("lists"), of());
         assert!(listing.next().await.is_none());

@@ -1,5 +1,6 @@
 //! Ceremonies of the offline enclave, by its own program on files: COLD keys are made, checked under and released from.
 
+mod answers;
 mod moves;
 
 use std::path::PathBuf;
@@ -104,6 +105,15 @@ async fn what_was_stored_is_checked_and_keys_come_in(app: App) {
     let again = import(&app, &answers).await.unwrap();
     assert!(again.is_repeated);
     assert_eq!(app.place.rows("pool_keys WHERE key_environment = 'COLD'"), before + 2);
+    assert_eq!(app.partner().audit("&action=backup.verified").await.len(), 1, "it is written down once");
+    // It was all applied, and the process died before that was written down.
+    app.place.run("UPDATE offline_bundles SET answered_at = NULL");
+    let unfinished = import(&app, &answers).await.unwrap();
+    assert_eq!((unfinished.is_repeated, unfinished.keys), (false, 0), "{:?}", unfinished.lines);
+    // What was given out meanwhile does not come back into the pool.
+    app.place.run("DELETE FROM pool_keys WHERE key_environment = 'COLD'");
+    import(&app, &answers).await.unwrap();
+    assert_eq!(app.place.rows("pool_keys WHERE key_environment = 'COLD'"), 0);
 
     // A bundle that was displaced by another of its number cannot be answered after that one.
     let displaced = export(&app, &[KeyType::Ed25519]).await;

@@ -55,12 +55,6 @@ pub async fn import_answers(app: &App, now: Timestamp, file: &[u8]) -> Result<Im
                 keys += adopt_batch(app, now, batch).await?;
                 format!("{keys} keys are in the pool")
             }
-            (
-                _,
-                Reply::Refused(
-                    EnclaveRefusal::Crashed | EnclaveRefusal::LogUnavailable | EnclaveRefusal::CounterAway,
-                ),
-            ) => "not answered: it waits for the next ceremony".to_owned(),
             (Subject::Told(tenant, id), reply) => tell(app, tenant, id, &reply).await?,
             (Subject::Check(tenant, id), reply) => check(app, now, tenant, id, reply, &ceremony).await?,
             (Subject::Move(tenant, id, was), reply) => {

@@ -15,23 +15,23 @@ use super::{answer, cold_key, export, hold, import};
 use crate::control::approvals::{EVERYBODY, Stage, attach, link, make_list, vote};
 use crate::control::recoveries::unpack;
 
-async fn store(actor: &Actor, key: &Given, plaintext: &[u8]) -> String {
+pub async fn store(actor: &Actor, key: &Given, plaintext: &[u8]) -> String {
     let stored = actor.try_store_data(key, &key.device().item("", plaintext)).await.ok();
     stored["backup_id"].as_str().unwrap().to_owned()
 }
 
-async fn rotated(app: &App, key: &Given) -> Given {
+pub async fn rotated(app: &App, key: &Given) -> Given {
     let path = format!("/v1/partner/keys/{}/rotate", key.key_id);
     Given::of(app.partner().call(&Method::POST, &path).send().await.ok())
 }
 
 /// The state of a key, and how many backups it has.
-async fn state(app: &App, key: &Given) -> (String, u64) {
+pub async fn state(app: &App, key: &Given) -> (String, u64) {
     let shown = app.partner().get(&format!("/v1/partner/keys/{}", key.key_id)).await.ok();
     (shown["status"].as_str().unwrap().to_owned(), shown["backups_count"].as_u64().unwrap())
 }
 
-async fn key_of(app: &App, backup: &str) -> String {
+pub async fn key_of(app: &App, backup: &str) -> String {
     let shown = app.partner().get(&format!("/v1/partner/backups/{backup}")).await.ok();
     shown["key_id"].as_str().unwrap().to_owned()
 }

@@ -34,6 +34,21 @@ async fn somebody_is_told_and_marks_what_he_has_read() {
 }
 
 #[tokio::test]
+async fn who_has_not_come_yet_is_told_of_nothing_but_his_invitation() {
+    let app = App::start().await;
+    let mut owner = app.person("owner").await;
+    let invited = [("email", "n@x.example"), ("name", "N"), ("role", "owner")];
+    owner.post("/control/team/invite", &invited).await;
+    let told =
+        |who: &str| app.place.rows(&format!("notices WHERE person_id = (SELECT id FROM people WHERE {who})"));
+    let before = told("email = 'n@x.example'");
+    app.partner().post("/v1/credentials", &json!({"name": "one", "scopes": ["audit"]})).await.ok();
+    app.partner().post("/v1/freeze", &json!({"hours": 24})).await.ok();
+    assert_eq!(app.place.rows("notices WHERE kind = 'credential-made'"), 1, "the owner");
+    assert_eq!((before, told("email = 'n@x.example'")), (1, 1));
+}
+
+#[tokio::test]
 async fn a_sandbox_shows_its_mail_and_production_has_no_such_page() {
     let app = App::start().await;
     let empty = app.stranger().get("/control/outbox").await;

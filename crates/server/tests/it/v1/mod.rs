@@ -5,6 +5,7 @@ pub mod audit_checkpoint;
 mod audit_cosignature;
 pub mod audit_export;
 mod audit_tampering;
+mod audit_witness;
 mod auth;
 mod backup;
 mod credentials;

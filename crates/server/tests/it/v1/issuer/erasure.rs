@@ -109,6 +109,22 @@ async fn the_same_name_in_two_logs_is_two_people() {
     assert_eq!(stage.find(NAME).await, Some(called));
 }
 
+/// Who has the database cannot have the log call one what it called another.
+#[tokio::test]
+async fn the_salt_of_one_is_not_anothers() {
+    let stage = Stage::set(Plan::default().on_sqlite().start().await).await;
+    let called = [stage.act(NAME, "user-1").await, stage.act(OTHER, "user-2").await];
+    let salt = "(SELECT salt FROM audit_subjects ORDER BY finder LIMIT 1)";
+    stage.app.place.run(&format!("UPDATE audit_subjects SET salt = {salt}"));
+    let admin = stage.app.admin().await;
+    let mut opened = 0;
+    for (name, called) in [NAME, OTHER].into_iter().zip(called) {
+        let found = admin.find_subject(&stage.id, name).await;
+        opened += usize::from(found.is_ok_and(|found| found == Some(called)));
+    }
+    assert_eq!(opened, 1, "whose salt it is");
+}
+
 /// What a caller has the enclave sign is his own; that it names somebody is said when that one is erased.
 #[tokio::test]
 async fn a_statement_that_names_him_is_told_of() {
