@@ -96,6 +96,25 @@ mod tests {
         assert_eq!(kept, made, "write docs/reference/cli.md anew: HOLDFAST_WRITE_REFERENCE=1");
     }
 
+    /// Others on the machine can read a command line: what is secret comes in a file, through a pipe, or is typed.
+    #[test]
+    fn no_secret_is_an_argument() {
+        let secrets =
+            ["secret", "passphrase", "password", "credential", "api_key", "private", "share", "token"];
+        let (mut commands, mut files) = (vec![crate::Cli::command()], 0);
+        while let Some(command) = commands.pop() {
+            for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+                let id = arg.get_id().as_str();
+                if secrets.iter().any(|secret| id.contains(secret)) {
+                    assert_eq!(arg.get_value_names().unwrap_or_default(), ["FILE"], "{command}: {id}");
+                    files += 1;
+                }
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+        assert!(files > 10, "{files}");
+    }
+
     #[test]
     fn every_code_has_a_meaning_of_its_own() {
         let numbers: std::collections::BTreeSet<u8> = CODES.iter().map(|(number, _)| *number).collect();

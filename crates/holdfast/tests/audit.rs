@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -127,6 +131,62 @@ fn the_enclaves_signature_is_demanded_with_its_key() {
     assert!(code == 1 && text.contains("signature that is wrong"), "{text}");
     let (code, text) = files.verify(&["--enclave-key", KEY.trim()]);
     assert!(code == 1 && text.contains("the enclave's key does not read"), "{text}");
+}
+
+/// A witness's key, and his line under a checkpoint, both as the standards have them: C2SP signed-note and
+/// tlog-cosignature.
+fn witness(name: &str, seed: u8, note: &str) -> (String, String) {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key");
+    let key = [&[4], pair.public_key().as_ref()].concat();
+    let hash = digest(&SHA256, &[name.as_bytes(), b"\n", &key].concat());
+    let id: [u8; 4] = hash.as_ref()[..4].try_into().expect("four bytes");
+    let (text, _) = note.split_once("\n\n").expect("a note");
+    let seconds: u64 = 1_795_239_567;
+    let signature = pair.sign(format!("cosignature/v1\ntime {seconds}\n{text}\n").as_bytes());
+    let line = STANDARD.encode([&id[..], &seconds.to_be_bytes()[..], signature.as_ref()].concat());
+    (
+        format!("{name}+{:08x}+{}", u32::from_be_bytes(id), STANDARD.encode(key)),
+        format!("\u{2014} {name} {line}\n"),
+    )
+}
+
+#[test]
+fn the_signature_of_each_witness_is_demanded_with_his_key() {
+    let (anna, by_anna) = witness("anna.example.org", 3, CHECKPOINT);
+    let (ben, by_ben) = witness("ben.example.org", 4, CHECKPOINT);
+    let both = ["--witness-key", &anna, "--witness-key", &ben];
+    let verify = |note: &str, more: &[&str]| Files::new(EXPORT, note).verify(more);
+    let signed = format!("{CHECKPOINT}{by_anna}{by_ben}");
+    let (code, text) = verify(&signed, &both);
+    assert_eq!(code, 0, "{text}");
+    for name in ["anna", "ben"] {
+        assert!(text.contains(&format!("{name}.example.org signed it at 2026-11-21T05:39:27")), "{text}");
+    }
+    assert_eq!(
+        json(&verify(&signed, &[&both[..], &["--json"]].concat()).1)["witnesses"][1],
+        "ben.example.org"
+    );
+    for (note, missing) in
+        [(format!("{CHECKPOINT}{by_anna}"), "ben"), (format!("{CHECKPOINT}{by_ben}"), "anna")]
+    {
+        let (code, text) = verify(&note, &both);
+        assert!(
+            code == 1 && text.contains(&format!("not signed by the witness {missing}.example.org")),
+            "{text}"
+        );
+    }
+    // A line that he made under another checkpoint, or that another made in his name.
+    let (_, moved) = witness("anna.example.org", 3, OLDER);
+    let (_, forged) = witness("anna.example.org", 4, CHECKPOINT);
+    let id_of =
+        |line: &str| STANDARD.decode(line.trim_end().rsplit(' ').next().expect("a line")).expect("base64");
+    let in_his_name = STANDARD.encode([&id_of(&by_anna)[..4], &id_of(&forged)[4..]].concat());
+    for line in [moved, format!("\u{2014} anna.example.org {in_his_name}\n")] {
+        let (code, text) = verify(&format!("{CHECKPOINT}{line}"), &both[..2]);
+        assert!(code == 1 && text.contains("in the name of the witness anna.example.org"), "{text}");
+    }
+    let (code, text) = verify(&signed, &["--witness-key", KEY.trim()]);
+    assert!(code == 1 && text.contains("the witness's key does not read"), "{text}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod shares {
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -146,6 +147,10 @@ fn three_of_five_open_what_the_disk_alone_does_not() {
     };
     sealed(&house.get("/readyz"));
     let shares = house.init(&people, "shares");
+    for share in fs::read_dir(house.path("shares")).expect("a folder") {
+        let mode = share.expect("a share").metadata().expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "encrypted, and nobody else's all the same");
+    }
     sealed(&house.get("/readyz"));
     assert!(house.get("/healthz").starts_with("HTTP/1.1 200 "));
     sealed(&house.get("/.well-known/jwks.json"));
@@ -266,6 +271,25 @@ const GIVE: [u8; 2] = [1, 26];
 /// The same of `Begin`, and of `Begun`.
 const BEGUN: [u8; 2] = [1, 25];
 
+/// On another machine: the question goes there, the answer comes back, and the share stays.
+fn given_elsewhere(house: &House, share: &[u8]) -> PathBuf {
+    let paths = [house.path("question"), house.path("answer")];
+    let [question, answer] = paths.each_ref().map(|path| path.to_str().expect("text"));
+    ceremony(&["question", "--out", question], &house.socket(), b"").expect("a question");
+    // Who was told the code of a rekey does not open an enclave with his share.
+    let mut coded = Command::new(PROGRAM);
+    coded.args(["ceremony", "answer", question, "--share", "-", "--code", "AAAA-AAAA", "--out", answer]);
+    assert!(!fed(&mut coded, share).status.success() && !Path::new(answer).exists());
+    let mut command = Command::new(PROGRAM);
+    command.args(["ceremony", "answer", question, "--share", "-", "--out", answer]);
+    assert!(fed(&mut command, share).status.success());
+    assert_eq!(ceremony(&["give", answer], &house.socket(), b"").expect("taken")["given"], 2);
+    let mut searcher = Searcher::new();
+    searcher.add("a share", &share_of(share).value);
+    assert!(searcher.in_file(Path::new(answer)).is_empty());
+    house.path("answer")
+}
+
 #[test]
 fn whoever_carries_a_share_neither_reads_nor_changes_it() {
     let people = five();
@@ -328,17 +352,8 @@ fn whoever_carries_a_share_neither_reads_nor_changes_it() {
     house.start_enclave();
     assert_eq!(house.unseal(&shares[0]).expect("taken")["given"], 1);
 
-    // On another machine: the question goes there, the answer comes back, and the share stays.
-    let (question, answer) = (house.path("question"), house.path("answer"));
-    let (question, answer) = (question.to_str().expect("text"), answer.to_str().expect("text"));
-    ceremony(&["question", "--out", question], &house.socket(), b"").expect("a question");
-    let mut command = Command::new(PROGRAM);
-    command.args(["ceremony", "answer", question, "--share", "-", "--out", answer]);
-    assert!(fed(&mut command, &shares[1]).status.success());
-    assert_eq!(ceremony(&["give", answer], &house.socket(), b"").expect("taken")["given"], 2);
-    let mut searcher = Searcher::new();
-    searcher.add("a share", &share_of(&shares[1]).value);
-    assert!(searcher.in_file(Path::new(answer)).is_empty());
+    let answer = given_elsewhere(&house, &shares[1]);
+    let answer = answer.to_str().expect("text");
     // Under the key of an attempt that is over it is worth nothing: a restart ends all of them.
     house.start_enclave();
     ceremony(&["give", answer], &house.socket(), b"").expect_err("nobody asks");

@@ -284,6 +284,18 @@ fn mistakes_have_a_number_and_a_next_step(desk: &Desk) {
     assert_eq!(failed["exit_code"], 3);
 }
 
+/// What is typed there stands on the screen, and in what the terminal keeps of it.
+#[test]
+fn a_secret_is_not_typed_on_a_terminal() {
+    let address = "--base-url http://127.0.0.1:1 --user anna --environment HOT --customer c1 --package p1";
+    let words = format!("'{PROGRAM}' backup data {address}");
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &words, "/dev/null"]).env("HOLDFAST_API_KEY", "none");
+    let output = command.stdin(Stdio::null()).output().expect("script runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(2) && said.contains("give --secret-file"), "{output:?}");
+}
+
 /// A command that runs on, read line by line.
 struct Running {
     child: Child,

@@ -100,6 +100,14 @@ fn a_message_is_opened_without_a_network() {
 
     assert_eq!(runs(&["--message", "words.txt.asc"]).status.code(), Some(0));
     assert_eq!(desk.back(), (b"twelve words".to_vec(), 0o600));
+    let folder = fs::metadata(desk.path("back")).expect("a folder").permissions().mode();
+    assert_eq!(folder & 0o777, 0o700, "nobody else sees what is in it");
+    // Another secret of that name is kept beside it, and takes nobody's place.
+    fs::create_dir(desk.path("other")).expect("a folder");
+    desk.write("other/words.txt.asc", &desk.gpg("", &["-r", "anna", "--armor", "--encrypt"], b"other words"));
+    assert_eq!(runs(&["--message", "other/words.txt.asc"]).status.code(), Some(0));
+    assert_eq!(desk.back().0, b"twelve words");
+    assert_eq!(fs::read(desk.path("back/words.txt-again")).expect("the other"), b"other words");
     let closed = runs(&["--message", "file.gpg"]);
     assert_eq!(closed.status.code(), Some(5), "the key of the JWE is missing");
     assert!(said(&closed).contains("--private-key"));
@@ -137,7 +145,8 @@ fn a_key_with_a_passphrase_opens_with_it_alone() {
 fn a_passphrase_is_typed_on_a_terminal_that_does_not_show_it() {
     let desk = Desk::of(PASSPHRASE);
     // `script` gives the program a terminal, and types what it is given.
-    let words = format!("'{PROGRAM}' recover --out back --message words.txt.asc --secret-key anna.asc");
+    let words =
+        format!("'{PROGRAM}' recover --out back --message words.txt.asc --secret-key anna.asc && stty --all");
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &words, "/dev/null"]).current_dir(desk.folder.path());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script runs");
@@ -156,4 +165,8 @@ fn a_passphrase_is_typed_on_a_terminal_that_does_not_show_it() {
     assert!(child.wait().expect("it ends").success(), "{shown}");
     assert_eq!(desk.back().0, b"twelve words");
     assert!(shown.contains("words.txt") && !shown.contains("horse"), "{shown}");
+    assert!(
+        shown.contains(" echo ") && !shown.contains("-echo "),
+        "the terminal shows what is typed again: {shown}"
+    );
 }

@@ -73,9 +73,9 @@ async fn somebody_reads_his_own_notices_and_no_others(bench: &Bench) {
     assert_eq!(list(2, 50, None, 9).await, []);
     assert_eq!((unread(1, 50).await, unread(1, 51).await, unread(2, 50).await), (2, 1, 0));
     // Another's, by its id; another tenant's; then his own.
-    for (tenant, person, one) in [(1, 50, Some(62)), (2, 50, Some(60)), (1, 50, Some(60))] {
+    for (tenant, person, one, ms) in [(1, 50, Some(62), 28), (2, 50, Some(60), 29), (1, 50, Some(60), 30)] {
         write(&db, move |tx| {
-            notices::of(&id(tenant)).set_read(tx, &id(person), one.map(id).as_ref(), at(30))
+            notices::of(&id(tenant)).set_read(tx, &id(person), one.map(id).as_ref(), at(ms))
         })
         .await;
     }

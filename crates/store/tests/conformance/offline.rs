@@ -33,6 +33,7 @@ async fn what_is_to_be_told_is_told_in_order_until_it_is_taken(bench: &Bench) {
     assert!(told[1].row == request(2));
     // Another tenant's stays.
     write(&db, |tx| offline::of(&id(2)).delete(tx, &id(1))).await;
+    assert_eq!(read(&db, |rx| offline::list(rx, 9)).await.len(), 3);
     write(&db, |tx| offline::of(&id(1)).delete(tx, &id(1))).await;
     assert_eq!(read(&db, |rx| offline::list(rx, 9)).await.len(), 2);
     write(&db, |tx| reset::forget(tx, &id(2))).await;

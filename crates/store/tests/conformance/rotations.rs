@@ -2,8 +2,10 @@
 
 use domain::backup::{BackupKind, BackupState};
 use domain::ids::KeyId;
+use domain::key::KeyState;
 use domain::recovery::RecoveryState;
 use store::backups::{self, Backup};
+use store::keys::CustomerKey;
 use store::rotations::{self, Wrapped};
 use store::{Db, keys, recoveries, users, verifications};
 
@@ -15,6 +17,7 @@ crate::on_both_engines! {
     a_backup_moves_only_as_it_was_read,
     files_move_as_they_are,
     running_recoveries_are_those_of_the_user,
+    keys_that_wait_for_a_ceremony_are_listed_the_oldest_first,
 }
 
 /// Two keys, and under the first of them data in each state, a file, and a file that is gone.
@@ -46,6 +49,28 @@ async fn left(db: &Db, number: u64) -> i64 {
 
 async fn key_of(db: &Db, number: u64) -> Option<KeyId> {
     read(db, move |rx| backups::of(&id(1)).find(rx, &id(number))).await.map(|backup| backup.key_id)
+}
+
+async fn keys_that_wait_for_a_ceremony_are_listed_the_oldest_first(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| {
+        for (number, state, ms) in [
+            (1, KeyState::Superseding, 9),
+            (2, KeyState::Superseding, 3),
+            (3, KeyState::Superseded, 1),
+            (4, KeyState::Active, 1),
+            (5, KeyState::Released, 1),
+        ] {
+            keys::of(&id(1)).insert(tx, &CustomerKey { state, assigned_at: at(ms), ..key(number, None) })?;
+        }
+        Ok(())
+    })
+    .await;
+    let listed = read(&db, |rx| rotations::list_superseding(rx, 9)).await;
+    let ids: Vec<_> = listed.iter().map(|of| (of.tenant_id.clone(), of.row.id.clone())).collect();
+    assert_eq!(ids, [(id(1), id(2)), (id(1), id(1))]);
+    assert_eq!(read(&db, |rx| rotations::list_superseding(rx, 1)).await.len(), 1);
 }
 
 async fn what_a_key_guards_is_listed_until_it_is_deleted(bench: &Bench) {
