@@ -117,12 +117,12 @@ async fn the_salt_of_one_is_not_anothers() {
     let salt = "(SELECT salt FROM audit_subjects ORDER BY finder LIMIT 1)";
     stage.app.place.run(&format!("UPDATE audit_subjects SET salt = {salt}"));
     let admin = stage.app.admin().await;
-    let mut opened = 0;
+    let mut opened = Vec::new();
     for (name, called) in [NAME, OTHER].into_iter().zip(called) {
-        let found = admin.find_subject(&stage.id, name).await;
-        opened += usize::from(found.is_ok_and(|found| found == Some(called)));
+        opened.extend(admin.find_subject(&stage.id, name).await.ok().map(|found| (found, Some(called))));
     }
-    assert_eq!(opened, 1, "whose salt it is");
+    let [(found, called)] = &opened[..] else { unreachable!("one of the two: {opened:?}") };
+    assert_eq!(found, called, "whose salt it is");
 }
 
 /// What a caller has the enclave sign is his own; that it names somebody is said when that one is erased.
