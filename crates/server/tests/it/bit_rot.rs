@@ -71,17 +71,17 @@ impl Rig {
     /// Forgets a bit, and says where.
     fn forget(&mut self) -> (&'static str, String) {
         let mut drawn = self.chance.below(10);
-        let shelf = self.shelves.iter().find(|shelf| {
-            let is_it = drawn < shelf.of_ten;
-            drawn = drawn.wrapping_sub(shelf.of_ten);
+        let found = self.shelves.iter().find(|one| {
+            let is_it = drawn < one.of_ten;
+            drawn = drawn.wrapping_sub(one.of_ten);
             is_it
         });
-        let shelf = shelf.unwrap();
-        let files = self.disk.files(&shelf.folder);
+        let Shelf { name, folder, .. } = found.unwrap();
+        let files = self.disk.files(folder);
         let (path, size) = &files[self.chance.below(files.len())];
         let (byte, bit) = (self.chance.below(*size), self.chance.below(8));
         self.disk.forget(path, byte, bit);
-        (shelf.name, format!("{} bit {bit} of byte {byte} of {size}", path.display()))
+        (name, format!("{} bit {bit} of byte {byte} of {size}", path.display()))
     }
 
     /// What the operator is told, when he starts the enclave and asks the doctor.

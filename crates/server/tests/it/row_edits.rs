@@ -174,12 +174,12 @@ fn must_be_named(edit: &Edit, place: &Place) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_edit_of_a_row_gives_anybody_anything_on_sqlite() {
-    no_edit_of_a_row_gives_anybody_anything(Plan::default().on_sqlite().start().await).await;
+    Box::pin(no_edit_of_a_row_gives_anybody_anything(Plan::default().on_sqlite().start().await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_edit_of_a_row_gives_anybody_anything_on_postgres() {
-    no_edit_of_a_row_gives_anybody_anything(App::on_postgres().await).await;
+    Box::pin(no_edit_of_a_row_gives_anybody_anything(App::on_postgres().await)).await;
 }
 
 async fn no_edit_of_a_row_gives_anybody_anything(app: App) {
