@@ -102,7 +102,7 @@ fn tell(page: Page, verified: &Verified, signed: &Signed) {
     }
     if let Some(named) = verified.named {
         page.line(&format!(
-            "The root log names {named} checkpoints of this log, and they are of these entries."
+            "Of this log the root log names so many checkpoints, and all are of these entries: {named}."
         ));
     }
     if entries > size {

@@ -112,6 +112,12 @@ mod tests {
     }
 
     #[test]
+    fn the_name_is_what_the_key_begins_with() {
+        let key = cosigner();
+        assert_eq!(key.vkey().split('+').next(), Some(key.name()));
+    }
+
+    #[test]
     fn both_signatures_hold_beside_one_another() {
         let (log, note) = cosigned();
         assert_eq!(cosigner().check(&note), Ok(Timestamp::from_ms(1_795_239_567_000)));

@@ -151,3 +151,14 @@ fn a_root_log_that_was_changed_says_nothing() {
         assert!(found.text.starts_with("in the root log, "), "{found}");
     }
 }
+
+#[test]
+fn what_is_named_is_had_and_the_last_covers_most() {
+    let mut heads = Heads::default();
+    assert_eq!((heads.last(), heads.has(&(3, [1; 32]))), (None, false));
+    for head in [(5, [2; 32]), (3, [1; 32])] {
+        heads.add(head);
+    }
+    assert!(heads.has(&(3, [1; 32])) && !heads.has(&(3, [2; 32])));
+    assert_eq!(heads.last(), Some(&(5, [2; 32])));
+}

@@ -235,6 +235,14 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_does_not_go_on_from_one_of_its_own_size() {
+        let [first, second, third] = [b"a", b"b", b"c"].map(|entry| leaf(entry));
+        let left = node(&first, &second);
+        let root = node(&left, &third);
+        assert!(!goes_on((3, &root), (3, &root), &[third, left]), "whatever is shown");
+    }
+
+    #[test]
     fn it_proves_how_it_goes_on_as_the_standard_does() {
         let leaves: Vec<Vec<u8>> = (0..40_u8).map(|at| vec![at; usize::from(at % 5)]).collect();
         let hashes: Vec<Hash> = leaves.iter().map(|entry| leaf(entry)).collect();
