@@ -101,9 +101,7 @@ fn tell(page: Page, verified: &Verified, signed: &Signed) {
         page.line(&format!("They go on from the {since} of the older checkpoint."));
     }
     if let Some(named) = verified.named {
-        page.line(&format!(
-            "Of this log the root log names so many checkpoints, and all are of these entries: {named}."
-        ));
+        page.line(&names(named));
     }
     if entries > size {
         page.line(&linked(entries - size));
@@ -123,6 +121,13 @@ fn covered(size: i64) -> String {
         size => {
             format!("The checkpoint covers {size} entries, and the export has them all as they were signed.")
         }
+    }
+}
+
+fn names(checkpoints: usize) -> String {
+    match checkpoints {
+        1 => "The root log names 1 checkpoint of this log, and it is of these entries.".to_owned(),
+        many => format!("The root log names {many} checkpoints of this log, and all are of these entries."),
     }
 }
 
@@ -215,6 +220,7 @@ mod tests {
     fn one_is_not_many() {
         assert!(covered(1).contains("covers 1 entry, and the export has it"));
         assert!(covered(2).contains("covers 2 entries, and the export has them all"));
+        assert!(names(1).contains("1 checkpoint of") && names(2).contains("2 checkpoints of"));
         assert!(linked(1).starts_with("1 more is linked") && linked(2).starts_with("2 more are linked"));
     }
 }

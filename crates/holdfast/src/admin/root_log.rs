@@ -36,7 +36,7 @@ pub async fn run(admin: &Admin, page: Page, deed: RootLogDeed) -> Result<(), Fai
             let doing = || format!("cannot write {}", file.display());
             let mut out = BufWriter::new(File::create(&file).doing(doing)?);
             let entries = export(admin, &mut out).await?;
-            page.line(&format!("{entries} entries, in {}", file.display()));
+            page.line(&format!("entries: {entries}, in {}", file.display()));
             tell(page, "exported", &serde_json::json!({ "entries": entries, "file": file }))
         }
         RootLogDeed::Checkpoint => {
