@@ -24,8 +24,13 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload, Ret
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::seal::hex;
+
 /// What one file on its way into a folder holds in memory, and a piece of one on its way into a bucket.
 const PART_BYTES: u64 = 256 * 1024;
+
+/// Stands in a package's name between its recovery and its own hash.
+const OF_RECOVERY: char = '.';
 
 /// Where files are kept.
 #[derive(Clone, Debug)]
@@ -186,9 +191,13 @@ impl Blobs {
 
     /// Removes a file; one that is not there is removed already.
     pub async fn remove(&self, tenant: &TenantId, backup: &BackupId) -> Result<(), BlobError> {
-        match self.store.delete(&path(tenant, backup)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(cause) => Err(failed("removing a file")(cause)),
+        self.remove_at(&path(tenant, backup)).await.map_err(failed("removing a file"))
+    }
+
+    async fn remove_at(&self, path: &Path) -> object_store::Result<()> {
+        match self.store.delete(path).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            removed => removed,
         }
     }
 
@@ -207,40 +216,55 @@ impl Blobs {
         }
     }
 
-    /// Keeps a recovery's package, in the place of an earlier one. What has a recovery's name is never an orphan:
-    /// it goes with its recovery.
+    /// Keeps a package of a recovery, beside others of it: two servers may pack at once, and one of them will have
+    /// packed in vain. What has a recovery's name is never an orphan: it goes with its recovery.
     pub async fn put_package(
         &self,
         tenant: &TenantId,
         recovery: &RecoveryId,
+        sha256: &[u8; 32],
         package: Vec<u8>,
     ) -> Result<(), BlobError> {
-        let path = package_path(tenant, recovery);
+        let path = package_path(tenant, recovery, sha256);
         let put = self.store.put(&path, PutPayload::from(package));
         let put = tokio::time::timeout(FILE_DEADLINE, put).await.map_err(failed("keeping a package"))?;
         put.map(drop).map_err(failed("keeping a package"))
     }
 
-    /// A recovery's package; none when there is none.
+    /// What lies in a package's place, which is not looked at; none when there is nothing.
     pub async fn read_package(
         &self,
         tenant: &TenantId,
         recovery: &RecoveryId,
+        sha256: &[u8; 32],
     ) -> Result<Option<Vec<u8>>, BlobError> {
         const DOING: &str = "reading a package";
-        match self.store.get(&package_path(tenant, recovery)).await {
+        match self.store.get(&package_path(tenant, recovery, sha256)).await {
             Ok(found) => Ok(Some(found.bytes().await.map_err(failed(DOING))?.to_vec())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(cause) => Err(failed(DOING)(cause)),
         }
     }
 
-    /// Removes a recovery's package; one that is not there is removed already.
-    pub async fn remove_package(&self, tenant: &TenantId, recovery: &RecoveryId) -> Result<(), BlobError> {
-        match self.store.delete(&package_path(tenant, recovery)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(cause) => Err(failed("removing a package")(cause)),
+    /// Removes a recovery's packages, but for one; what is not there is removed already.
+    pub async fn remove_packages(
+        &self,
+        tenant: &TenantId,
+        recovery: &RecoveryId,
+        but: Option<&[u8; 32]>,
+    ) -> Result<(), BlobError> {
+        const DOING: &str = "removing packages";
+        let its = format!("{recovery}{OF_RECOVERY}");
+        let but = but.map(|sha256| package_name(recovery, sha256));
+        let mut packages = self.store.list(Some(&packages_path(tenant)));
+        while let Some(package) = poll_fn(|context| packages.as_mut().poll_next(context)).await {
+            let path = package.map_err(failed(DOING))?.location;
+            let name = path.filename().filter(|name| name.starts_with(&its));
+            if name.is_some() && name != but.as_deref() {
+                self.remove_at(&path).await.map_err(failed(DOING))?;
+            }
         }
+        Ok(())
     }
 
     /// Every file of the service.
@@ -367,8 +391,16 @@ fn path(tenant: &TenantId, backup: &BackupId) -> Path {
     Path::from_iter([tenant.as_str(), backup.as_str()])
 }
 
-fn package_path(tenant: &TenantId, recovery: &RecoveryId) -> Path {
-    Path::from_iter([tenant.as_str(), "recoveries", recovery.as_str()])
+fn packages_path(tenant: &TenantId) -> Path {
+    Path::from_iter([tenant.as_str(), "recoveries"])
+}
+
+fn package_path(tenant: &TenantId, recovery: &RecoveryId, sha256: &[u8; 32]) -> Path {
+    packages_path(tenant).join(package_name(recovery, sha256))
+}
+
+fn package_name(recovery: &RecoveryId, sha256: &[u8; 32]) -> String {
+    format!("{recovery}{OF_RECOVERY}{}", *hex(sha256))
 }
 
 fn kept(path: &Path) -> Option<Kept> {

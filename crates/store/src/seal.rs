@@ -292,7 +292,8 @@ fn create(path: &Path, chance: &mut dyn Entropy) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn hex(secret: &Secret) -> Zeroizing<String> {
+/// In small letters.
+pub(crate) fn hex(secret: &[u8; 32]) -> Zeroizing<String> {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     Zeroizing::new(secret.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
 }

@@ -294,8 +294,7 @@ async fn package(app: &App, tenant: &Tenant, id: &str) -> Result<bool, Error> {
     let found = app.db.read("find_recovery", move |rx| control_recoveries::of(&of).find(rx, &id)).await;
     let found: Option<ControlRecovery> = found.map_err(|error: StoreError| Error::from(error))?;
     let Some(recovery) = found else { return Ok(false) };
-    let kept = app.files.blobs.read_package(&tenant.id, &recovery.id).await.map_err(Error::files_away)?;
-    Ok(kept.is_some_and(|message| flows::approvals::is_as_kept(&recovery, &message)))
+    Ok(flows::approvals::read_package(app, &tenant.id, &recovery).await?.is_some())
 }
 
 /// Whether the enclave opened the session.

@@ -44,7 +44,7 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
         remove_or_leave(app, &owner, file).await;
     }
     for recovery in &packages {
-        app.files.blobs.remove_package(&owner, recovery).await.map_err(Error::files_away)?;
+        app.files.blobs.remove_packages(&owner, recovery, None).await.map_err(Error::files_away)?;
     }
     Ok(())
 }

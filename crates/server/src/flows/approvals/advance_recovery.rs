@@ -61,7 +61,7 @@ pub async fn end_packages(app: &App, now: Timestamp) -> Result<usize, Error> {
         app.db.read("list_old_packages", move |rx| control_recoveries::list_with_old_package(rx, now, PAGE));
     let old: Vec<OfTenant<ControlRecovery>> = old.await.map_err(|error: StoreError| Error::from(error))?;
     for OfTenant { tenant_id, row } in &old {
-        app.files.blobs.remove_package(tenant_id, &row.id).await.map_err(Error::files_away)?;
+        app.files.blobs.remove_packages(tenant_id, &row.id, None).await.map_err(Error::files_away)?;
         let about =
             entry(&app.minter, now, (ActorType::Service, "service"), "recovery.package-deleted", "service");
         let about = AuditEntry { recovery_id: Some(row.id.clone()), ..about };

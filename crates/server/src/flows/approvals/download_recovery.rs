@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::approval::ControlState;
 use domain::control::Act;
 use domain::entropy::Entropy as _;
-use domain::ids::{PersonId, RecoveryId};
+use domain::ids::{PersonId, RecoveryId, TenantId};
 use domain::limits::PACKAGE_LINK_LIFE;
 use domain::refusal::{Kind, Refusal};
 use store::StoreError;
@@ -81,9 +81,7 @@ async fn fetch(
     may_fetch(recovery, &person, ctx)?;
     refuse_frozen(app, &ctx.principal.tenant, ctx.now).await?;
     // Before the link is used up: a store of files that is away costs nobody his link.
-    let package = app.files.blobs.read_package(&ctx.principal.tenant, &recovery.id).await;
-    let message = package.map_err(Error::files_away)?.filter(|message| is_as_kept(recovery, message));
-    // Nobody signed the message for whoever opens it: what else lies there in its place must not reach him.
+    let message = read_package(app, &ctx.principal.tenant, recovery).await?;
     let message =
         message.ok_or_else(|| Error::fault("reading a package that should be there as it was kept"))?;
     let (tenant, id, now, from) =
@@ -106,9 +104,16 @@ async fn fetch(
     Ok(Download { id: recovery.id.clone(), message })
 }
 
-/// Whether a package is the one that the enclave made of a recovery.
-pub fn is_as_kept(recovery: &ControlRecovery, message: &[u8]) -> bool {
-    recovery.package_sha256.is_some_and(|kept| digest(&SHA256, message).as_ref() == kept)
+/// The package that the enclave made of a recovery; none when it is not there as it was kept. Nobody signed the
+/// message for whoever opens it: what else lies there in its place must not reach him.
+pub async fn read_package(
+    app: &App,
+    tenant: &TenantId,
+    recovery: &ControlRecovery,
+) -> Result<Option<Vec<u8>>, Error> {
+    let Some(kept) = recovery.package_sha256 else { return Ok(None) };
+    let found = app.files.blobs.read_package(tenant, &recovery.id, &kept).await.map_err(Error::files_away)?;
+    Ok(found.filter(|message| digest(&SHA256, message).as_ref() == kept))
 }
 
 /// The package is whoever asked's alone.

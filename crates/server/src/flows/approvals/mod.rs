@@ -33,7 +33,7 @@ mod vote_on_change;
 pub use advance_recovery::{advance_recoveries, end_packages};
 pub use attach_keys::{Attaching, attach_keys, draft_attachment};
 pub use change_acl::change_acl;
-pub use download_recovery::{download_recovery, is_as_kept, make_link};
+pub use download_recovery::{download_recovery, make_link, read_package};
 pub use found_roster::{RosterStands, draft_roster, found_roster};
 pub use list_reviews::{ReviewQuery, list_reviews};
 pub use make_acl::{Candidate, DraftAcl, DraftMember, draft_acl, list_candidates, make_acl};

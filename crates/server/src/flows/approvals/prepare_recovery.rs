@@ -204,6 +204,13 @@ async fn read_file(app: &App, tenant: &TenantId, backup: &domain::ids::BackupId)
     Ok(bytes)
 }
 
+/// What came of keeping a package.
+enum Kept {
+    ForGood,
+    /// Somebody else was first, or the recovery was stopped: the hash of the package that holds, if there is one.
+    InVain(Option<[u8; 32]>),
+}
+
 /// Keeps the package, and then says that it is there.
 pub(super) async fn keep(
     app: &App,
@@ -219,7 +226,8 @@ pub(super) async fn keep(
         size: i64::try_from(message.len()).unwrap_or(i64::MAX),
         keep_until: now + PACKAGE_LIFE,
     };
-    app.files.blobs.put_package(tenant, &recovery.id, message).await.map_err(Error::files_away)?;
+    let blobs = &app.files.blobs;
+    blobs.put_package(tenant, &recovery.id, &package.sha256, message).await.map_err(Error::files_away)?;
     let about = entry(&app.minter, now, (ActorType::Service, "service"), "recovery.released", "service");
     let about = AuditEntry {
         recovery_id: Some(recovery.id.clone()),
@@ -256,13 +264,20 @@ pub(super) async fn keep(
     let written = app.db.write("keep_package", move |tx| {
         let step = (ControlState::Preparing, ControlState::Ready);
         if !control_recoveries::of(&owner).set_state(tx, &id, step, None, now)? {
-            return Ok(());
+            return Ok(Kept::InVain(
+                control_recoveries::of(&owner).find(tx, &id)?.and_then(|found| found.package_sha256),
+            ));
         }
         control_recoveries::of(&owner).set_package(tx, &id, &package)?;
         signed_records::of(&owner).set_last(tx, &record)?;
         entries.iter().try_for_each(|entry| store::audit::of(&owner).append(tx, entry))?;
         notices.iter().try_for_each(|notice| store::notices::of(&owner).append(tx, notice))?;
-        tell(tx, &owner, env, &told)
+        tell(tx, &owner, env, &told)?;
+        Ok(Kept::ForGood)
     });
-    written.await.map_err(|error: StoreError| error.into())
+    let kept: Result<_, StoreError> = written.await;
+    if let Kept::InVain(holds) = kept? {
+        blobs.remove_packages(tenant, &recovery.id, holds.as_ref()).await.map_err(Error::files_away)?;
+    }
+    Ok(())
 }

@@ -7,7 +7,6 @@ use super::acls::propose;
 use super::approvals::{EVERYBODY, Stage, link, options_for, pairs, sign, vote};
 use super::path_of;
 use super::recoveries::wait_for;
-use crate::examination::failures;
 
 /// Takes the second member out of the team.
 async fn remove_second(stage: &mut Stage) {
@@ -178,29 +177,6 @@ async fn what_was_packed_and_not_written_down_is_packed_again_three_times_at_mos
     let page = wait_for(&stage, &path, "Expired").await;
     assert!(page.contains("does not accept what was to prove it"), "{page}");
     assert_eq!(stage.logged("recovery.expired").await, [("failed".to_owned(), "release-refused".to_owned())]);
-}
-
-#[tokio::test]
-async fn what_lies_in_a_packages_place_is_not_handed_over_and_costs_nobody_his_link() {
-    let mut stage = Stage::new().await;
-    let path = stage.ask_and_prove().await;
-    vote(&mut stage.first, &path, "yes").await;
-    vote(&mut stage.second, &path, "yes").await;
-    let package = link(&mut stage.first, &path).await;
-    let (blobs, tenant) = (stage.app.blobs(), stage.app.tenant_of(&stage.app.partner()).await);
-    let id = path.rsplit('/').next().unwrap().parse().unwrap();
-    let kept = blobs.read_package(&tenant, &id).await.unwrap().unwrap();
-    let mut rotten = kept.clone();
-    rotten[kept.len() / 2] ^= 1;
-    let anothers = b"a message that anybody may encrypt to him".to_vec();
-    for other in [rotten, anothers, Vec::new()] {
-        blobs.put_package(&tenant, &id, other).await.unwrap();
-        assert_eq!(stage.first.get(&package).await.status, 500);
-        let told = failures(&stage.app).await;
-        assert_eq!(told, [format!("control_recoveries {id} does not hold")]);
-    }
-    blobs.put_package(&tenant, &id, kept.clone()).await.unwrap();
-    assert_eq!(stage.first.get(&package).await.body, kept);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod log;
 mod mail;
 mod notices;
 mod offline_votes;
+mod packages;
 mod passkeys;
 mod policy;
 mod records;
