@@ -97,6 +97,7 @@ macro_rules! json_values {
 json_values! {
     String: text => Value::text(text), Value::Text(text) => Some(text.clone());
     i64: integer => Value::Integer(*integer), Value::Integer(integer) => Some(*integer);
+    u16: integer => Value::Integer((*integer).into()), Value::Integer(integer) => (*integer).try_into().ok();
     bool: truth => Value::Bool(*truth), Value::Bool(truth) => Some(*truth);
 }
 

@@ -7,8 +7,7 @@
 use std::ops::RangeInclusive;
 
 use crate::Env;
-use crate::approval::{Demand, TenantPolicy};
-use crate::json::{Value, canonical};
+use crate::approval::{Demand, Document as _, TenantPolicy, limits};
 
 /// How long after an approval a retail recovery is open where the operator says nothing else, in seconds.
 pub const RETAIL_WINDOW_DEFAULT_S: u32 = 3_600;
@@ -20,28 +19,18 @@ pub const RETAIL_WINDOW_RANGE_S: RangeInclusive<u32> = 60..=604_800;
 /// The version of the built-in policy document.
 pub const BUILT_IN_VERSION: i64 = 0;
 
-/// The bytes that are hashed into a policy hash: the built-in document of a tenant, canonical.
+/// The bytes that are hashed into a policy hash: the built-in policy of a tenant, canonical, and the window.
 ///
-/// `retail_window_s` is part of it. When the operator changes the window, the sessions opened before are judged
-/// by neither: they release nothing more, and their users begin a new check. What was stored under them stays
-/// recoverable by that new one.
+/// When the operator changes the window, the sessions opened before are judged by neither: they release nothing more,
+/// and their users begin a new check. What was stored under them stays recoverable by that new one.
 pub fn preimage(env: Env, tenant_id: &str, retail_window_s: u32) -> Vec<u8> {
-    let document = Value::object([
-        ("v", Value::Integer(1)),
-        ("tenant_id", Value::text(tenant_id)),
-        ("env", Value::text(env.as_str())),
-        ("version", Value::Integer(BUILT_IN_VERSION)),
-        ("retail_delay_s", Value::Integer(0)),
-        ("retail_window_s", Value::Integer(retail_window_s.into())),
-        ("identity_match", Value::text("required")),
-        ("partner_signature", Value::text("optional")),
-    ]);
-    // Canonical form refuses only non-integers, and there is none above.
-    [b"policy/v1\0".as_slice(), canonical(&document).unwrap_or_default().as_bytes()].concat()
+    let document = built_in(env, tenant_id).to_canonical();
+    [b"policy/v1\0", document.as_bytes(), &retail_window_s.to_be_bytes()].concat()
 }
 
-/// What the built-in document says, in a tenant's own words.
+/// What the built-in policy says, in a tenant's own words.
 pub fn built_in(env: Env, tenant_id: &str) -> TenantPolicy {
+    let [releases, sessions] = limits(BUILT_IN_VERSION);
     TenantPolicy {
         env,
         tenant_id: tenant_id.to_owned(),
@@ -51,6 +40,8 @@ pub fn built_in(env: Env, tenant_id: &str) -> TenantPolicy {
         partner_signature: Demand::Optional,
         request_keys: Vec::new(),
         change_delay_s: 0,
+        max_releases_per_hour: *releases.end(),
+        max_sessions_per_user_day: *sessions.end(),
     }
 }
 
@@ -62,8 +53,10 @@ mod tests {
     fn the_bytes_are_pinned() {
         let golden = concat!(
             "policy/v1\0",
-            r#"{"env":"sandbox","identity_match":"required","partner_signature":"optional","retail_delay_s":0,"#,
-            r#""retail_window_s":3600,"tenant_id":"t","v":1,"version":0}"#,
+            r#"{"change_delay_s":0,"env":"sandbox","kind":"tenant-policy","max_releases_per_hour":100,"#,
+            r#""max_sessions_per_user_day":5,"partner_signature":"optional","prev_hash":null,"request_keys":[],"#,
+            r#""retail_delay_s":0,"tenant_id":"t","v":1,"version":0}"#,
+            "\0\0\u{e}\u{10}",
         );
         assert_eq!(preimage(Env::Sandbox, "t", RETAIL_WINDOW_DEFAULT_S), golden.as_bytes());
     }

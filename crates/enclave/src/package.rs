@@ -42,7 +42,7 @@ pub fn package(enclave: &Enclave, request: &Package) -> Result<Reply, Refusal> {
     must(intent.items.len() == release.items.len(), "1 items are not those of the vote")?;
     must(intent.keys.len() == request.keys.len(), "1 keys are not those of the intent")?;
     let certificate = recipient(release, &proof)?;
-    let _held = may_release(enclave, &proof)?;
+    let _held = may_release(enclave, release, &proof)?;
     let guarded = |sealed: &Vec<u8>, key_id: &String| guarded(enclave, &list, sealed, key_id);
     let keys: Vec<OpenKey> =
         request.keys.iter().zip(&intent.keys).map(|(key, id)| guarded(key, id)).collect::<Result<_, _>>()?;

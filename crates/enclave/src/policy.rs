@@ -1,4 +1,4 @@
-//! What a retail release is judged by: the tenant's own policy, and the signature that it may ask for.
+//! What a release is judged by: the tenant's own policy, and the signature that it may ask for.
 
 use aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED;
 use boundary::approval::{Demand, Document as _, TenantPolicy, request_payload};
@@ -27,32 +27,35 @@ fn built_in_hash(enclave: &Enclave, tenant_id: &str) -> [u8; 32] {
 
 /// The hash of the policy that applies to a tenant: its own, or the built-in one.
 pub fn in_force(enclave: &Enclave, tenant_id: &str) -> Result<[u8; 32], Refusal> {
-    let own = enclave
-        .ledger
-        .decide(|turn| Ok(turn.state().in_force(tenant_id, POLICY, turn.now_ms).map(|head| head.hash)))?;
-    Ok(own.unwrap_or_else(|| built_in_hash(enclave, tenant_id)))
+    enclave.ledger.decide(|turn| {
+        let own = turn.state().in_force(tenant_id, POLICY, turn.now_ms).map(|head| head.hash);
+        Ok(own.unwrap_or_else(|| built_in_hash(enclave, tenant_id)))
+    })
 }
 
 /// What this release is judged by: the policy of its session's opening and the one in force, each by its hash, which
 /// only the enclave itself has named.
 pub fn judging(enclave: &Enclave, request: &Release, proof: &Proof) -> Result<TenantPolicy, Refusal> {
     let Proof { intent, ticket, .. } = proof;
-    let (env, tenant_id) = (enclave.keyring.env, &ticket.tenant_id);
-    let of_hash = |hash: [u8; 32]| {
-        if hash == built_in_hash(enclave, tenant_id) {
-            return Ok(built_in(env, tenant_id));
-        }
-        let given = request.policies.iter().take(POLICIES_MAX);
-        let mut given = given.filter_map(|bytes| TenantPolicy::from_canonical(bytes));
-        let is_it = |policy: &TenantPolicy| sha256(&policy.preimage()) == hash;
-        given
-            .find(|it| named(is_it(it), "3 policy has another hash").is_ok())
-            .ok_or_else(|| failed("3 policy"))
-    };
-    let opened_under = of_hash(ticket.policy_hash)?;
+    let opened_under = find(enclave, request, &ticket.tenant_id, ticket.policy_hash)?;
     must(intent.policy_hash == hex(&ticket.policy_hash), "3 policy is not the session's")?;
     must(intent.policy_version == opened_under.version, "3 policy version")?;
-    Ok(opened_under.judged_with(&of_hash(in_force(enclave, tenant_id)?)?))
+    Ok(opened_under.judged_with(&standing(enclave, request, &ticket.tenant_id)?))
+}
+
+/// The policy in force.
+pub fn standing(enclave: &Enclave, request: &Release, tenant: &str) -> Result<TenantPolicy, Refusal> {
+    find(enclave, request, tenant, in_force(enclave, tenant)?)
+}
+
+fn find(enclave: &Enclave, request: &Release, tenant: &str, hash: [u8; 32]) -> Result<TenantPolicy, Refusal> {
+    if hash == built_in_hash(enclave, tenant) {
+        return Ok(built_in(enclave.keyring.env, tenant));
+    }
+    let given = request.policies.iter().take(POLICIES_MAX);
+    let mut given = given.filter_map(|bytes| TenantPolicy::from_canonical(bytes));
+    let is_it = |policy: &TenantPolicy| sha256(&policy.preimage()) == hash;
+    given.find(|it| named(is_it(it), "3 policy has another hash").is_ok()).ok_or_else(|| failed("3 policy"))
 }
 
 /// How many milliseconds an approval still waits, by the provider's clock and by both of our own since we believed it:

@@ -1,5 +1,6 @@
 //! `Release`: the one request through which a secret leaves, and every check before it, in order.
 
+use boundary::approval::TenantPolicy;
 use boundary::intent::{Flow, Intent, Item, preimage};
 use boundary::message::{
     ItemOutcome, KeyType, Message, RELEASE_ITEMS_MAX, RecipientFault, Refusal, Release, ReleaseItem, Released,
@@ -11,7 +12,7 @@ use crate::counter::settle;
 use crate::digest::{equal, hex, sha256};
 use crate::evidence::SKEW_MS;
 use crate::generate::RsaKey;
-use crate::log::Busy;
+use crate::log::{Busy, Turn};
 use crate::openpgp::{Certificate, inspect};
 use crate::policy;
 use crate::record::of_release;
@@ -19,18 +20,10 @@ use crate::seal::{Home, KeyFacts, open};
 use crate::secret::Plaintext;
 use crate::service::{Enclave, ensure, note};
 use crate::session::{self, Tag, Token, user_tag};
-use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, Session, State, spent};
+use crate::state::{DAY_MS, Delivered, HOUR_MS, Intended, Record, Session, spent};
 
 /// Deliveries of one session's recovery.
 const DELIVERIES_MAX: usize = 3;
-/// Sessions of one user that release something in a day.
-const RECOVERIES_A_DAY: usize = 5;
-/// Releases of one tenant in an hour and in a day.
-const RELEASES_AN_HOUR: usize = 100;
-const RELEASES_A_DAY: usize = 1_000;
-/// The same of what lists approve.
-const PACKAGES_AN_HOUR: usize = 20;
-const PACKAGES_A_DAY: usize = 100;
 
 /// What has been proven of a request, before its items are looked at.
 pub struct Proof {
@@ -84,7 +77,7 @@ pub fn named(holds: bool, step: &'static str) -> Step {
 pub fn release(enclave: &Enclave, request: &Release) -> Result<Released, Refusal> {
     let proof = prove(enclave, request)?;
     let certificate = recipient(request, &proof)?;
-    let _held = may_release(enclave, &proof)?;
+    let _held = may_release(enclave, request, &proof)?;
     let keys: Vec<Option<RsaKey>> = (request.items.iter().zip(&proof.intent.items))
         .map(|(item, intended)| item_key(enclave, &proof, item, intended))
         .collect();
@@ -173,36 +166,36 @@ pub fn recipient(request: &Release, proof: &Proof) -> Result<Certificate, Refusa
 
 /// Whether the session's recovery, the user and the tenant have a release left; holds the tenant's releases: two
 /// at a time would not see each other in the counts.
-pub fn may_release<'a>(enclave: &'a Enclave, proof: &Proof) -> Result<Busy<'a>, Refusal> {
+pub fn may_release<'a>(enclave: &'a Enclave, request: &Release, proof: &Proof) -> Result<Busy<'a>, Refusal> {
+    let policy = policy::standing(enclave, request, &proof.ticket.tenant_id)?;
     let name = [b"release ", proof.ticket.tenant_id.as_bytes()].concat();
     let held = enclave.ledger.hold(name, |_, releases| releases == 0);
     enclave.ledger.decide(|turn| {
-        let (state, now_ms) = (turn.state(), turn.now_ms);
-        let session = state.sessions.get(&proof.ticket.session_id);
+        let session = turn.state().sessions.get(&proof.ticket.session_id);
         let released: Vec<_> = session.into_iter().flat_map(Session::released).collect();
         let this = (&proof.receives, &proof.items_digest);
         let same = |earlier: &&Intended| (&earlier.recipient, &earlier.items_digest) == this;
         demand(released.len() < DELIVERIES_MAX, "8 session has no delivery left", Refusal::SessionUsed)?;
         demand(released.iter().all(same), "8 session released otherwise", Refusal::SessionUsed)?;
-        let within = || within_limits(state, proof, now_ms, released.is_empty());
+        let within = || within_limits(turn, proof, &policy, released.is_empty());
         enclave.recovery_limits.then(within).unwrap_or(Ok(()))
     })?;
     Ok(held)
 }
 
-fn within_limits(state: &State, proof: &Proof, now_ms: i64, first: bool) -> Result<(), Refusal> {
-    let (tenant_id, user_tag) = (&proof.ticket.tenant_id, &proof.ticket.user_tag);
+fn within_limits(turn: &Turn<'_>, proof: &Proof, policy: &TenantPolicy, first: bool) -> Result<(), Refusal> {
+    let (state, now_ms, ticket) = (turn.state(), turn.now_ms, &proof.ticket);
+    let [most, of_user] = [policy.max_releases_per_hour, policy.max_sessions_per_user_day].map(usize::from);
     let (releases, an_hour, a_day) = match proof.intent.flow {
-        Flow::Retail => (state.releases.get(tenant_id), RELEASES_AN_HOUR, RELEASES_A_DAY),
-        Flow::Control => (state.packages.get(tenant_id), PACKAGES_AN_HOUR, PACKAGES_A_DAY),
+        Flow::Retail => (state.releases.get(&ticket.tenant_id), most, most * 10),
+        Flow::Control => (state.packages.get(&ticket.tenant_id), most / 5, most),
     };
-    let recoveries = state.recoveries.get(user_tag);
-    let free_at_ms = spent(recoveries, now_ms, DAY_MS, RECOVERIES_A_DAY).filter(|_| first);
-    let limit = |at: Option<i64>| seconds_until(at.unwrap_or(now_ms), now_ms);
-    demand(free_at_ms.is_none(), "8 user has no recovery left", Refusal::RecoveryLimit(limit(free_at_ms)))?;
+    let free_at_ms = spent(state.recoveries.get(&ticket.user_tag), now_ms, DAY_MS, of_user).filter(|_| first);
+    let wait = |at: Option<i64>| seconds_until(at.unwrap_or(now_ms), now_ms);
+    demand(free_at_ms.is_none(), "8 user has no recovery left", Refusal::RecoveryLimit(wait(free_at_ms)))?;
     let by_hour = spent(releases, now_ms, HOUR_MS, an_hour);
     let free_at_ms = by_hour.max(spent(releases, now_ms, DAY_MS, a_day));
-    demand(free_at_ms.is_none(), "8 tenant has no release left", Refusal::ReleaseLimit(limit(free_at_ms)))
+    demand(free_at_ms.is_none(), "8 tenant has no release left", Refusal::ReleaseLimit(wait(free_at_ms)))
 }
 
 /// The key of an item that may go out; none, with the step logged, for one that may not.

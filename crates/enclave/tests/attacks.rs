@@ -11,6 +11,8 @@ mod evidence;
 mod freezes;
 #[path = "attacks/items.rs"]
 mod items;
+#[path = "attacks/limits.rs"]
+mod limits;
 #[path = "attacks/policies.rs"]
 mod policies;
 #[path = "attacks/reviews.rs"]
@@ -23,7 +25,7 @@ use boundary::Env;
 use boundary::message::{
     Admit, Bind, Check, CheckItem, Hello, ItemOutcome, RecipientFault, Refusal, Reply, Request, Verify,
 };
-use boundary::token::{Admission, Outcome, Record, Ticket};
+use boundary::token::{Admission, Outcome, Record};
 use boundary::wire::Wire;
 use rig::*;
 
@@ -58,8 +60,12 @@ struct Case {
 
 impl World {
     fn new() -> Self {
+        Self::of(&unlimited())
+    }
+
+    fn of(settings: &Settings) -> Self {
         let folder = Folder::new();
-        let enclave = Enclave::start(&folder, &unlimited());
+        let enclave = Enclave::start(&folder, settings);
         let gpg = Gpg::new(&folder);
         curve25519(&gpg, "owner");
         curve25519(&gpg, "thief");
@@ -526,58 +532,4 @@ fn no_script_gets_plaintext() {
     }
     println!("figure: attack_scripts {} scripts", scripts.len());
     assert!(scripts.len() >= 52);
-}
-
-#[test]
-fn recoveries_of_a_user_are_limited() {
-    let folder = Folder::new();
-    let enclave = Enclave::start(&folder, &Settings::default());
-    let mut client = enclave.connect();
-    let gpg = Gpg::new(&folder);
-    curve25519(&gpg, "owner");
-    let mut provider = Provider::start();
-    let key = new_key(&mut client, TENANT, USER);
-    let mut recover = |stored: Option<&Stored>, earlier: Option<&Vec<u8>>| {
-        let session = open(&mut client, TENANT, USER, None);
-        let admission = approve(&mut client, &mut provider, &session, "inq_1");
-        let stored = stored
-            .cloned()
-            .unwrap_or_else(|| store(&mut client, &key, TENANT, USER, Some(&session), "backup-1"));
-        let admissions: Vec<Vec<u8>> = std::iter::once(&admission).chain(earlier).cloned().collect();
-        let bundle = Bundle::new(
-            &mut client,
-            Env::Production,
-            TENANT,
-            USER,
-            &session,
-            &admissions,
-            "inq_1",
-            &gpg.export("owner"),
-            std::slice::from_ref(&stored),
-        );
-        (bundle.send(&mut client), stored, admission, bundle)
-    };
-    let (reply, stored, admission, first) = recover(None, None);
-    assert_eq!(expect!(reply, Released).delivery, 1);
-    for _ in 2..=5 {
-        assert_eq!(expect!(recover(Some(&stored), Some(&admission)).0, Released).delivery, 1);
-    }
-    let refused = recover(Some(&stored), Some(&admission)).0;
-    assert!(
-        matches!(refused, Reply::Refused(Refusal::RecoveryLimit(seconds)) if seconds > 86_000),
-        "{refused:?}"
-    );
-    assert_eq!(
-        expect!(first.send(&mut enclave.connect()), Released).delivery,
-        2,
-        "a second delivery is no recovery"
-    );
-    let ticket = Ticket::from_bytes(bare(&first.ticket)).unwrap();
-    assert_eq!(ticket.tenant_id, TENANT);
-    let recall = Request::Recall(boundary::message::Recall { ticket: first.ticket.clone() });
-    let recalled = expect!(enclave.call(&recall), Recalled);
-    assert_eq!(
-        recalled.deliveries.iter().map(|delivery| delivery.items_released).collect::<Vec<_>>(),
-        [Some(1); 2]
-    );
 }

@@ -221,6 +221,22 @@ fn declined_checks_are_forgotten_after_seven_days() {
     assert!(tell(7 * 86_400 + 60, "approved").admission.is_some(), "the first of the five is past");
 }
 
+/// What the first of two asks of a list, for a key, and both have approved.
+fn approved_by(
+    list: &AclDocument,
+    [first, second]: [&Person; 2],
+    key: &UserKey,
+    (client, provider): (&mut Client, &mut Provider),
+    certificate: &[u8],
+) -> Parcel {
+    let session = open_person(client, TENANT, "anna");
+    let keys = std::slice::from_ref(key);
+    let mut parcel = Parcel::new(client, list, (first, &session), USER, certificate, (&[], keys));
+    parcel.bundle.intent.expires_at_ms += 2_000_000_000;
+    parcel.bundle.admissions = vec![approve(client, provider, &session, "inq_1")];
+    parcel.voted(&[first, second])
+}
+
 #[test]
 fn what_a_list_approved_waits_out_its_delay_and_is_closed_in_time() {
     let machine = Machine::new();
@@ -235,15 +251,8 @@ fn what_a_list_approved_waits_out_its_delay_and_is_closed_in_time() {
     let roster = found(&mut client, &owner, &list);
     let key = new_key_of(&mut client, KeyType::Ed25519, TENANT, USER);
     attach(&mut client, &owner, &roster, &list, &[&key]);
-    let mut asked = || {
-        let session = open_person(&mut client, TENANT, "anna");
-        let (asks, certificate) = ((&anna, &session), gpg.export("recipient"));
-        let keys = std::slice::from_ref(&key);
-        let mut parcel = Parcel::new(&mut client, &list, asks, USER, &certificate, (&[], keys));
-        parcel.bundle.intent.expires_at_ms += 2_000_000_000;
-        parcel.bundle.admissions = vec![approve(&mut client, &mut provider, &session, "inq_1")];
-        parcel.voted(&[&anna, &ben])
-    };
+    let certificate = gpg.export("recipient");
+    let mut asked = || approved_by(&list, [&anna, &ben], &key, (&mut client, &mut provider), &certificate);
     let (first, second, third) = (asked(), asked(), asked());
     let weaker = next(&list, |list| list.delay_hot_s = 0);
     let changes = vec![anna.yes(&hash_of(&weaker)), ben.yes(&hash_of(&weaker))];
@@ -288,15 +297,8 @@ fn a_vote_closes_and_an_approval_outlives_it() {
     let roster = found(&mut client, &owner, &list);
     let key = new_key_of(&mut client, KeyType::Ed25519, TENANT, USER);
     attach(&mut client, &owner, &roster, &list, &[&key]);
-    let mut asked = || {
-        let session = open_person(&mut client, TENANT, "anna");
-        let (asks, certificate) = ((&anna, &session), gpg.export("recipient"));
-        let keys = std::slice::from_ref(&key);
-        let mut parcel = Parcel::new(&mut client, &list, asks, USER, &certificate, (&[], keys));
-        parcel.bundle.intent.expires_at_ms += 2_000_000_000;
-        parcel.bundle.admissions = vec![approve(&mut client, &mut provider, &session, "inq_1")];
-        parcel.voted(&[&anna, &ben])
-    };
+    let certificate = gpg.export("recipient");
+    let mut asked = || approved_by(&list, [&anna, &ben], &key, (&mut client, &mut provider), &certificate);
     let (in_time, late) = (asked(), asked());
     expect!(in_time.send(&mut client), Waiting);
     drop((enclave, client));
@@ -393,4 +395,43 @@ fn a_longer_delay_holds_for_what_is_open_and_leaves_it_useful() {
     drop((enclave, client));
     let enclave = machine.start(7_210);
     assert_eq!(expect!(bundle.send(&mut enclave.connect()), Released).delivery, 1);
+}
+
+#[test]
+fn a_policys_packages_are_counted_by_hour_and_by_day() {
+    let machine = Machine::new();
+    let gpg = Gpg::new(&machine.folder);
+    curve25519(&gpg, "recipient");
+    let mut provider = Provider::start();
+    let enclave = machine.start(0);
+    let mut client = enclave.connect();
+    let [owner, anna, ben] = ["olga", "anna", "ben"].map(Person::new);
+    let list = list(Env::Production, TENANT, "list-1", &[&anna, &ben]);
+    let roster = found(&mut client, &owner, &list);
+    let policy =
+        TenantPolicy { version: 1, max_releases_per_hour: 5, ..policy::built_in(Env::Production, TENANT) };
+    let signed = vec![owner.yes(&hash_of(&policy))];
+    expect!(amend(&mut client, &policy, None, Some(&roster), signed), Amended);
+    let key = new_key_of(&mut client, KeyType::Ed25519, TENANT, USER);
+    attach(&mut client, &owner, &roster, &list, &[&key]);
+    let certificate = gpg.export("recipient");
+    let mut asked = || {
+        let mut parcel = approved_by(&list, [&anna, &ben], &key, (&mut client, &mut provider), &certificate);
+        parcel.bundle.policies = vec![bytes_of(&policy)];
+        parcel
+    };
+    let parcels: Vec<Parcel> = (0..6).map(|_| asked()).collect();
+    drop(enclave);
+    let at = |ahead_s, parcel: &Parcel| {
+        let enclave = machine.start(ahead_s);
+        parcel.send(&mut enclave.connect())
+    };
+    for (hour, parcel) in (0..5).zip(&parcels) {
+        assert!(matches!(at(hour * 3_700, parcel), Reply::Packaged(_)), "hour {hour}");
+        let next = at(hour * 3_700, &parcels[5]);
+        assert!(matches!(next, Reply::Refused(Refusal::ReleaseLimit(_))), "hour {hour}: {next:?}");
+    }
+    let sixth = at(5 * 3_700, &parcels[5]);
+    let Reply::Refused(Refusal::ReleaseLimit(seconds)) = sixth else { unreachable!("{sixth:?}") };
+    assert!((67_000..=86_400 - 5 * 3_700).contains(&seconds), "until the first is a day old: {seconds}");
 }

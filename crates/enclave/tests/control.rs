@@ -17,8 +17,9 @@ mod vetoes;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use boundary::Env;
 use boundary::acl::Rule;
-use boundary::approval::{AclDocument, Roster};
+use boundary::approval::{AclDocument, Roster, TenantPolicy};
 use boundary::message::{Ballot, KeyType, Refusal, Reply, Request, Reset, Signature, Weigh};
+use boundary::policy::built_in;
 use boundary::wire::FRAME_BYTES_MAX;
 use rig::control::*;
 use rig::*;
@@ -248,6 +249,31 @@ fn a_tenants_packages_are_limited() {
     }
     let parcel = world.asked(&stored, &[]).voted(&[&world.anna, &world.ben]);
     let refused = parcel.send(&mut world.client);
+    assert!(matches!(refused, Reply::Refused(Refusal::ReleaseLimit(seconds)) if seconds > 3_000), "limit");
+}
+
+#[test]
+fn a_policy_limits_packages_to_a_fifth_and_is_to_be_shown() {
+    let mut world = World::with_limits(Env::Production, "on");
+    let built_in = built_in(Env::Production, TENANT);
+    let policy = TenantPolicy { version: 1, max_releases_per_hour: 9, ..built_in.clone() };
+    let lax = TenantPolicy { max_releases_per_hour: 100, ..policy.clone() };
+    let signed = vec![world.owner.yes(&hash_of(&policy))];
+    expect!(amend(&mut world.client, &policy, None, Some(&world.roster), signed), Amended);
+    let (mut first, _) = world.case();
+    for (why, policies) in [
+        ("none", vec![]),
+        ("the built-in one", vec![bytes_of(&built_in)]),
+        ("one that nobody signed", vec![bytes_of(&lax)]),
+    ] {
+        first.bundle.policies = policies;
+        world.proof_fails(&first, why);
+    }
+    first.bundle.policies = vec![bytes_of(&policy)];
+    expect!(first.send(&mut world.client), Packaged);
+    let (mut second, _) = world.case();
+    second.bundle.policies = vec![bytes_of(&policy)];
+    let refused = second.send(&mut world.client);
     assert!(matches!(refused, Reply::Refused(Refusal::ReleaseLimit(seconds)) if seconds > 3_000), "limit");
 }
 

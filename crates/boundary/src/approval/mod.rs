@@ -15,7 +15,7 @@ pub use acl_document::{AclDocument, Member, weakens};
 pub use attachment::Attachment;
 pub use review::{Decision, Review};
 pub use roster::{Owner, Roster};
-pub use tenant_policy::{Demand, RequestKey, TenantPolicy, request_payload};
+pub use tenant_policy::{Demand, RequestKey, TenantPolicy, limits, request_payload};
 
 use crate::json::{Json, Value, canonical, json_struct, parse};
 use crate::words;

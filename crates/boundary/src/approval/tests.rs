@@ -86,6 +86,8 @@ fn policy() -> TenantPolicy {
         partner_signature: Demand::Required,
         request_keys: vec![request_key("a", "aa"), request_key("b", "bb")],
         change_delay_s: 86_400,
+        max_releases_per_hour: 80,
+        max_sessions_per_user_day: 4,
     }
 }
 
@@ -331,9 +333,13 @@ fn revised(revise: Revise) -> TenantPolicy {
     policy
 }
 
+fn second(first: &TenantPolicy) -> TenantPolicy {
+    TenantPolicy { version: 2, prev_hash: Some("ab".repeat(32)), ..first.clone() }
+}
+
 #[test]
 fn a_policy_that_is_not_sound_is_refused() {
-    let alterations: [(&str, Revise); 14] = [
+    let alterations: [(&str, Revise); 20] = [
         ("version 0", |policy| policy.version = 0),
         ("a first version with one before", |policy| policy.prev_hash = Some("ab".repeat(32))),
         ("no tenant", |policy| policy.tenant_id.clear()),
@@ -341,6 +347,16 @@ fn a_policy_that_is_not_sound_is_refused() {
         ("a delay without end", |policy| policy.retail_delay_s = 30 * 86_400 + 1),
         ("a change that comes before", |policy| policy.change_delay_s = -1),
         ("a change that never comes", |policy| policy.change_delay_s = 30 * 86_400 + 1),
+        ("a release in ten hours", |policy| policy.max_releases_per_hour = 4),
+        ("a first version that lets more out", |policy| policy.max_releases_per_hour = 101),
+        ("nobody's session", |policy| policy.max_sessions_per_user_day = 0),
+        ("a first version that lets a user more often", |policy| policy.max_sessions_per_user_day = 6),
+        ("more releases than ever", |policy| {
+            *policy = TenantPolicy { max_releases_per_hour: 10_001, ..second(policy) };
+        }),
+        ("more sessions than ever", |policy| {
+            *policy = TenantPolicy { max_sessions_per_user_day: 101, ..second(policy) };
+        }),
         ("a signature by nobody", |policy| policy.request_keys.clear()),
         ("a key without a name", |policy| policy.request_keys[0].kid.clear()),
         ("two keys of a name", |policy| policy.request_keys[1].kid = "a".into()),
@@ -365,13 +381,18 @@ fn a_policy_that_is_not_sound_is_refused() {
     assert_eq!(TenantPolicy::from_canonical(many.to_canonical().as_bytes()), None);
     let nobody = TenantPolicy { partner_signature: Demand::Optional, request_keys: Vec::new(), ..policy() };
     assert_eq!(TenantPolicy::from_canonical(nobody.to_canonical().as_bytes()), Some(nobody));
+    let most =
+        TenantPolicy { max_releases_per_hour: 10_000, max_sessions_per_user_day: 100, ..second(&policy()) };
+    assert_eq!(TenantPolicy::from_canonical(most.to_canonical().as_bytes()), Some(most));
 }
 
 #[test]
 fn what_makes_a_recovery_easier_weakens_a_policy() {
-    let weaker: [(&str, Revise); 5] = [
+    let weaker: [(&str, Revise); 7] = [
         ("a shorter delay", |policy| policy.retail_delay_s -= 1),
         ("a shorter wait for changes", |policy| policy.change_delay_s -= 1),
+        ("more releases", |policy| policy.max_releases_per_hour += 1),
+        ("more sessions", |policy| policy.max_sessions_per_user_day += 1),
         ("no signature", |policy| policy.partner_signature = Demand::Optional),
         ("another key", |policy| policy.request_keys[0].public_key = key(KeyKind::WebAuthn, "cc").public_key),
         ("a key more", |policy| {
@@ -382,7 +403,9 @@ fn what_makes_a_recovery_easier_weakens_a_policy() {
     for (what, alter) in weaker {
         assert!(policy().is_weakened_by(&revised(alter)), "{what}");
     }
-    let harmless: [Revise; 4] = [
+    let harmless: [Revise; 6] = [
+        |policy| policy.max_releases_per_hour -= 1,
+        |policy| policy.max_sessions_per_user_day -= 1,
         |policy| policy.retail_delay_s += 1,
         |policy| policy.change_delay_s += 1,
         |policy| drop(policy.request_keys.pop()),
@@ -398,6 +421,7 @@ fn what_makes_a_recovery_easier_weakens_a_policy() {
 fn a_session_is_judged_by_the_stricter_policy_and_the_newer_keys() {
     let lax = revised(|policy| {
         (policy.version, policy.retail_delay_s) = (2, 60);
+        (policy.max_releases_per_hour, policy.max_sessions_per_user_day) = (200, 9);
         policy.partner_signature = Demand::Optional;
         policy.request_keys.remove(0);
     });
@@ -405,6 +429,8 @@ fn a_session_is_judged_by_the_stricter_policy_and_the_newer_keys() {
         let judged = opened_under.judged_with(&now);
         assert_eq!((judged.retail_delay_s, judged.partner_signature), (3_600, Demand::Required));
         assert_eq!((judged.request_keys.len(), judged.version), (keys, now.version));
+        let limits = |policy: &TenantPolicy| (policy.max_releases_per_hour, policy.max_sessions_per_user_day);
+        assert_eq!(limits(&judged), limits(&now));
     }
     assert_eq!(lax.judged_with(&lax), lax);
 }

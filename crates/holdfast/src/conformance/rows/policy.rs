@@ -58,7 +58,8 @@ impl Policy {
         let signature = if self.key.is_some() { "required" } else { "optional" };
         owner.open(POLICY).await?;
         let fields = [("delay_minutes", delay.as_str()), ("signature", signature), ("new_key", &key)];
-        let page = owner.submit(POLICY, &[&fields[..], &[("change_delay_minutes", "0")]].concat()).await?;
+        let usual = [("change_delay_minutes", "0"), ("releases_an_hour", "100"), ("sessions_a_day", "5")];
+        let page = owner.submit(POLICY, &[fields, usual].concat()).await?;
         let signed = owner.sign_page(&page, &format!("{POLICY}/sign")).await?;
         owner.follow(&signed).await.map(drop)
     }

@@ -13,7 +13,7 @@ use store::{OfTenant, StoreError};
 
 use super::super::Error;
 use super::advance_recovery::{advance, seconds};
-use super::prepare_recovery::{gather, keep, proof, set_release_at};
+use super::prepare_recovery::{Goods, gather, keep, proof, set_release_at};
 use super::read_recoveries::{ShownRecovery, backup_ids, find_recovery};
 use crate::app::App;
 use crate::edge::enclave::CallError;
@@ -56,8 +56,8 @@ async fn offer(app: &App, tenant: &TenantId, shown: &ShownRecovery) -> Result<Op
     if unchecked.await? {
         return Ok(None);
     }
-    let Some((items, keys)) = gather(app, tenant, shown).await? else { return Ok(None) };
-    let voucher = match app.enclave.vouch(proof(shown, Vec::new(), Vec::new())?).await {
+    let Some(goods) = gather(app, tenant, shown).await? else { return Ok(None) };
+    let voucher = match app.enclave.vouch(proof(shown, Goods::default())?).await {
         Ok(voucher) => voucher,
         Err(CallError::Refused(refusal)) => {
             tracing::warn!(recovery_id = %shown.recovery.id, ?refusal, "the enclave does not vouch for a recovery");
@@ -65,7 +65,7 @@ async fn offer(app: &App, tenant: &TenantId, shown: &ShownRecovery) -> Result<Op
         }
         Err(error) => return Err(error.into()),
     };
-    let mut package: Package = proof(shown, items, keys)?;
+    let mut package: Package = proof(shown, goods)?;
     // They are in the voucher.
     package.release.ticket.clear();
     package.release.admissions.clear();

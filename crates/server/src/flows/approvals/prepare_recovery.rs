@@ -25,6 +25,7 @@ use super::super::release_proof::open_checksum;
 use super::super::{Error, entry, event, tell};
 use super::advance_recovery::{concerned, seconds};
 use super::news;
+use super::read_policy::newest;
 use super::read_recoveries::{ShownRecovery, backup_ids, control_data};
 use super::start_person_check::person_name;
 use crate::app::App;
@@ -54,7 +55,7 @@ pub(super) async fn begin_delay(
         // What is offline reckons its own delay; without one there is nothing to begin.
         now + std::time::Duration::from_secs(delay_s.unsigned_abs())
     } else {
-        match app.enclave.package(proof(shown, Vec::new(), Vec::new())?).await {
+        match app.enclave.package(proof(shown, Goods::default())?).await {
             Ok(Parcel::Waits(waiting)) => now + seconds(waiting),
             // Its delay is over, and it looked at what was left out.
             Ok(Parcel::Ready(_)) | Err(CallError::Refused(_)) => now,
@@ -92,8 +93,8 @@ pub(super) async fn pack(
     if is_held || find_freeze(app, tenant, now).await?.is_some() {
         return Ok(Prepared::Waits);
     }
-    let Some((items, keys)) = gather(app, tenant, shown).await? else { return Ok(Prepared::Refused) };
-    let packed = match app.enclave.package(proof(shown, items, keys)?).await {
+    let Some(goods) = gather(app, tenant, shown).await? else { return Ok(Prepared::Refused) };
+    let packed = match app.enclave.package(proof(shown, goods)?).await {
         Ok(Parcel::Ready(packed)) => packed,
         Ok(Parcel::Waits(waiting)) => {
             set_release_at(app, tenant, shown, now + seconds(waiting), now).await?;
@@ -121,12 +122,16 @@ pub(super) async fn pack(
     Ok(Prepared::Packed)
 }
 
-/// All that proves it: the list, the ballots that count, the checks, the certificate.
-pub(super) fn proof(
-    shown: &ShownRecovery,
+/// What is packed, and the policies whose limits may apply to it.
+#[derive(Default)]
+pub(super) struct Goods {
     items: Vec<ReleaseItem>,
     keys: Vec<Vec<u8>>,
-) -> Result<Package, Error> {
+    policies: Vec<Vec<u8>>,
+}
+
+/// All that proves it: the list, the ballots that count, the checks, the certificate.
+pub(super) fn proof(shown: &ShownRecovery, Goods { items, keys, policies }: Goods) -> Result<Package, Error> {
     let counted = shown.votes.iter().filter(|cast| cast.counts());
     let ballots = counted.clone().map(|cast| Ballot::take(&mut cast.vote.ballot.as_slice()));
     let ballots = ballots.collect::<Result<_, _>>().map_err(|_| Error::fault("reading a ballot"))?;
@@ -140,7 +145,7 @@ pub(super) fn proof(
             admissions: own.chain(voters).collect(),
             certificate: shown.recovery.certificate.clone(),
             items,
-            policies: Vec::new(),
+            policies,
             request_signature: None,
         },
         acl: boundary::approval::Document::to_canonical(&shown.list).into_bytes(),
@@ -154,7 +159,7 @@ pub(super) async fn gather(
     app: &App,
     tenant: &TenantId,
     shown: &ShownRecovery,
-) -> Result<Option<(Vec<ReleaseItem>, Vec<Vec<u8>>)>, Error> {
+) -> Result<Option<Goods>, Error> {
     let intent = boundary::intent::Intent::from_canonical(&shown.recovery.intent);
     let intent = intent.ok_or_else(|| Error::fault("reading the intent of a recovery"))?;
     let (owner, ids) = (tenant.clone(), backup_ids(&shown.recovery));
@@ -176,7 +181,7 @@ pub(super) async fn gather(
     }
     let of_items = found.iter().map(|found| (found.backup.key_id.clone(), found.key.held()));
     let opened = open_each(app, tenant, of_items.chain(sealed.iter().cloned())).await?;
-    let sealed = sealed.iter().map(|(id, _)| opened[id].clone()).collect();
+    let keys = sealed.iter().map(|(id, _)| opened[id].clone()).collect();
     let mut items = Vec::new();
     for BackupWithKey { backup, .. } in found {
         let is_file = backup.kind == BackupKind::File;
@@ -193,7 +198,9 @@ pub(super) async fn gather(
             record: backup.record.clone().filter(|_| !is_file).unwrap_or_default(),
         });
     }
-    Ok(Some((items, sealed)))
+    let policies =
+        newest(app, tenant).await?.into_iter().map(|policy| policy.document.into_bytes()).collect();
+    Ok(Some(Goods { items, keys, policies }))
 }
 
 async fn read_file(app: &App, tenant: &TenantId, backup: &domain::ids::BackupId) -> Result<Vec<u8>, Error> {

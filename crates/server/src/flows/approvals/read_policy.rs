@@ -5,6 +5,7 @@ use boundary::policy::built_in;
 use boundary::token::Ticket;
 use boundary::wire::Wire as _;
 use domain::control::Act;
+use domain::ids::TenantId;
 use domain::time::Timestamp;
 use store::StoreError;
 use store::policies::{self, Policy};
@@ -46,12 +47,12 @@ pub async fn read_policy(app: &App, ctx: &Ctx) -> Result<ShownPolicy, Error> {
 }
 
 pub(super) async fn stands(app: &App, ctx: &Ctx) -> Result<ShownPolicy, Error> {
-    shown(app, ctx, &newest(app, ctx).await?)
+    shown(app, ctx, &newest(app, &ctx.principal.tenant).await?)
 }
 
-/// The two newest versions, newest first.
-async fn newest(app: &App, ctx: &Ctx) -> Result<Vec<Policy>, Error> {
-    let tenant = ctx.principal.tenant.clone();
+/// The two newest versions, newest first: by the enclave's clocks the later one may wait still, or be in force already.
+pub(super) async fn newest(app: &App, tenant: &TenantId) -> Result<Vec<Policy>, Error> {
+    let tenant = tenant.clone();
     let newest = app.db.read("list_policies", move |rx| policies::of(&tenant).list_newest(rx)).await;
     newest.map_err(|error: StoreError| error.into())
 }
@@ -71,12 +72,11 @@ pub(in crate::flows) async fn judging(app: &App, ctx: &Ctx, ticket: &[u8]) -> Re
     let opened = app.db.read("find_policy", move |rx| policies::of(&tenant).find_by_hash(rx, &hash)).await;
     let opened = opened.map_err(|error: StoreError| Error::from(error))?.as_ref().map(read).transpose()?;
     let opened = opened.unwrap_or_else(|| built_in(app.env, ctx.principal.tenant.as_str()));
-    let newest = newest(app, ctx).await?;
+    let newest = newest(app, &ctx.principal.tenant).await?;
     let policy = opened.judged_with(&shown(app, ctx, &newest)?.in_force);
     let opened_under = opened.version;
     let is_older = opened_under > 0 && newest.iter().all(|policy| policy.version != opened_under);
     let older = is_older.then(|| opened.to_canonical());
-    // Both of the newest: by the enclave's clocks the later one may wait still, or be in force already.
     let documents = newest.into_iter().map(|policy| policy.document).chain(older).map(String::into_bytes);
     Ok(Judging { policy, opened_under, documents: documents.collect() })
 }

@@ -2,11 +2,12 @@
 //! when it is in force: what weakens waits, and may be taken back until then.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use boundary::Env;
-use boundary::approval::{Demand, Document as _, RequestKey, TenantPolicy};
+use boundary::approval::{Demand, Document as _, RequestKey, TenantPolicy, limits};
 use boundary::json::Value;
 use boundary::message::Amend;
 use domain::audit::hex;
@@ -43,6 +44,10 @@ pub struct DraftPolicy {
     pub delay_minutes: i64,
     /// How long a weaker policy waits, in minutes.
     pub change_delay_minutes: i64,
+    /// How many recoveries may go out in an hour.
+    pub releases_an_hour: i64,
+    /// How often a user may recover in a day.
+    pub sessions_a_day: i64,
     /// Whether a recovery needs a signature.
     pub is_signature_required: bool,
     /// Which of the keys stay: their points, lower-case hexadecimal.
@@ -58,6 +63,8 @@ impl DraftPolicy {
         Self {
             delay_minutes: policy.retail_delay_s / 60,
             change_delay_minutes: if unsigned { CHANGE_DELAY_MINUTES } else { policy.change_delay_s / 60 },
+            releases_an_hour: policy.max_releases_per_hour.into(),
+            sessions_a_day: policy.max_sessions_per_user_day.into(),
             is_signature_required: policy.partner_signature == Demand::Required,
             kept: policy.request_keys.iter().map(|key| key.public_key.clone()).collect(),
             new_key: String::new(),
@@ -77,6 +84,20 @@ impl DraftPolicy {
                 faults.insert(field.to_owned(), vec![text]);
             }
         }
+        let version = newest.version + 1;
+        let mut limit = |field: &str, number: i64, range: &RangeInclusive<u16>| {
+            let (least, most) = (range.start(), range.end());
+            let fitting = u16::try_from(number).ok().filter(|number| range.contains(number));
+            fitting.unwrap_or_else(|| {
+                let first =
+                    if version == 1 { "; the first policy raises nothing, the next one may" } else { "" };
+                faults.insert(field.to_owned(), vec![format!("must be {least} to {most}{first}")]);
+                *least
+            })
+        };
+        let [releases, sessions] = limits(version);
+        let max_releases_per_hour = limit("releases_an_hour", self.releases_an_hour, &releases);
+        let max_sessions_per_user_day = limit("sessions_a_day", self.sessions_a_day, &sessions);
         let known = shown.in_force.request_keys.iter().chain(&newest.request_keys);
         let mut request_keys: Vec<_> =
             known.filter(|key| self.kept.contains(&key.public_key)).cloned().collect();
@@ -98,12 +119,14 @@ impl DraftPolicy {
         let policy = TenantPolicy {
             env: app.env,
             tenant_id: newest.tenant_id.clone(),
-            version: newest.version + 1,
+            version,
             prev_hash: (newest.version > 0).then(|| hex(&hash_of(app, newest))),
             retail_delay_s: self.delay_minutes * 60,
             partner_signature: if self.is_signature_required { Demand::Required } else { Demand::Optional },
             request_keys,
             change_delay_s: self.change_delay_minutes * 60,
+            max_releases_per_hour,
+            max_sessions_per_user_day,
         };
         TenantPolicy::from_canonical(policy.to_canonical().as_bytes()).ok_or_else(|| {
             Refusal::field("new_key", "is there already, has the name of another, or is one too many")

@@ -8,6 +8,7 @@ use store::blob::FilesAt;
 use store::{StoreError, control_recoveries};
 
 use super::approvals::{Stage, link, vote};
+use super::policy;
 use super::recoveries::wait_for;
 use crate::examination::failures;
 
@@ -54,6 +55,18 @@ async fn what_lies_in_a_packages_place_is_not_handed_over_and_costs_nobody_his_l
     }
     blobs.put_package(&tenant, &id, &sha256, kept.clone()).await.unwrap();
     assert_eq!(stage.first.get(&package).await.body, kept);
+}
+
+#[tokio::test]
+async fn what_a_list_approves_is_packed_under_the_tenants_policy_too() {
+    let mut stage = Stage::new().await;
+    policy::put(&mut stage.owner, &policy::form("0", "optional", "60", "")).await;
+    let path = made(&mut stage).await;
+    assert!(stage.first.open(&path).await.text().contains("It is ready"));
+    // While another waits, that one goes along.
+    policy::put(&mut stage.owner, &policy::form("0", "optional", "0", "")).await;
+    let path = made(&mut stage).await;
+    assert!(stage.first.open(&path).await.text().contains("It is ready"));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use domain::jwks::P256_SPKI_PREFIX;
 use serde_json::{Value, json};
 use testkit::device::secret;
 use testkit::foreign::{Gpg, NIST_P256, pipe};
-use testkit::{Actor, Answer, App, Person, options_of};
+use testkit::{Actor, Answer, App, Person, Plan, options_of};
 
 use super::approvals::{hidden, sign, sign_page};
 
@@ -100,7 +100,10 @@ impl Asked {
 
 /// A retail tenant whose user has one item, and its owner.
 async fn begun() -> (App, Actor, Person) {
-    let app = App::start().await;
+    begun_in(App::start().await).await
+}
+
+async fn begun_in(app: App) -> (App, Actor, Person) {
     let retail = app.retail();
     let id = retail.approved(USER).await;
     let key = retail.key(USER, &id).await;
@@ -109,18 +112,33 @@ async fn begun() -> (App, Actor, Person) {
     (app, retail, owner)
 }
 
-/// The form, filled in.
-fn form<'f>(delay: &'f str, signature: &'f str, change: &'f str, key: &'f str) -> Vec<(&'f str, &'f str)> {
+/// The form, filled in, with the usual limits.
+pub fn form<'f>(
+    delay: &'f str,
+    signature: &'f str,
+    change: &'f str,
+    key: &'f str,
+) -> Vec<(&'f str, &'f str)> {
     vec![
         ("delay_minutes", delay),
         ("signature", signature),
         ("change_delay_minutes", change),
         ("new_key", key),
+        ("releases_an_hour", "100"),
+        ("sessions_a_day", "5"),
     ]
 }
 
+/// The form with these limits.
+fn limited<'f>(releases: &'f str, sessions: &'f str) -> Vec<(&'f str, &'f str)> {
+    let mut form = form("0", "optional", "60", "");
+    form.retain(|(name, _)| !["releases_an_hour", "sessions_a_day"].contains(name));
+    form.extend([("releases_an_hour", releases), ("sessions_a_day", sessions)]);
+    form
+}
+
 /// Signs what the form asks for.
-async fn put(owner: &mut Person, form: &[(&str, &str)]) -> String {
+pub async fn put(owner: &mut Person, form: &[(&str, &str)]) -> String {
     let page = owner.post(PATH, form).await;
     let signed = sign_page(owner, &page, SIGN).await;
     assert_eq!(signed.status, 303, "{}", signed.text());
@@ -277,6 +295,43 @@ async fn what_weakens_waits_and_can_be_taken_back() {
     asked.send(&retail, Some(&signer.signs(&asked))).await.ok();
     assert_eq!(retail.audit("&action=policy.signed").await.len(), 3);
     assert_eq!(retail.audit("&action=policy.refused").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_recovers_as_often_as_the_policy_says_and_a_higher_limit_waits() {
+    let (app, retail, mut owner) = begun_in(Plan::default().with_recovery_limits().start().await).await;
+    for (filled, told) in [
+        (limited("4", "5"), "must be 5 to 100; the first policy raises nothing"),
+        (limited("101", "5"), "must be 5 to 100; the first policy raises nothing"),
+        (limited("100", "0"), "must be 1 to 5; the first policy raises nothing"),
+        (limited("100", "6"), "must be 1 to 5; the first policy raises nothing"),
+        (limited("many", "5"), "must be 5 to 100"),
+    ] {
+        let answer = owner.post(PATH, &filled).await;
+        assert_eq!(answer.status, 400, "{told}: {}", answer.text());
+        assert!(answer.text().contains(told), "{told}: {}", answer.text());
+    }
+    put(&mut owner, &limited("50", "1")).await;
+    let page = owner.open(PATH).await.text();
+    for words in
+        ["up to 50 in an hour, ten times as many", "up to 10 in an hour, 50 in a day", "up to 1 in a day"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    Asked::new(&app).await.send(&retail, None).await.ok();
+    let second = Asked::new(&app).await;
+    let refused = second.send(&retail, None).await;
+    refused.refused(429, "recovery-limit");
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() > 80_000);
+    let page = put(&mut owner, &limited("10000", "100")).await;
+    assert!(page.contains("takes effect later"), "{page}");
+    second.send(&retail, None).await.refused(429, "recovery-limit");
+    for (filled, told) in
+        [(limited("10001", "1"), "must be 5 to 10000"), (limited("50", "101"), "must be 1 to 100")]
+    {
+        let answer = owner.post(PATH, &filled).await.text();
+        assert!(answer.contains(told) && !answer.contains("raises nothing"), "{told}: {answer}");
+    }
 }
 
 #[tokio::test]

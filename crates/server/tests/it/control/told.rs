@@ -9,6 +9,7 @@ use testkit::{App, Person};
 
 use super::acls::propose;
 use super::approvals::{EVERYBODY, Stage, make_list, sign, sign_page, vote};
+use super::policy;
 use super::recoveries::wait_for;
 
 /// Whom a row of the table is about.
@@ -82,7 +83,7 @@ async fn decide(stage: &mut Stage) {
 
 /// The stories of what is the whole account's.
 async fn rule(owner: &mut Person) {
-    let policy = [("delay_minutes", "1"), ("signature", "optional"), ("change_delay_minutes", "0")];
+    let policy = policy::form("1", "optional", "0", "");
     let page = owner.post("/control/settings/recovery", &policy).await;
     assert_eq!(sign_page(owner, &page, "/control/settings/recovery/sign").await.status, 303);
     for hours in ["24", "48"] {

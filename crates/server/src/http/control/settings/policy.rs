@@ -53,10 +53,12 @@ async fn sign(State(app): State<Arc<App>>, Posted(visitor, fields): Posted) -> R
 
 fn read(fields: &Fields) -> DraftPolicy {
     // What is no number is out of bounds, and told so.
-    let minutes = |name| fields.text(name).parse().unwrap_or(-1);
+    let number = |name| fields.text(name).parse().unwrap_or(-1);
     DraftPolicy {
-        delay_minutes: minutes("delay_minutes"),
-        change_delay_minutes: minutes("change_delay_minutes"),
+        delay_minutes: number("delay_minutes"),
+        change_delay_minutes: number("change_delay_minutes"),
+        releases_an_hour: number("releases_an_hour"),
+        sessions_a_day: number("sessions_a_day"),
         is_signature_required: fields.text("signature") == "required",
         kept: fields.all("keep").map(str::to_owned).collect(),
         new_key: fields.text("new_key").to_owned(),

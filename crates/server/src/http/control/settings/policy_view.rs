@@ -67,6 +67,15 @@ fn facts(policy: &TenantPolicy) -> Vec<(&'static str, Markup)> {
                 @else { ul { @for key in &policy.request_keys { li { code { (key.kid) } } } } }
             },
         ),
+        (
+            "Recoveries by all users",
+            html! { "up to " (policy.max_releases_per_hour) " in an hour, ten times as many in a day" },
+        ),
+        (
+            "Recoveries that people approve here",
+            html! { "up to " (policy.max_releases_per_hour / 5) " in an hour, " (policy.max_releases_per_hour) " in a day" },
+        ),
+        ("Recoveries by one user", html! { "up to " (policy.max_sessions_per_user_day) " in a day" }),
         ("A policy that asks for less takes effect", html! { (change) }),
     ]
 }
@@ -84,6 +93,7 @@ fn span(seconds: i64) -> String {
 fn form(visitor: &Visitor, shown: &ShownPolicy, drafted: &DraftPolicy, refused: Option<&Refusal>) -> Markup {
     let fault = |name| fault_of(refused, name);
     let (delay, change) = (drafted.delay_minutes.to_string(), drafted.change_delay_minutes.to_string());
+    let (releases, sessions) = (drafted.releases_an_hour.to_string(), drafted.sessions_a_day.to_string());
     let signature = if drafted.is_signature_required { "required" } else { "optional" };
     let choices = [
         Choice::new("required", "Every recovery needs your signature")
@@ -94,11 +104,11 @@ fn form(visitor: &Visitor, shown: &ShownPolicy, drafted: &DraftPolicy, refused: 
     let in_force = &shown.in_force.request_keys;
     let waiting = shown.newest().request_keys.iter().filter(|key| !in_force.contains(key));
     let keys: Vec<_> = in_force.iter().chain(waiting).collect();
-    let minutes = |name, label, value, hint| {
+    let number = |name, label, value, hint| {
         parts::field(&Field::text(name, label).holding(value).hinting(hint).faulting(fault(name)))
     };
     let content = html! {
-        (minutes("delay_minutes", "An approved recovery waits, in minutes", delay.as_str(),
+        (number("delay_minutes", "An approved recovery waits, in minutes", delay.as_str(),
             "Counted from the approval; then the time begins in which the recovery can be made. 1440 is a day."))
         (parts::radio(&Field::text("signature", "Your signature").holding(signature), &choices))
         @if !keys.is_empty() {
@@ -111,8 +121,12 @@ fn form(visitor: &Visitor, shown: &ShownPolicy, drafted: &DraftPolicy, refused: 
         }
         (parts::text_area(&Field::text("new_key", "Another key").holding(&drafted.new_key).optional()
             .hinting("The public half of a P-256 key: PEM, or a JWK, whose kid becomes its name.").faulting(fault("new_key"))))
-        (minutes("change_delay_minutes", "A policy that asks for less waits, in minutes", change.as_str(),
-            "Less is a shorter time, no signature, or another key. In that time an owner can take it back."))
+        (number("releases_an_hour", "Recoveries in an hour, at most", releases.as_str(),
+            "By all users together; ten times as many in a day. Of what people approve here, a fifth of it, and as many in a day."))
+        (number("sessions_a_day", "Recoveries of one user in a day, at most", sessions.as_str(),
+            "Beyond it a user, and beyond that everybody, waits until the time is over."))
+        (number("change_delay_minutes", "A policy that asks for less waits, in minutes", change.as_str(),
+            "Less is a shorter time, a higher limit, no signature, or another key. In that time an owner can take it back."))
         (parts::deeds(&parts::main_button("See what is signed")))
     };
     html! {

@@ -41,7 +41,14 @@ fn a_policy_is_shown_in_words_and_only_owners_have_its_form() {
         view::show(&visitor(role, "Olga"), &shown, &DraftPolicy::of(shown.newest()), None).1.into_string()
     };
     let owners = page(Role::Owner);
-    for words in ["25 hours", "61 seconds", "after 1 day", "needed for every recovery", "takes effect"] {
+    for words in [
+        "25 hours",
+        "61 seconds",
+        "after 1 day",
+        "needed for every recovery",
+        "takes effect",
+        "up to 20 in an hour",
+    ] {
         assert!(owners.contains(words), "{words}: {owners}");
     }
     assert!(owners.contains(&format!("action=\"{POLICY_PATH}\"")));
