@@ -193,13 +193,12 @@ mod tests {
             times[class].push(began.elapsed().as_nanos());
             assert_eq!(agrees, class == 0);
         }
-        let mut medians = Vec::new();
-        for (name, mut times) in names.iter().zip(times) {
-            times.sort_unstable();
-            medians.push(times[times.len() / 2]);
-            println!("figure: check_{name}_median {} ns", times[times.len() / 2]);
+        // What others do on the machine only adds to a time, and seldom to all of a class.
+        let fastest: Vec<u128> = times.iter().map(|times| *times.iter().min().unwrap()).collect();
+        for (name, fastest) in names.iter().zip(&fastest) {
+            println!("figure: check_{name}_fastest {fastest} ns");
         }
-        let (least, most) = (medians.iter().min().unwrap(), medians.iter().max().unwrap());
-        assert!(most - least < least / 5, "{medians:?}");
+        let (least, most) = (fastest.iter().min().unwrap(), fastest.iter().max().unwrap());
+        assert!(most - least < least / 5, "{fastest:?}");
     }
 }

@@ -435,3 +435,58 @@ fn a_policys_packages_are_counted_by_hour_and_by_day() {
     let Reply::Refused(Refusal::ReleaseLimit(seconds)) = sixth else { unreachable!("{sixth:?}") };
     assert!((67_000..=86_400 - 5 * 3_700).contains(&seconds), "until the first is a day old: {seconds}");
 }
+
+#[test]
+fn a_policys_releases_of_a_day_are_those_of_ten_hours() {
+    let machine = Machine::new();
+    let gpg = Gpg::new(&machine.folder);
+    curve25519(&gpg, "owner");
+    let certificate = gpg.export("owner");
+    let mut provider = Provider::start();
+    let window = ["--retail-window-s", "86400"];
+    let enclave = machine.start_with(0, &window);
+    let mut client = enclave.connect();
+    let mut house = House::new(&mut client, TENANT, |policy| {
+        (policy.change_delay_s, policy.max_releases_per_hour) = (0, 5);
+    });
+    let often = House::next(&house.policy, |policy| policy.max_sessions_per_user_day = 100);
+    expect!(house.amend(&mut client, &often, Some(&house.policy)), Amended);
+    house.policy = often;
+    let key = new_key(&mut client, TENANT, USER);
+    let mut first: Option<(Stored, Vec<u8>)> = None;
+    let mut bundles: Vec<Bundle> = Vec::new();
+    for _ in 0..=50 {
+        let session = open(&mut client, TENANT, USER, None);
+        let admission = approve(&mut client, &mut provider, &session, "inq_1");
+        let (stored, earlier) = first.get_or_insert_with(|| {
+            (store(&mut client, &key, TENANT, USER, Some(&session), "backup-1"), admission.clone())
+        });
+        let mut bundle = Bundle::new(
+            &mut client,
+            Env::Production,
+            TENANT,
+            USER,
+            &session,
+            &[admission, earlier.clone()],
+            "inq_1",
+            &certificate,
+            std::slice::from_ref(stored),
+        );
+        bundle.intent.expires_at_ms += 100_000_000;
+        house.bring(&mut bundle);
+        bundles.push(bundle);
+    }
+    drop(enclave);
+    let last = bundles.pop().unwrap();
+    for (hour, bundles) in (0..).zip(bundles.chunks(5)) {
+        let enclave = machine.start_with(hour * 3_700, &window);
+        let mut client = enclave.connect();
+        for bundle in bundles {
+            assert_eq!(expect!(bundle.send(&mut client), Released).delivery, 1);
+        }
+    }
+    let enclave = machine.start_with(10 * 3_700, &window);
+    let reply = last.send(&mut enclave.connect());
+    let Reply::Refused(Refusal::ReleaseLimit(seconds)) = reply else { unreachable!("{reply:?}") };
+    assert!(seconds > 3_600, "until the first five are a day old: {seconds}");
+}
