@@ -22,7 +22,8 @@ use crate::assign::{generate, inherit};
 use crate::ballot::verifies;
 use crate::digest::{hex, random, sha256};
 use crate::log::Turn;
-use crate::release::demand;
+use crate::release::{demand, failed};
+use crate::rewrap::succeeds;
 use crate::root::{self, Keyring, SigningPair};
 use crate::seal::{KeyFacts, name_of, open, open_heir, seal_heir};
 use crate::service::{Enclave, answer, dispatch, note};
@@ -227,10 +228,9 @@ impl<'a> Offline<'a> {
         demand(is_free, "8 key is tied to another", Refusal::AlreadyBound)?;
         let old = binding.predecessor.as_ref().and_then(|old| self.places.get(&old.key_id));
         let old = old.map(|&at| open(ring, &self.kept[at])).transpose()?.map(|(old, _)| old);
-        let at_ms = self.enclave.ledger.decide(|turn| {
-            inherit(turn, facts.serial, old.as_ref())?;
-            Ok(turn.now_ms)
-        })?;
+        old.iter().try_for_each(|old| succeeds(old, &owned, binding.predecessor.as_ref()))?;
+        let heir = |turn: &mut Turn<'_>| inherit(turn, facts.serial, old.as_ref()).map(|()| turn.now_ms);
+        let at_ms = self.enclave.ledger.decide(heir)?;
         self.kept[at] = seal_heir(ring, owned, binding.predecessor.as_ref(), &private_half);
         Ok(Reply::Verified(Verified { at_ms }))
     }
@@ -242,10 +242,8 @@ impl<'a> Offline<'a> {
         let said = Voucher::from_bytes(&voucher.body).ok();
         let said =
             said.filter(|said| said.intent_hash == intent_hash && is_signed(online, "voucher", &voucher));
-        let Some(Voucher { ticket, admissions, .. }) = said else {
-            note("release", "the online enclave does not vouch for it");
-            return Err(Refusal::ProofFailed);
-        };
+        let unsaid = || failed("the online enclave does not vouch for it");
+        let Voucher { ticket, admissions, .. } = said.ok_or_else(unsaid)?;
         let generation = ring.generation(&ticket.tenant_id);
         package.release.ticket = Ticket { generation, ..ticket }.issue(ring);
         let issue = |admission| Admission { generation, ..admission }.issue(ring);

@@ -12,7 +12,7 @@ use crate::prove::vouched_for;
 use crate::release::demand;
 use crate::root::Keyring;
 use crate::seal::{Home, KeyFacts, open, open_heir};
-use crate::service::{Enclave, ensure, note};
+use crate::service::{Enclave, ensure};
 use crate::session::Token;
 
 /// Encrypts each item to the new key; none for one that may not be opened, or does not open.
@@ -21,8 +21,7 @@ pub fn rewrap(enclave: &Enclave, request: &Rewrap) -> Result<Rewrapped, Refusal>
     let ring = &enclave.keyring;
     let (from, from_half) = open(ring, &request.from)?;
     let (to, predecessor, to_half) = open_heir(ring, &request.to)?;
-    is_heir(ring.home, &from, &to, predecessor.as_ref())
-        .inspect_err(|_| note("rewrap", "not to a successor"))?;
+    is_heir(ring.home, &from, &to, predecessor.as_ref())?;
     let read = |half: &[u8], facts: &KeyFacts| RsaKey::read(half, &facts.public_key);
     let (Ok(old), Ok(new)) = (read(&from_half, &from), read(&to_half, &to)) else {
         return Err(Refusal::SealBroken);
@@ -34,13 +33,18 @@ pub fn rewrap(enclave: &Enclave, request: &Rewrap) -> Result<Rewrapped, Refusal>
 /// Whether one key may take over from the other. Most of it was asked when the second was bound; nothing here
 /// relies on that.
 fn is_heir(home: Home, from: &KeyFacts, to: &KeyFacts, old: Option<&Predecessor>) -> Result<(), Refusal> {
+    succeeds(from, to, old)?;
+    let is_ours = |facts: &KeyFacts| (facts.key_type, facts.home) == (KeyType::Rsa4096, home);
+    ensure(is_ours(from) && is_ours(to), Refusal::WrongKeyType)
+}
+
+/// Whether a key that names another one as what it replaced means that one, and is the same user's.
+pub fn succeeds(from: &KeyFacts, to: &KeyFacts, old: Option<&Predecessor>) -> Result<(), Refusal> {
     let named = old == Some(&from.as_predecessor());
     let one_user =
         from.user_tag.is_some() && (&from.tenant_id, from.user_tag) == (&to.tenant_id, to.user_tag);
     demand(named, "8 successor names another key", Refusal::SealBroken)?;
-    demand(one_user, "8 successor is another user's", Refusal::SealBroken)?;
-    let is_ours = |facts: &KeyFacts| (facts.key_type, facts.home) == (KeyType::Rsa4096, home);
-    if is_ours(from) && is_ours(to) { Ok(()) } else { Err(Refusal::WrongKeyType) }
+    demand(one_user, "8 successor is another user's", Refusal::SealBroken)
 }
 
 fn moved(

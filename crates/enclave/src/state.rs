@@ -424,7 +424,7 @@ impl State {
                 self.heads.values_mut().for_each(|heads| heads.retain(|(head, _)| head.hash != hash));
                 self.stopped.insert(hash);
             }
-            Record::Guarded(key) => drop(self.guarded.insert(key.serial, key)),
+            Record::Guarded(key) => drop(self.guarded.entry(key.serial).or_insert(key)),
             Record::Cosigned(head) => drop(self.cosigned.insert(head.origin.clone(), head)),
             Record::Bundled(bundle) => {
                 self.elapsed_ms = self.elapsed_ms.max(bundle.elapsed_ms);

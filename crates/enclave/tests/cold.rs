@@ -25,6 +25,8 @@ const CLOCK_BEHIND: Result<(), i32> = Err(9);
 /// Anything but a bundle is at fault.
 const NOT_NOW: Result<(), i32> = Err(1);
 
+const DAY_S: i64 = 86_400;
+
 /// A list of three over an RSA key and an Ed25519 key, known on both sides, with one checked backup.
 struct World {
     ceremony: Ceremony,
@@ -65,6 +67,13 @@ impl World {
 
     fn voted(&mut self) -> Parcel {
         let parcel = self.asked();
+        parcel.voted(&[&self.people[1], &self.people[2]])
+    }
+
+    /// The same, good for ten days.
+    fn lasting(&mut self) -> Parcel {
+        let mut parcel = self.asked();
+        parcel.bundle.intent.expires_at_ms += 10 * DAY_S * 1_000;
         parcel.voted(&[&self.people[1], &self.people[2]])
     }
 
@@ -116,13 +125,7 @@ fn only_the_next_bundle_is_answered() {
     more.parts.push(more.parts[0].clone());
     assert_eq!(tried(&ceremony, &more.to_bytes()), ALTERED);
 
-    let shim = ceremony.folder.path("clock.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock.c");
-    run(std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]));
-    let ahead = ceremony.folder.path("ahead");
-    std::fs::write(&ahead, "-3600 0").unwrap();
-    ceremony.offline_clock =
-        vec![("LD_PRELOAD", shim.display().to_string()), ("CLOCK_AHEAD", ahead.display().to_string())];
+    ceremony.set_clocks(0, -3_600);
     assert_eq!(tried(&ceremony, &bytes), CLOCK_BEHIND);
     ceremony.offline_clock.clear();
     ceremony.sequence = 2;
@@ -140,13 +143,9 @@ fn only_the_next_bundle_is_answered() {
 
     // Another online enclave that knows the offline one is not the one of the first bundle.
     let mut elsewhere = Ceremony::new(Env::Production);
-    let known = ceremony.folder.path("offline/offline.pub").display().to_string();
-    elsewhere.online.kill();
-    let extra = vec!["--offline-key".into(), known];
-    elsewhere.online = Enclave::start(&elsewhere.folder, &Settings { extra, ..Settings::default() });
-    elsewhere.client = elsewhere.online.connect();
     std::fs::copy(ceremony.folder.path("offline/offline.pub"), elsewhere.folder.path("offline/offline.pub"))
         .unwrap();
+    elsewhere.restart(&elsewhere.settings());
     (elsewhere.sequence, elsewhere.previous) = (ceremony.sequence, ceremony.previous);
     let theirs = elsewhere.bundle(&order);
     assert_eq!(tried(&ceremony, &theirs.to_bytes()), OTHER_ONLINE);
@@ -210,11 +209,11 @@ fn a_release_needs_people_and_both_enclaves() {
         bad
     };
     let unsaid = alter(&|voucher| voucher.signature.clear());
+    // Of the same session: neither ticket nor checks tell the two apart.
     let of_an_other = {
-        let mut other = world.asked();
+        let mut other = good.clone();
         other.bundle.intent.reason = "another".into();
-        let other = other.voted(&[&world.people[1], &world.people[2]]);
-        world.ceremony.release(&other).voucher
+        world.ceremony.release(&other.voted(&[anna, ben])).voucher
     };
     bad.push(("no word of the online enclave", unsaid));
     bad.push(("its word altered", alter(&|voucher| voucher.body[60] ^= 1)));
@@ -286,20 +285,39 @@ fn what_only_the_online_enclave_says_releases_nothing() {
     expect!(world.hold(vouched), Packaged);
 }
 
+/// It runs for moments between months: a delay is over once the clocks of both machines say so.
 #[test]
 fn the_delay_is_the_offline_enclaves_own() {
-    let mut world = World::new(|list| list.delay_cold_s = 2);
-    let parcel = world.voted();
+    let mut world = World::new(|list| list.delay_cold_s = DAY_S);
+    let parcel = world.lasting();
     let vouched = world.ceremony.release(&parcel);
-    let waiting = expect!(world.hold(vouched.clone()), Waiting);
-    assert!((1..=3).contains(&waiting));
-    while matches!(world.hold(vouched.clone()), Reply::Waiting(_)) {}
-    let mut late = parcel.clone();
+    expect!(world.hold(vouched.clone()), Waiting);
+    world.ceremony.set_clocks(0, 2 * DAY_S);
+    expect!(world.hold(vouched.clone()), Waiting);
+    world.ceremony.set_clocks(2 * DAY_S, 2 * DAY_S);
+    expect!(world.hold(vouched.clone()), Packaged);
+    let mut late = parcel;
     late.bundle.intent.expires_at_ms = now_ms() - 1;
     let late = late.voted(&[&world.people[1], &world.people[2]]);
     assert_eq!(world.ceremony.vouch(&late), Reply::Refused(Refusal::ProofFailed));
     let late = Vouched { package: late.request(), ..vouched };
     assert_eq!(world.hold(late), Reply::Refused(Refusal::ProofFailed));
+}
+
+/// An online enclave that was a day ahead, and of which an older copy goes on at the right time.
+#[test]
+fn no_delay_is_longer_because_the_online_clock_was_set_back() {
+    let mut world = World::new(|list| list.delay_cold_s = DAY_S);
+    let parcel = world.lasting();
+    let vouched = world.ceremony.release(&parcel);
+    world.ceremony.copy();
+    world.ceremony.set_clocks(DAY_S, DAY_S);
+    world.ceremony.hold(&[Entry::Make(vec![KeyType::Ed25519])]);
+    world.ceremony.put_back();
+    expect!(world.hold(vouched.clone()), Waiting);
+    // A minute more than a day later, for both: the offline one cannot be set back.
+    world.ceremony.set_clocks(DAY_S + 60, 2 * DAY_S + 60);
+    expect!(world.hold(vouched), Packaged);
 }
 
 #[test]

@@ -6,9 +6,10 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use boundary::approval::{AclDocument, Roster};
 use boundary::batch::SignedBinding;
 use boundary::cold::*;
-use boundary::message::{Bound, Package};
+use boundary::message::{Bound, Package, Succeed};
 
 use super::control::*;
+use super::machine::{movable, moved_by};
 use super::*;
 use crate::expect;
 
@@ -77,6 +78,41 @@ impl Ceremony {
         }
     }
 
+    /// How the online enclave is started.
+    pub fn settings(&self) -> Settings {
+        let key = self.folder.path("offline/offline.pub").display().to_string();
+        Settings { env: self.env, extra: vec!["--offline-key".into(), key], ..Settings::default() }
+    }
+
+    /// Starts the online enclave again.
+    pub fn restart(&mut self, settings: &Settings) {
+        self.online.kill();
+        self.online = Enclave::start(&self.folder, settings);
+        self.client = self.online.connect();
+    }
+
+    /// Takes a copy of the online enclave's log as it is now.
+    pub fn copy(&self) {
+        std::fs::copy(self.folder.path("state/state.log"), self.folder.path("copy")).unwrap();
+    }
+
+    /// Puts the copy in the log's place: what was signed since is forgotten.
+    pub fn put_back(&mut self) {
+        self.online.kill();
+        std::fs::copy(self.folder.path("copy"), self.folder.path("state/state.log")).unwrap();
+        self.restart(&self.settings());
+    }
+
+    /// From now on the wall clocks of the online machine and of the offline one are so much ahead.
+    pub fn set_clocks(&mut self, online_s: i64, offline_s: i64) {
+        for (file, ahead_s) in [("online.ahead", online_s), ("offline.ahead", offline_s)] {
+            std::fs::write(self.folder.path(file), format!("{ahead_s} 0")).unwrap();
+        }
+        self.offline_clock = movable(&self.folder, "offline.ahead").to_vec();
+        let wrapper = moved_by(&self.folder, "online.ahead");
+        self.restart(&Settings { wrapper, ..self.settings() });
+    }
+
     /// The public key that the offline enclave is known by.
     pub fn offline(&self) -> Vec<u8> {
         let text = std::fs::read_to_string(self.folder.path("offline/offline.pub")).unwrap();
@@ -130,17 +166,31 @@ impl Ceremony {
         answers.parts.iter().map(|part| Reply::from_bytes(part).unwrap()).collect()
     }
 
+    /// Keys of these kinds, of nobody yet.
+    pub fn pool(&mut self, kinds: &[KeyType]) -> Vec<PoolKey> {
+        let made = expect!(self.hold(&[Entry::Make(kinds.to_vec())]).remove(0), Made);
+        expect!(self.client.call(&Request::Adopt(made)), Adopted).keys
+    }
+
+    /// Gives a key to a user.
+    pub fn give(&mut self, pool: &PoolKey, tenant: &str, user: &str) -> ColdKey {
+        self.given(pool, &Request::Bind(bind_request(pool, tenant, user)))
+    }
+
+    /// Gives a key to a user in the place of that one.
+    pub fn replace(&mut self, old: &ColdKey, pool: &PoolKey, user: &str) -> ColdKey {
+        let predecessor = old.user.sealed.clone();
+        self.given(pool, &Request::Succeed(Succeed { bind: bind_request(pool, TENANT, user), predecessor }))
+    }
+
+    fn given(&mut self, pool: &PoolKey, request: &Request) -> ColdKey {
+        let bound = expect!(self.client.call(request), Bound);
+        ColdKey { user: UserKey { sealed: bound.sealed.clone(), pool: pool.clone() }, bound }
+    }
+
     /// Keys of these kinds, each given to the user.
     pub fn keys(&mut self, kinds: &[KeyType], user: &str) -> Vec<ColdKey> {
-        let made = expect!(self.hold(&[Entry::Make(kinds.to_vec())]).remove(0), Made);
-        let adopted = expect!(self.client.call(&Request::Adopt(made)), Adopted);
-        let mut keys = Vec::new();
-        for pool in adopted.keys {
-            let bind = Request::Bind(bind_request(&pool, TENANT, user));
-            let bound = expect!(self.client.call(&bind), Bound);
-            keys.push(ColdKey { user: UserKey { sealed: bound.sealed.clone(), pool }, bound });
-        }
-        keys
+        self.pool(kinds).iter().map(|pool| self.give(pool, TENANT, user)).collect()
     }
 
     /// The founding of a roster and of a list, with keys under it: at the online enclave, and as entries for the other.

@@ -2,19 +2,31 @@
 
 use super::*;
 
+/// What a process is started with so that a file in the folder says how far its clocks are ahead.
+pub fn movable(folder: &Folder, file: &str) -> [(&'static str, String); 2] {
+    let shim = folder.path("clock.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock.c");
+    if !shim.exists() {
+        run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]));
+    }
+    [("LD_PRELOAD", shim), ("CLOCK_AHEAD", folder.path(file))]
+        .map(|(name, path)| (name, path.display().to_string()))
+}
+
+/// The same, before a program's name.
+pub fn moved_by(folder: &Folder, file: &str) -> Vec<String> {
+    let set = movable(folder, file).map(|(name, value)| format!("{name}={value}"));
+    std::iter::once("env".to_owned()).chain(set).collect()
+}
+
 /// Starts enclaves on one state directory at different times.
 pub struct Machine {
     pub folder: Folder,
-    shim: String,
 }
 
 impl Machine {
     pub fn new() -> Self {
-        let folder = Folder::new();
-        let shim = folder.path("clock.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock.c");
-        run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&shim).args([source, "-ldl"]));
-        Self { shim: shim.display().to_string(), folder }
+        Self { folder: Folder::new() }
     }
 
     /// From now on both clocks are so much ahead, also in the enclave that runs.
@@ -38,9 +50,7 @@ impl Machine {
     /// An enclave that has just been started with its clocks so far ahead.
     pub fn start_at(&self, (wall_s, monotonic_s): (i64, i64), extra: &[&str]) -> Enclave {
         self.set(wall_s, monotonic_s);
-        let preload = format!("LD_PRELOAD={}", self.shim);
-        let file = format!("CLOCK_AHEAD={}", self.folder.path("ahead").display());
-        let wrapper = vec!["env".into(), preload, file];
+        let wrapper = moved_by(&self.folder, "ahead");
         let extra = extra.iter().map(|&word| word.to_owned()).collect();
         Enclave::start(&self.folder, &Settings { extra, wrapper, ..Settings::default() })
     }
