@@ -185,35 +185,37 @@ fn copy_database(from: &Path, to: &Path) {
     }
 }
 
-/// A service that was not started yet.
-fn install(folder: &Path, seed: u64) -> Installation {
+/// A service that was not started yet, and an account of it.
+fn install(folder: &Path) -> (Installation, Account) {
+    let seed = seed();
+    println!("HOLDFAST_SEED={seed}");
     let setup = Setup { folder, database: "", rsa_keys: 0 };
     let installation = Installation::new(&setup, &mut Chance::of(seed));
     let data = data_dir(folder);
     fs::create_dir_all(data.join("enclave")).expect("a folder");
     let provider = format!("name=simulator\nformat=persona\nsecret={}\nenv=sandbox\n", "0a".repeat(32));
     fs::write(data.join("simulator.provider"), provider).expect("written");
-    installation
+    let account = Account::new(folder, installation.base_url());
+    (installation, account)
 }
 
-fn name_to_service(folder: &Path, witness: &Witness) {
+/// Starts a witness of a log, and the service, which is told of it.
+fn start(folder: &Path, installation: &mut Installation, log: &str) -> Witness {
+    let witness = Witness::start(folder, log, "127.0.0.1:0");
     let settings = fs::read_to_string(folder.join("holdfast.toml")).expect("settings");
     let settings =
         format!("{settings}[witness]\nurls = 'http://{}'\nkeys = '{}'\n", witness.address, witness.key);
     fs::write(folder.join("holdfast.toml"), settings).expect("written");
+    installation.start();
+    witness
 }
 
 #[test]
 fn a_witness_signs_one_history() {
-    let seed = seed();
-    println!("HOLDFAST_SEED={seed}");
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = temporary.path();
-    let mut installation = install(folder, seed);
-    let account = Account::new(folder, installation.base_url());
-    let mut witness = Witness::start(folder, &account.log_key(), "127.0.0.1:0");
-    name_to_service(folder, &witness);
-    installation.start();
+    let (mut installation, account) = install(folder);
+    let mut witness = start(folder, &mut installation, &account.log_key());
 
     account.act("a");
     let first = account.witnessed(&witness, None);
@@ -261,17 +263,12 @@ fn a_witness_signs_one_history() {
 /// Whoever follows the root log follows them all: an account's log holds by what it names.
 #[test]
 fn the_root_log_is_enough_for_a_witness() {
-    let seed = seed();
-    println!("HOLDFAST_SEED={seed}");
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = temporary.path();
-    let mut installation = install(folder, seed);
-    let account = Account::new(folder, installation.base_url());
+    let (mut installation, account) = install(folder);
     let told = |args: &[&str], name: &str| Account::admin(folder, args)[name].as_str().map(str::to_owned);
     let key = told(&["log-key", "--root"], "key").expect("a key");
-    let witness = Witness::start(folder, &key, "127.0.0.1:0");
-    name_to_service(folder, &witness);
-    installation.start();
+    let witness = start(folder, &mut installation, &key);
     account.act("a");
     fs::write(folder.join("early.jsonl"), account.get("/v1/audit/export")).expect("written");
     fs::write(folder.join("early.txt"), account.get("/v1/audit/checkpoint")).expect("written");
