@@ -170,6 +170,8 @@ impl ShareListing {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn of() -> SharesOf {
@@ -200,9 +202,39 @@ mod tests {
         store.remove(&of()).await.expect("removes");
         store.remove(&of()).await.expect("removes what is gone");
         assert_eq!(store.read(&of()).await.expect("reads"), None);
+        std::fs::remove_dir_all(&deeper).expect("removes");
+        store.put(&of(), vec![4]).await.expect("keeps");
+        store.remove(&of()).await.expect("removes");
+        assert!(!folder.path().join("shares").join(of().tenant.as_str()).exists(), "nor an empty folder");
         store.ask().await.expect("is there");
         std::fs::remove_dir_all(folder.path().join("shares")).expect("removes");
         assert!(store.ask().await.is_err());
+        std::fs::write(folder.path().join("shares"), "no folder").expect("writes");
+        assert!(store.ask().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_made_is_its_owners_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let shares = folder.path().join("shares");
+        ShareStore::in_folder(&shares).expect("a store");
+        let permissions = shares.metadata().expect("it is there").permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o700);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_given_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = ShareStore::in_folder(folder.path()).expect("a store");
+        store.put(&of(), vec![1]).await.expect("keeps");
+        let path = folder.path().join(of().path().as_ref());
+        std::fs::remove_file(&path).expect("removes");
+        // Whoever opens it waits for somebody who writes.
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("a program");
+        assert!(made.success());
+        assert!(store.read(&of()).await.is_err());
+        // Lets go whoever waits still, without whom the test would not end.
+        std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("opens");
     }
 
     #[tokio::test]

@@ -1,5 +1,8 @@
 //! Private keys in shares: what goes on while stores are away, lost or changed, and how they come back.
 
+mod lacks;
+mod layouts;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +11,6 @@ use crate::examination::failures;
 use domain::credential::TenantKind;
 use serde_json::{Value, json};
 use server::admin::Remade;
-use server::edge::clock::Clock as _;
 use server::key_shares::KeySharesAt;
 use store::StoreError;
 use store::held_keys::{self, Held, HeldKey};
@@ -331,6 +333,8 @@ async fn what_was_whole_is_split_and_put_together_again_when_that_is_wished() {
         app.stop_service().await;
         app.start_service().await.unwrap();
         assert_eq!(checked(&app, &keys[0]).await, "", "a whole one is read as before");
+        let whole = |scrape: testkit::Scrape| scrape.sum("held_keys", &["held=\"whole\""]);
+        until("no look splits one unasked", async || whole(app.scrape().await) == 6).await;
         let done = remake(&app, None).await;
         assert_eq!((done.keys, done.remade, done.complete, done.whole), (6, 6, 6, 0));
         for key in &keys {
@@ -355,30 +359,6 @@ async fn what_was_whole_is_split_and_put_together_again_when_that_is_wished() {
         until("the shares go", async || app.shares().await.iter().all(BTreeSet::is_empty)).await;
         assert_eq!(checked(&app, &keys[2]).await, "");
     }
-}
-
-#[tokio::test]
-async fn what_an_assignment_left_behind_is_swept_after_a_week() {
-    let app = Plan::default().in_shares().start().await;
-    let (partner, tenant) = (app.partner(), app.tenant_of(&app.partner()).await);
-    partner.assigned("user-1", "customer-1").await;
-    let folder = app.folder().join("shares-a").join(tenant.as_str());
-    let now = app.clock.now();
-    let key = domain::ids::KeyId::new(now, &mut server::edge::chance::SystemChance);
-    let split = domain::ids::SplitId::new(now, &mut server::edge::chance::SystemChance);
-    // Of a process that died between the stores and the row, and of one that died while it wrote.
-    std::fs::create_dir_all(folder.join(key.as_str())).unwrap();
-    let (left, half) =
-        (folder.join(key.as_str()).join(split.as_str()), folder.join(format!("{key}/{split}#1")));
-    std::fs::write(&left, "left").unwrap();
-    std::fs::write(&half, "ha").unwrap();
-    app.clock.advance(Duration::from_hours(6 * 24));
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(left.exists() && half.exists());
-    app.clock.advance(Duration::from_hours(2 * 24));
-    until("it is swept", async || !left.exists() && !half.exists()).await;
-    let named = named(&app).await;
-    assert_eq!((named.len(), app.shares().await), (1, vec![named.clone(), named]));
 }
 
 #[tokio::test]

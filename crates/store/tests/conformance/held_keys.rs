@@ -44,9 +44,11 @@ async fn with_key(bench: &Bench) -> Db {
 
 async fn a_private_half_is_held_otherwise_only_by_who_knows_how_it_is(bench: &Bench) {
     let db = with_key(bench).await;
+    write(&db, |tx| keys::of(&id(1)).insert(tx, &key(3, None))).await;
     assert!(held(&db, 1).await == whole());
     assert!(set(&db, whole(), in_shares(7), 10).await);
     assert!(held(&db, 1).await == in_shares(7));
+    assert!(held(&db, 3).await == whole(), "another key, whatever it holds");
     for other in [whole(), in_shares(8), Held::InShares(id(7), vec![8]), Held::Whole(vec![8, 9])] {
         assert!(!set(&db, other, whole(), 11).await, "held otherwise");
     }
@@ -108,6 +110,9 @@ async fn a_splitting_is_an_orphan_once_nobody_needs_it(bench: &Bench) {
     assert!(!orphan(9, 5, 7, 100).await, "a tenant of another database");
     assert!(set(&db, whole(), in_shares(7), 50).await);
     assert!(!orphan(1, 1, 7, 100).await, "its row names it");
+    assert!(orphan(1, 5, 7, 100).await, "another key's row does");
+    write(&db, |tx| tenants::insert(tx, &tenant(2))).await;
+    assert!(orphan(2, 1, 7, 100).await, "another tenant's row does");
     assert!(orphan(1, 1, 6, 100).await && !orphan(1, 1, 6, 50).await, "replaced too lately");
     assert!(set(&db, in_shares(7), whole(), 60).await);
     assert!(orphan(1, 1, 7, 61).await && !orphan(1, 1, 7, 60).await);
