@@ -372,7 +372,7 @@ fn rekey(
             break dealt;
         }
         match door.stand().doing(|| NOT_MADE)?.attempt {
-            Some(attempt) if attempt.purpose == purpose => given = given.max(attempt.given),
+            Some(attempt) if attempt.purpose == purpose => given = attempt.given,
             _ => return Err(too_few(&current, given)),
         }
         thread::sleep(LOOK_EVERY);
@@ -461,3 +461,6 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).doing(doing)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).doing(doing)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use holder::door::Door;
-use holder::{Epochs, Purpose};
+use holder::{Epochs, Purpose, Standing};
 use serde_json::json;
 use server::admin::{Admin, Reseal};
 use server::config::Settings;
@@ -30,8 +30,7 @@ pub fn retire(page: Page, door: &Door, epoch: u32, service: &Service) -> Result<
     const NOT_DONE: &str = "the root key was not forgotten";
     if let Some(config) = &service.config {
         let found = find(config)?;
-        if !found.as_ref().is_some_and(|found| found.epoch > i64::from(epoch) && found.finished_at.is_some())
-        {
+        if !is_nothing_left(found.as_ref(), epoch) {
             tell_progress(page, found.as_ref());
             return Err(Failure::new(format!(
                 "{NOT_DONE}: the service has not found yet that nothing of epoch {epoch} is left"
@@ -42,23 +41,28 @@ pub fn retire(page: Page, door: &Door, epoch: u32, service: &Service) -> Result<
     door.begin(purpose.clone()).doing(|| NOT_DONE)?;
     tell::purpose(page, &purpose);
     page.prose("", "Each holder of a share in force now runs `holdfast ceremony approve` with this code.");
-    loop {
-        let standing = door.stand().doing(|| NOT_DONE)?;
-        match standing.open {
-            Some(Epochs { former: None, current }) if current > epoch => break,
-            _ if standing.attempt.is_some_and(|attempt| attempt.purpose == purpose) => {
-                thread::sleep(LOOK_EVERY);
-            }
-            _ => {
-                return Err(Failure::new(
-                    "the time is over or another attempt was begun: nothing was changed",
-                ));
-            }
-        }
+    while !is_forgotten(&door.stand().doing(|| NOT_DONE)?, epoch)? {
+        thread::sleep(LOOK_EVERY);
     }
     page.line(&format!("The root key of epoch {epoch} is forgotten: what it sealed opens nowhere any more."));
     page.event("retired", json!({ "epoch": epoch }));
     Ok(())
+}
+
+/// Whether the service has looked through everything in a later epoch, and found nothing of this one.
+fn is_nothing_left(found: Option<&Reseal>, epoch: u32) -> bool {
+    found.is_some_and(|found| found.epoch > i64::from(epoch) && found.finished_at.is_some())
+}
+
+/// Whether an epoch's root key is gone; an error when nobody asks for that any more.
+fn is_forgotten(standing: &Standing, epoch: u32) -> Result<bool, Failure> {
+    let is_asked =
+        || standing.attempt.as_ref().is_some_and(|attempt| attempt.purpose == Purpose::Retire(epoch));
+    match standing.open {
+        Some(Epochs { former: None, current }) if current > epoch => Ok(true),
+        _ if is_asked() => Ok(false),
+        _ => Err(Failure::new("the time is over or another attempt was begun: nothing was changed")),
+    }
 }
 
 /// Says how far the service has come with what is to be sealed anew.
@@ -93,4 +97,51 @@ fn tell_progress(page: Page, found: Option<&Reseal>) {
         page.line(&format!("Seals that did not hold, and stay as they are: {broken}"));
     }
     page.event("resealed", json!(found));
+}
+
+#[cfg(test)]
+mod tests {
+    use holder::Running;
+
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_over_once_a_whole_look_in_a_later_one_found_nothing() {
+        let found = |epoch, finished: bool| Reseal {
+            epoch,
+            moved: 1,
+            broken: 0,
+            finished_at: finished.then(|| "2026-01-01T00:00:00.000Z".to_owned()),
+        };
+        assert!(is_nothing_left(Some(&found(2, true)), 1));
+        assert!(is_nothing_left(Some(&found(7, true)), 1));
+        assert!(!is_nothing_left(None, 1), "nobody has looked");
+        assert!(!is_nothing_left(Some(&found(2, false)), 1), "there may be more");
+        assert!(!is_nothing_left(Some(&found(2, true)), 2), "this one is in force");
+        assert!(!is_nothing_left(Some(&found(2, true)), 3));
+    }
+
+    #[test]
+    fn a_root_key_is_forgotten_when_no_former_one_is_left_and_not_before() {
+        let standing = |open: Option<(u32, Option<u32>)>, asked: Option<Purpose>| Standing {
+            open: open.map(|(current, former)| Epochs { current, former }),
+            current: None,
+            pending: None,
+            attempt: asked.map(|purpose| Running { purpose, given: 1, expires_at_ms: 1 }),
+        };
+        let retires = |epoch| Some(Purpose::Retire(epoch));
+        let so_far =
+            |open, asked| is_forgotten(&standing(open, asked), 1).map_err(|failure| failure.to_string());
+        assert_eq!(so_far(Some((2, Some(1))), retires(1)), Ok(false), "asked for");
+        assert_eq!(so_far(Some((2, None)), None), Ok(true));
+        for (open, asked) in [
+            (Some((2, Some(1))), None),
+            (Some((2, Some(1))), retires(2)),
+            (Some((2, Some(1))), Some(Purpose::Verify)),
+            (Some((1, None)), None),
+            (None, None),
+        ] {
+            assert!(so_far(open, asked).unwrap_err().contains("nothing was changed"));
+        }
+    }
 }
