@@ -86,7 +86,6 @@ fn what_a_policy_raises_goes_out_once_it_is_in_force() {
     let more = House::next(policy, |policy| policy.max_sessions_per_user_day = 2);
     expect!(house.amend(&mut world.client, &more, Some(policy)), Amended);
     world.refuses(&second, &Refusal::ProofFailed, "without the policy in force");
-    let second =
-        Bundle { policies: [policy, &more].map(|policy| control::bytes_of(policy)).into(), ..second };
+    let second = Bundle { policies: [policy, &more].map(control::bytes_of).into(), ..second };
     assert_eq!(world.releases_bundle(&second), 1);
 }
