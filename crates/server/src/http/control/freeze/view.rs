@@ -24,7 +24,7 @@ pub fn show(visitor: &Visitor, until: Option<Timestamp>, refused: Option<&Refusa
         (parts::lead("For when something is wrong and nobody knows yet what. While the account is frozen nothing leaves of it: no recovery goes out, approved or not. Storing, checking and voting go on."))
         (why(refused))
         @match until {
-            Some(until) => (parts::told(Tone::Waiting, &html! { p { "Frozen until " (shell.time(until)) "." } })),
+            Some(until) => (parts::told(Tone::Waiting, &html! { p { "Frozen until " (shell.time(until)) } })),
             None => p { "The account is not frozen." },
         }
         @if until.is_some() && visitor.may(Act::Thaw) { (end(visitor)) }

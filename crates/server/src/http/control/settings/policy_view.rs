@@ -32,7 +32,8 @@ pub fn show(
         (parts::facts(&facts(&shown.in_force)))
         @if let Some((waiting, until)) = &shown.waiting {
             (parts::told(Tone::Waiting, &html! {
-                p { "A version that asks for less takes effect " (shell.time(*until)) ". Until then an owner can take it back, by signing again what is in force." }
+                p { "A version that asks for less takes effect " (shell.time(*until)) }
+                p { "Until then an owner can take it back, by signing again what is in force." }
             }))
             h2 { "What waits" }
             (parts::facts(&facts(waiting)))

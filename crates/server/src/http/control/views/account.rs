@@ -91,7 +91,7 @@ fn identity(shell: &Shell, baseline: &Baseline) -> Markup {
                 },
                 Baseline::Judged => p { "You have done your part; the check is looked at." },
                 Baseline::Failed => { p { "The check ended, and did not show it." } (deed("Start it again")) },
-                Baseline::Stands(at) => p { "You proved it " (shell.time(*at)) ". Each later check is compared with that." },
+                Baseline::Stands(at) => { p { "You proved it " (shell.time(*at)) } p { "Each later check is compared with that." } },
             }
         }
     }
