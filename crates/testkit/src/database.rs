@@ -84,11 +84,19 @@ impl Place {
 
     /// How many rows there are of a table, those of the root log not counted; it may be followed by a condition.
     pub fn rows(&self, of: &str) -> i64 {
-        let text = self.count_of(of);
+        self.number(&self.count_of(of))
+    }
+
+    /// The same, those of the root log too.
+    pub fn all_rows(&self, of: &str) -> i64 {
+        self.number(&format!("SELECT count(*) FROM {of}"))
+    }
+
+    fn number(&self, text: &str) -> i64 {
         match self {
-            Self::Sqlite(path) => open(path).query_row(&text, [], |row| row.get(0)).expect("a count"),
+            Self::Sqlite(path) => open(path).query_row(text, [], |row| row.get(0)).expect("a count"),
             Self::Postgres(address) => {
-                on_own_thread(address, |client| Ok(client.query_one(&text, &[])?.get(0))).expect("a count")
+                on_own_thread(address, |client| Ok(client.query_one(text, &[])?.get(0))).expect("a count")
             }
         }
     }

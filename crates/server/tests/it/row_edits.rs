@@ -162,12 +162,12 @@ fn must_be_named(edit: &Edit, place: &Place) -> bool {
         // The head of an empty log says nothing.
         "audit_heads" if edit.deed == Deed::Delete => {
             let entries = format!("audit_entries WHERE tenant_id = '{}' AND seq > 0", edit.rows[0]);
-            place.rows(&entries) > 0
+            place.all_rows(&entries) > 0
         }
         // They are made of the entries again.
         "audit_heads" if edit.column == Some("peaks") => {
             let emptied = format!("audit_heads WHERE tenant_id = '{}' AND peaks IS NULL", edit.rows[0]);
-            place.rows(&emptied) == 0
+            place.all_rows(&emptied) == 0
         }
         _ => edit.class() == Class::Sealed || edit.class() == audit_class(),
     }
