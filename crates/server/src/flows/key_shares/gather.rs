@@ -111,8 +111,7 @@ impl Gathered {
         key_shares::combine(&self.shares.values().map(|(_, share)| share).collect::<Vec<_>>())
     }
 
-    /// Whether every share is where the settings want it, split as they say; of one place, or of all. None is where keys are
-    /// not to be split.
+    /// Whether every share is where the settings want it, split as they say; of one place, or of all.
     pub fn is_as_set(&self, app: &App, only: Option<Place>) -> bool {
         app.key_shares
             .layout
@@ -125,10 +124,10 @@ impl Gathered {
             })
     }
 
-    /// Whether all shares are there, once there are enough, and nothing else is where they are.
+    /// Whether all shares are there, of a key of which some are, and nothing else is where they are.
     pub fn is_complete(&self) -> bool {
         let total = self.shares.values().next().map_or(0, |(_, share)| share.split.total);
-        self.shares.len() == usize::from(total) && self.lacks.is_empty()
+        total > 0 && self.shares.len() == usize::from(total) && self.lacks.is_empty()
     }
 }
 

@@ -100,7 +100,7 @@ async fn look(app: &App, key: &HeldKey, wish: Wish, now: Timestamp, done: &mut R
     };
     let is_off = app.key_shares.split.is_none();
     let is_wanted = match wish {
-        Wish::All => !gathered.is_as_set(app, None) || !gathered.is_complete(),
+        Wish::All => is_off || !gathered.is_as_set(app, None) || !gathered.is_complete(),
         Wish::Of(place) => !is_off && !gathered.is_as_set(app, Some(place)),
         Wish::Damaged => !is_off && gathered.lacks.iter().any(|(_, lack)| *lack == Lack::Damaged),
     };

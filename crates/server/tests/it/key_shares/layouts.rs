@@ -40,6 +40,20 @@ async fn a_store_that_is_named_twice_keeps_two_shares_of_each_key() {
 }
 
 #[tokio::test]
+async fn shares_that_all_lie_in_the_database_are_put_together_when_no_place_is_named_any_more() {
+    let mut app = Plan::default().in_shares().start().await;
+    lay_out(&mut app, 2, vec![SharesAt::Database, SharesAt::Database]).await;
+    let key = new_key(&app).await;
+    assert_eq!(drawn_from(&app, &key).await, "2 of 2");
+    app.settings().key_shares = KeySharesAt { split: None, places: Vec::new() };
+    app.stop_service().await;
+    app.start_service().await.unwrap();
+    let done = remake(&app, None).await;
+    assert_eq!((done.remade, done.whole), (1, 1));
+    assert_eq!(app.place.rows("customer_keys WHERE split_id IS NULL"), 1);
+}
+
+#[tokio::test]
 async fn two_prefixes_of_a_bucket_are_two_stores() {
     let mut app = Plan::default().in_shares().in_bucket().start().await;
     let bucket = app.s3.as_ref().unwrap().bucket.clone();
