@@ -14,6 +14,7 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getegid, geteuid, getrlimit, set_dumpable_behavior, setrlimit,
 };
 use rustix::thread::UnshareFlags;
+use secretmem::Secret;
 
 /// Asks for every protection; the words for those that were granted. To be called while the process has one
 /// thread.
@@ -24,6 +25,7 @@ pub fn protect(only_own_uid: bool) -> Vec<String> {
         (set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok(), "not dumpable, not traceable"),
         (rustix::thread::set_no_new_privs(true).is_ok(), "no new privileges"),
         (lock_memory(), "memory locked"),
+        (Secret::copied(&[0; 32]).is_hidden(), "root key in secret memory"),
         (leave_network(only_own_uid).is_ok(), "no network"),
     ]
     .into_iter()

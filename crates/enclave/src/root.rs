@@ -18,6 +18,7 @@ use boundary::ceremony::Epochs;
 use boundary::message::Refusal;
 use boundary::wire::Wire;
 use boundary::{Env, wire_struct};
+use secretmem::Secret;
 use zeroize::Zeroizing;
 
 use crate::clock::wall_ms;
@@ -36,7 +37,7 @@ const OFFLINE_FILE: &str = "offline.key";
 
 /// SP 800-108 counter mode with HMAC-SHA256; the fixed input is label, zero, the length-prefixed context, and
 /// the output's length in bits.
-pub fn derive(secret: &SymmetricKey, label: &str, context: &[&[u8]]) -> SymmetricKey {
+pub fn derive(secret: &[u8; 32], label: &str, context: &[&[u8]]) -> SymmetricKey {
     let mut info = [label.as_bytes(), b"\0"].concat();
     for part in context {
         info.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -45,7 +46,7 @@ pub fn derive(secret: &SymmetricKey, label: &str, context: &[&[u8]]) -> Symmetri
     info.extend_from_slice(&256_u32.to_be_bytes());
     SymmetricKey::filled(|out| {
         let algorithm = get_kbkdf_ctr_hmac_algorithm(KbkdfCtrHmacAlgorithmId::Sha256).ok_or(())?;
-        kbkdf_ctr_hmac(algorithm, secret.expose(), &info, out).map_err(|_| ())
+        kbkdf_ctr_hmac(algorithm, secret, &info, out).map_err(|_| ())
     })
     // The algorithm exists and neither length is zero: there is no other cause of failure.
     .expect("the derivation's arguments are constant")
@@ -85,7 +86,7 @@ pub struct Keyring {
     pub epoch: u32,
     /// Where the private halves live that this enclave holds.
     pub home: Home,
-    root: SymmetricKey,
+    root: Secret,
     /// Makes session tickets.
     pub ticket: hmac::Key,
     /// Makes admissions.
@@ -112,7 +113,7 @@ pub const FIRST_GENERATION: u32 = 1;
 
 impl Keyring {
     fn new(env: Env, root: &SymmetricKey) -> Self {
-        let key = |label: &str| derive(root, label, &[env.as_str().as_bytes()]);
+        let key = |label: &str| derive(root.expose(), label, &[env.as_str().as_bytes()]);
         let mac = |label: &str| hmac::Key::new(hmac::HMAC_SHA256, key(label).expose());
         Self {
             env,
@@ -126,7 +127,7 @@ impl Keyring {
             cosignature: key("checkpoint-cosignature"),
             generations: RwLock::default(),
             former: None,
-            root: SymmetricKey::copied(root.expose()),
+            root: Secret::copied(root.expose()),
         }
     }
 
@@ -147,7 +148,7 @@ impl Keyring {
         let generation = self.generation(tenant_id).to_be_bytes();
         // Each epoch has a root key of its own: its number adds nothing here, and stays what it was.
         let context = [b"epoch 1", self.env.as_str().as_bytes(), tenant_id.as_bytes(), &generation];
-        Ok(derive(&ring.root, "seal", &context))
+        Ok(derive(ring.root.expose(), "seal", &context))
     }
 
     /// How often the tenant began, counted from one: what was made in another generation is not believed.
@@ -169,13 +170,12 @@ impl Keyring {
 
     /// The key of this environment for one purpose, which its label names.
     pub fn own(&self, label: &str) -> SymmetricKey {
-        derive(&self.root, label, &[self.env.as_str().as_bytes()])
+        derive(self.root.expose(), label, &[self.env.as_str().as_bytes()])
     }
 
     /// What lies under the first root key.
     fn first(&self, keys: Vec<StoredKey>) -> Kept {
-        let [identity, cosignature] =
-            ["identity", "checkpoint-cosignature"].map(|label| *self.own(label).expose());
+        let [identity, cosignature] = ["identity", "checkpoint-cosignature"].map(|label| self.own(label));
         Kept { keys, epoch: FIRST_EPOCH, identity, cosignature, former: None }
     }
 }
@@ -198,11 +198,11 @@ wire_struct! {
         /// The root key's epoch.
         pub epoch: u32,
         /// The secret behind [`Keyring::identity`].
-        pub identity: [u8; 32],
+        pub identity: SymmetricKey,
         /// See [`Keyring::cosignature`].
-        pub cosignature: [u8; 32],
+        pub cosignature: SymmetricKey,
         /// The root key of the epoch before, until that is retired.
-        pub former: Option<[u8; 32]>,
+        pub former: Option<SymmetricKey>,
     }
 }
 
@@ -269,10 +269,14 @@ pub fn init(dir: &Path, env: Env) -> io::Result<()> {
     let is_there = io::Error::other("the state directory is initialised already");
     ensure(!dir.join(SIGNING_FILE).exists(), is_there)?;
     if !dir.join(ROOT_FILE).exists() {
-        let root: Zeroizing<[u8; 32]> = Zeroizing::new(random());
-        write_new(dir, ROOT_FILE, root.as_slice())?;
+        write_new(dir, ROOT_FILE, fresh()?.expose())?;
     }
     found(dir, env, &read_root(dir)?)
+}
+
+/// A new root key.
+pub fn fresh() -> io::Result<SymmetricKey> {
+    SymmetricKey::filled(|out| aws_lc_rs::rand::fill(out)).map_err(io::Error::other)
 }
 
 /// Makes a state directory where there is none.
@@ -321,12 +325,12 @@ pub fn read_kept(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<(Keyri
         .or_else(|_| Wire::from_bytes(&plain).map(|keys| keyring.first(keys)))
         .map_err(io::Error::other)?;
     keyring.epoch = kept.epoch;
-    keyring.identity = hmac::Key::new(hmac::HMAC_SHA256, &kept.identity);
-    keyring.cosignature = SymmetricKey::copied(&kept.cosignature);
-    keyring.former = kept.former.as_ref().map(|root| {
-        let former = Keyring::new(env, &SymmetricKey::copied(root));
-        Box::new(Keyring { epoch: kept.epoch - 1, ..former })
-    });
+    keyring.identity = hmac::Key::new(hmac::HMAC_SHA256, kept.identity.expose());
+    keyring.cosignature = SymmetricKey::copied(kept.cosignature.expose());
+    keyring.former = kept
+        .former
+        .as_ref()
+        .map(|root| Box::new(Keyring { epoch: kept.epoch - 1, ..Keyring::new(env, root) }));
     Ok((keyring, kept, is_next))
 }
 
@@ -357,7 +361,7 @@ pub fn open_with(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<Opened
 /// place, nor when it never does.
 pub fn renew(dir: &Path, env: Env, root: &SymmetricKey, next: &SymmetricKey) -> io::Result<()> {
     let (_, kept, _) = read_kept(dir, env, root)?;
-    let kept = Kept { epoch: kept.epoch + 1, former: Some(*root.expose()), ..kept };
+    let kept = Kept { epoch: kept.epoch + 1, former: Some(SymmetricKey::copied(root.expose())), ..kept };
     keep(dir, NEXT_FILE, &Keyring::new(env, next), &kept)
 }
 

@@ -124,7 +124,7 @@ impl SealedKey {
 
     fn data_key(&self, keyring: &Keyring) -> Result<SymmetricKey, Refusal> {
         let sealing = keyring.sealing(self.epoch(), &self.facts.tenant_id)?;
-        Ok(derive(&sealing, "data", &[self.facts.key_id.as_bytes(), &self.shard_index.to_be_bytes()]))
+        Ok(derive(sealing.expose(), "data", &[self.facts.key_id.as_bytes(), &self.shard_index.to_be_bytes()]))
     }
 }
 

@@ -1,30 +1,44 @@
 //! Types that hold secrets: neither printable nor cloneable, wiped when dropped.
 
 use boundary::token::NO_CHECKSUM;
+use boundary::wire::{Malformed, Wire};
 use pgp::bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::digest::{equal, sha256};
 
-/// A symmetric key.
-pub struct SymmetricKey(Zeroizing<[u8; 32]>);
+/// A symmetric key. It lies in one place however it is moved, and leaves no copies on its way.
+pub struct SymmetricKey(Box<Zeroizing<[u8; 32]>>);
 
 impl SymmetricKey {
     /// Takes the key from what `fill` writes, without a copy on the way.
     pub fn filled<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
-        let mut key = Self(Zeroizing::new([0; 32]));
+        let mut key = Self(Box::default());
         fill(&mut key.0)?;
         Ok(key)
     }
 
     /// A copy.
     pub fn copied(bytes: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(*bytes))
+        let mut key = Self(Box::default());
+        key.0.copy_from_slice(bytes);
+        key
     }
 
     /// The key's bytes, for a primitive.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl Wire for SymmetricKey {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.expose().put(out);
+    }
+    fn take(input: &mut &[u8]) -> Result<Self, Malformed> {
+        let (key, rest) = input.split_first_chunk().ok_or(Malformed)?;
+        *input = rest;
+        Ok(Self::copied(key))
     }
 }
 

@@ -114,7 +114,7 @@ impl Vault {
         let is_new = !is_open && !self.dir.join(log::FILE).exists();
         ensure(is_new || old.is_some(), Refusal::NotNow)?;
         *desk = None;
-        let root = fresh()?;
+        let root = root::fresh().map_err(unavailable)?;
         let (ceremony, dealt) = self.deal(plan, &root)?;
         let kept = match old {
             Some(old) => root::renew(&self.dir, self.env, &old, &root),
@@ -193,7 +193,7 @@ impl Vault {
         let ceremony_id = asked(&self.ceremonies()?, purpose).ok_or(Refusal::NotNow)?.ceremony_id;
         if let Purpose::Rekey(plan) | Purpose::Renew(plan) = purpose {
             // Tried with nothing at stake: who cannot receive is told of before anybody gives a share.
-            self.deal(plan, &fresh()?)?;
+            self.deal(plan, &root::fresh().map_err(unavailable)?)?;
         }
         let identity = self.identity()?;
         let pair = generate::make(KeyType::Rsa4096).map_err(|_| Refusal::Crashed)?;
@@ -232,7 +232,7 @@ impl Vault {
                 Purpose::Unseal => (None, true),
                 Purpose::Rekey(plan) => (Some(self.deal_next(ceremony, plan, &root)?), false),
                 Purpose::Renew(plan) => {
-                    let next = fresh()?;
+                    let next = root::fresh().map_err(unavailable)?;
                     root::renew(dir, env, &root, &next).map_err(unavailable)?;
                     (Some(self.deal_next(ceremony, plan, &next)?), false)
                 }
@@ -288,10 +288,6 @@ fn read_share(desk: &Desk, ceremony: &Ceremony, ciphertext: &[u8]) -> Option<(u8
     let value = Zeroizing::new(share.value);
     let digest = ceremony.digests.get(usize::from(share.index[0]).checked_sub(1)?)?;
     equal(&sha256(&Zeroizing::new(share_preimage(&share))), digest).then_some((share.index[0], value))
-}
-
-fn fresh() -> Result<SymmetricKey, Refusal> {
-    SymmetricKey::filled(|out| aws_lc_rs::rand::fill(out)).map_err(|_| Refusal::Crashed)
 }
 
 /// An Ed25519 public key (RFC 8032 §5.1.5).

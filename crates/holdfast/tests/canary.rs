@@ -264,7 +264,8 @@ fn enclave_of(sandbox: u32) -> u32 {
     pids.find(is_child).expect("an enclave")
 }
 
-/// Nobody but root gets a dump. What root finds there is told and not judged: he may read all memory.
+/// Nobody but root gets a dump, and not even root one that has a root key. What else he finds there is told and not
+/// judged.
 fn look_into_the_enclave(secrets: &Searcher, enclave: u32, folder: &Path) {
     let is_root = fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
     match dump::dump(enclave, folder, "enclave") {
@@ -272,6 +273,7 @@ fn look_into_the_enclave(secrets: &Searcher, enclave: u32, folder: &Path) {
         Ok(path) => {
             assert!(is_root, "the enclave was dumped without privilege");
             let found = secrets.in_file(&path);
+            assert!(found.iter().all(|hit| hit.name != "a root key"), "{found:?}");
             println!("figure: canary_hits_in_the_enclave {} hits", found.len());
             println!("canary: a dump of the enclave by root holds {found:?}");
             fs::remove_file(path).expect("a dump");

@@ -24,7 +24,7 @@ mod shares {
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -112,6 +112,22 @@ fn nowhere(house: &House, shares: &[Vec<u8>]) {
     assert!(found.is_empty(), "in the server's memory: {found:?}");
     let mut control = Searcher::new();
     control.add("path", house.path("data").display().to_string().as_bytes());
+    assert!(!control.in_file(&dump).is_empty(), "the searcher does not find what is in memory");
+    fs::remove_file(dump).expect("a dump");
+    not_in_the_enclaves_dump(house, &searcher);
+}
+
+/// Nobody but root gets a dump of the enclave, and what opens everything is not in his either.
+fn not_in_the_enclaves_dump(house: &House, secrets: &Searcher) {
+    let Ok(dump) = rig::dump::dump(house.enclave(), house.folder.path(), "enclave") else {
+        let is_root = fs::metadata("/proc/self").expect("a process").uid() == 0;
+        assert!(!is_root, "there is no dump of the enclave");
+        return;
+    };
+    let found = secrets.in_file(&dump);
+    assert!(found.is_empty(), "in the enclave's memory: {found:?}");
+    let mut control = Searcher::new();
+    control.add("path", house.path("state").display().to_string().as_bytes());
     assert!(!control.in_file(&dump).is_empty(), "the searcher does not find what is in memory");
     fs::remove_file(dump).expect("a dump");
 }

@@ -14,16 +14,17 @@ struct Crate {
 
 const HTTP: [&str; 7] = ["axum", "hyper", "reqwest", "tower", "tower-http", "utoipa", "utoipa-axum"];
 
-const CRATES: [Crate; 15] = [
+const CRATES: [Crate; 16] = [
     Crate { name: "holdfast-boundary", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-api",
         arrows: &[],
         never: &["axum", "hyper", "reqwest", "rusqlite", "postgres", "tokio"],
     },
+    Crate { name: "holdfast-secretmem", arrows: &[], never: &[] },
     Crate {
         name: "holdfast-enclave",
-        arrows: &["holdfast-boundary"],
+        arrows: &["holdfast-boundary", "holdfast-secretmem"],
         never: &["tokio", "serde", "serde_json", "tracing", "rusqlite", "postgres", "object_store"],
     },
     Crate {
@@ -73,7 +74,7 @@ const CRATES: [Crate; 15] = [
         ],
         never: &[],
     },
-    Crate { name: "holdfast-weakened", arrows: &["holdfast-boundary"], never: &[] },
+    Crate { name: "holdfast-weakened", arrows: &["holdfast-boundary", "holdfast-secretmem"], never: &[] },
     Crate { name: "xtask", arrows: &[], never: &[] },
 ];
 

@@ -75,6 +75,11 @@ impl House {
         wait_for("the enclave", PATIENCE, || UnixStream::connect(self.socket()).ok());
     }
 
+    /// The enclave's process.
+    pub fn enclave(&self) -> u32 {
+        self.enclave.as_ref().expect("an enclave").id()
+    }
+
     pub fn end_enclave(&mut self) {
         if let Some(mut enclave) = self.enclave.take() {
             enclave.kill().expect("a child");

@@ -1,0 +1,48 @@
+//! What reads a process's memory from outside does not read this.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use secretmem::Secret;
+
+/// As the kernel shows this process's memory to whoever may trace it.
+fn read_from_outside(at: *const [u8; 32]) -> io::Result<[u8; 32]> {
+    let mut found = [0; 32];
+    File::open("/proc/self/mem")?.read_exact_at(&mut found, at.addr() as u64)?;
+    Ok(found)
+}
+
+#[test]
+fn the_owner_alone_reads_it() {
+    let bytes = [0x5a; 32];
+    let secret = Secret::copied(&bytes);
+    assert!(secret.is_hidden(), "this kernel grants no secret memory");
+    assert_eq!(secret.expose(), &bytes);
+    assert!(read_from_outside(secret.expose()).is_err());
+    assert_eq!(read_from_outside(&raw const bytes).expect("ordinary memory can be read"), bytes);
+}
+
+#[test]
+fn it_stays_where_it_is_and_ends_with_its_owner() {
+    let secret = Secret::copied(&[1; 32]);
+    let at = secret.expose().as_ptr();
+    let moved = Box::new(secret);
+    assert_eq!(moved.expose().as_ptr(), at);
+    let is_mapped = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+        maps.contains(&format!("{:x}-", at.addr()))
+    };
+    assert!(is_mapped());
+    drop(moved);
+    assert!(!is_mapped());
+}
+
+#[test]
+fn many_are_apart_and_may_be_held_by_any_thread() {
+    let secrets: Vec<Secret> = (0..200).map(|n| Secret::copied(&[n; 32])).collect();
+    std::thread::scope(|scope| {
+        let all = secrets.iter().zip(0..);
+        all.for_each(|(secret, n)| drop(scope.spawn(move || assert_eq!(secret.expose(), &[n; 32]))));
+    });
+}
