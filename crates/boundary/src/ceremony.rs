@@ -188,9 +188,11 @@ pub fn attempt_preimage(attempt: &[u8]) -> Vec<u8> {
     [b"holdfast/ceremony/attempt/v1\0", attempt].concat()
 }
 
-/// What a share is known by without being known.
+/// What a share is known by without being known. Its caller wipes it; no other copy of the share is made here.
 pub fn share_preimage(share: &Share) -> Vec<u8> {
-    [b"holdfast/ceremony/share/v1\0".as_slice(), &share.to_bytes()].concat()
+    let mut preimage = b"holdfast/ceremony/share/v1\0".to_vec();
+    share.put(&mut preimage);
+    preimage
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! server, for the operator to see; none is taken for granted.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -15,6 +15,8 @@ use rustix::process::{
 };
 use rustix::thread::UnshareFlags;
 use secretmem::Secret;
+
+use crate::service::ensure;
 
 /// Asks for every protection; the words for those that were granted. To be called while the process has one
 /// thread.
@@ -78,7 +80,8 @@ pub fn lock_directory(dir: &Path) -> io::Result<File> {
 pub fn listen(path: &Path, owner: Option<u32>) -> io::Result<UnixListener> {
     if fs::metadata(path).is_ok_and(|about| about.file_type().is_socket()) {
         let is_taken = io::Error::other("another process listens on this socket");
-        crate::service::ensure(UnixStream::connect(path).is_err(), is_taken)?;
+        let answer = UnixStream::connect(path).map_err(|error| error.kind());
+        ensure(answer.is_err_and(|kind| kind == ErrorKind::ConnectionRefused), is_taken)?;
         fs::remove_file(path)?;
     }
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));

@@ -6,12 +6,14 @@ mod rig;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Command;
 
 use boundary::message::{Hello, Request};
 use rig::*;
 
-fn mode(path: &std::path::Path) -> u32 {
+fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
@@ -50,6 +52,33 @@ fn a_file_that_is_no_socket_is_not_taken_over() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "no socket");
 }
 
+/// Neither one that answers nor one that is somebody else's, who may not be asked.
+#[test]
+fn a_socket_that_somebody_listens_on_is_not_taken_over() {
+    let folder = Folder::new();
+    let (state, taken) = (folder.path("state"), folder.path("taken"));
+    let listener = UnixListener::bind(&taken).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    for may_connect in [true, false] {
+        let own = folder.path("enclave");
+        fs::copy(env!("CARGO_BIN_EXE_holdfast-enclave"), &own).unwrap();
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(&taken, fs::Permissions::from_mode(if may_connect { 0o600 } else { 0 })).unwrap();
+        let mut serve = Command::new(if is_root && !may_connect { Path::new("setpriv") } else { &own });
+        if is_root && !may_connect {
+            serve.args(["--reuid=65534", "--clear-groups"]).arg(&own);
+        }
+        serve.args(["serve", "--env", "sandbox", "--end-with-stdin", "--state"]).arg(&state);
+        let ended = serve.arg("--socket").arg(&taken).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(said.contains("another process listens on this socket"), "{may_connect}: {said}");
+        fs::remove_dir_all(&state).unwrap();
+    }
+    fs::set_permissions(&taken, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(UnixStream::connect(&taken).is_ok(), "it is where it was");
+    drop(listener);
+}
+
 #[test]
 fn a_root_key_that_others_may_read_is_not_used() {
     let folder = Folder::new();
@@ -82,7 +111,7 @@ fn what_the_kernel_granted_is_true() {
     let locked_kb: usize = locked.split_whitespace().nth(1).unwrap().parse().unwrap();
     // Secret memory is locked in any case: a page for each root key.
     assert_eq!(granted("memory locked"), locked_kb > 64, "{locked}");
-    assert!(granted("root key in secret memory"), "this kernel grants no secret memory");
+    assert_eq!(granted("root key in secret memory"), secretmem::Secret::copied(&[0; 32]).is_hidden());
     if granted("no network") {
         let interfaces = fs::read_to_string(format!("{process}/net/dev"));
         // Unreadable for whoever may not look into a process that is not dumpable.

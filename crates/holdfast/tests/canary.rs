@@ -273,7 +273,8 @@ fn look_into_the_enclave(secrets: &Searcher, enclave: u32, folder: &Path) {
         Ok(path) => {
             assert!(is_root, "the enclave was dumped without privilege");
             let found = secrets.in_file(&path);
-            assert!(found.iter().all(|hit| hit.name != "a root key"), "{found:?}");
+            let has_root = found.iter().any(|(name, _)| name == "a root key");
+            assert!(!has_root || !dump::lacks_secret_memory(), "{found:?}");
             println!("figure: canary_hits_in_the_enclave {} hits", found.len());
             println!("canary: a dump of the enclave by root holds {found:?}");
             fs::remove_file(path).expect("a dump");

@@ -17,6 +17,14 @@ pub fn dump(pid: u32, folder: &Path, name: &str) -> Result<PathBuf, String> {
     Err([stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
 }
 
+/// Whether a dump lacks what lies in secret memory: before Linux 6.5 that is there only where the machine was started
+/// with `secretmem.enable`.
+pub fn lacks_secret_memory() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a kernel");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(5))
+}
+
 /// The files that a process holds open, those with no name any more among them.
 pub fn open_files(pid: u32) -> Vec<PathBuf> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).expect("its files can be listed");
