@@ -38,6 +38,12 @@ row! {
     }
 }
 
+row! {
+    struct Count {
+        count: i64,
+    }
+}
+
 /// The keys a process wants for itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
@@ -60,9 +66,11 @@ static INSERT: Sql = sql!(
     "INSERT INTO pool_keys (key_id, key_environment, key_type, public_key, sealed, created_at) ",
     "VALUES ($1, $2, $3, $4, $5, $6)"
 );
-static FIND: Sql = sql!(
-    "pool.find",
-    "SELECT key_id, key_environment, key_type, public_key, sealed, created_at FROM pool_keys WHERE key_id = $1"
+// Where it is nobody's still, and where it has been given out.
+static COUNT_KNOWN: Sql = sql!(
+    "pool.count_known",
+    "SELECT (SELECT count(*) FROM pool_keys WHERE key_id = $1) + ",
+    "(SELECT count(*) FROM customer_keys WHERE id = $1) AS count"
 );
 // MATERIALIZED: chosen once, whatever plan the engine takes for the update.
 static CLAIM_BATCH: Sql = sql!(
@@ -94,9 +102,13 @@ pub fn insert(tx: &mut Tx<'_>, key: &PoolKey) -> Result<(), StoreError> {
     tx.exec_one(&INSERT, &key.args())
 }
 
-/// A key that is still nobody's.
-pub fn find(rx: &mut Rx<'_>, key_id: &KeyId) -> Result<Option<PoolKey>, StoreError> {
-    rx.find(&FIND, &[key_id])
+/// Adds a key that may have come before; false, with nothing written, where it is in the pool or has been given out.
+pub fn adopt(tx: &mut Tx<'_>, key: &PoolKey) -> Result<bool, StoreError> {
+    let is_new = tx.find_one::<Count>(&COUNT_KNOWN, &[&key.key_id])?.count == 0;
+    if is_new {
+        insert(tx, key)?;
+    }
+    Ok(is_new)
 }
 
 /// Sets the oldest free keys aside for a process and returns them, oldest first.

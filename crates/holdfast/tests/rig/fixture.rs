@@ -46,8 +46,14 @@ pub fn copy_into(folder: &Path) -> Vec<Tenant> {
         File::create(kept.join("done")).expect("a mark");
     }
     copy_folder(&data_dir(&kept), &data_dir(folder));
+    copy_folder(&cold_dir(&kept), &cold_dir(folder));
     let text = fs::read(kept.join("credentials.json")).expect("the credentials");
     serde_json::from_slice::<Credentials>(&text).expect("the contract's shape").tenants
+}
+
+/// The offline enclave's folder, beside the service's.
+pub fn cold_dir(folder: &Path) -> PathBuf {
+    folder.join("data-cold")
 }
 
 /// The database in a folder.

@@ -71,6 +71,10 @@ impl Installation {
         command.args(["enclave", "serve", "--env", "sandbox", "--end-with-stdin", "--socket"]);
         command.arg(data.join("enclave.sock")).arg("--state").arg(data.join("enclave"));
         command.arg("--provider").arg(data.join("simulator.provider"));
+        let offline = data.join("offline.pub");
+        if offline.exists() {
+            command.arg("--offline-key").arg(offline);
+        }
         command.stdin(Stdio::piped());
         self.enclave = Some(self.group.start(&mut command, &self.folder.join("enclave.log")));
     }

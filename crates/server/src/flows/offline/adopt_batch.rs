@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::flows::Error;
 use crate::work::pool_key;
 
-/// Says how many keys were new: the same batch taken again adds nothing that is in the pool still.
+/// Says how many keys were new: the same batch taken again adds nothing, whatever became of its keys.
 pub async fn adopt_batch(app: &App, now: Timestamp, batch: Adopt) -> Result<usize, Error> {
     let adopted = app.enclave.adopt(batch).await?;
     let keys = adopted.keys.into_iter().map(|key| pool_key(key, KeyEnvironment::Cold, now));
@@ -17,10 +17,7 @@ pub async fn adopt_batch(app: &App, now: Timestamp, batch: Adopt) -> Result<usiz
     let written = app.db.write("adopt_batch", move |tx| {
         let mut count = 0;
         for key in &keys {
-            if store::pool::find(tx, &key.key_id)?.is_none() {
-                store::pool::insert(tx, key)?;
-                count += 1;
-            }
+            count += usize::from(store::pool::adopt(tx, key)?);
         }
         Ok(count)
     });
