@@ -1,5 +1,6 @@
-//! Kills `holdfast ceremony import` at any moment, again and again, while the service goes on: whatever moment it was, the
-//! next import ends it, and no key made offline is lost, or given out twice.
+//! COLD ceremonies by the commands of two machines. `holdfast ceremony import` is killed at any moment, again and again,
+//! while the service goes on: whatever moment it was, the next import ends it, and no key made offline is lost, or given
+//! out twice. And what is refused has its exit code and changes no file.
 //!
 //! `HOLDFAST_SEED` repeats the choices of a run, `HOLDFAST_CAMPAIGN=1` makes it a long one.
 
@@ -16,6 +17,7 @@ mod rig {
 }
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use client::api::institution::{NewKeyRequest, NewKeyResponse, StoreOwnRequest};
 use client::api::stored::RotateKeyRequest;
 use client::{Client, Secret};
+use holder::{ANSWER_FILE, REQUEST_FILE};
 use tokio::runtime::Runtime;
 
 use crate::rig::chance::{self, Chance};
@@ -81,6 +84,7 @@ fn a_killed_import_loses_nothing_and_the_next_one_ends_it() {
     // The last answers to what the rounds began.
     let carried = desk.carry(rounds);
     succeeds(&mut desk.import(&carried));
+    desk.refuses(&carried);
 
     let made = before + (rounds + 1) * (RSA_KEYS + ED25519_KEYS);
     let keys = cold_keys(&rows);
@@ -173,15 +177,42 @@ impl Desk<'_> {
     /// A bundle, there and back.
     fn carry(&self, round: usize) -> PathBuf {
         let carried = self.folder.join(format!("ceremony-{round}"));
+        succeeds(&mut self.export(&carried));
+        succeeds(&mut self.hold(&carried));
+        carried
+    }
+
+    fn export(&self, carried: &Path) -> Command {
         let mut export = self.program(&["ceremony", "export"]);
-        export.arg("--offline-key").arg(data_dir(self.folder).join("offline.pub")).arg("--out").arg(&carried);
+        export.arg("--offline-key").arg(data_dir(self.folder).join("offline.pub")).arg("--out").arg(carried);
         export.args(["--rsa", &RSA_KEYS.to_string(), "--ed25519", &ED25519_KEYS.to_string()]);
-        succeeds(&mut export);
+        export
+    }
+
+    fn hold(&self, carried: &Path) -> Command {
         let mut hold = Command::new(PROGRAM);
         hold.args(["ceremony", "hold", "--env", "sandbox", "--state"]);
-        hold.arg(fixture::cold_dir(self.folder).join("enclave")).arg("--in").arg(&carried);
-        succeeds(&mut hold);
-        carried
+        hold.arg(fixture::cold_dir(self.folder).join("enclave")).arg("--in").arg(carried);
+        hold
+    }
+
+    /// A folder that has a bundle takes no other, and the offline enclave's own exit code is the command's.
+    fn refuses(&self, carried: &Path) {
+        let bundle = carried.join(REQUEST_FILE);
+        let before = fs::read(&bundle).expect("a bundle");
+        let again = self.export(carried).output().expect("it runs");
+        assert!(String::from_utf8_lossy(&again.stderr).contains("is there already"), "{again:?}");
+        assert_eq!(again.status.code(), Some(1));
+        assert_eq!(fs::read(&bundle).expect("a bundle"), before);
+        let exit_code = || self.hold(carried).output().expect("it runs").status.code();
+        assert_eq!(exit_code(), Some(0), "the same again");
+        let (answers, transcript) = (carried.join(ANSWER_FILE), carried.join("transcript.txt"));
+        fs::remove_file(&answers).and_then(|()| fs::remove_file(&transcript)).expect("removes");
+        let mut altered = before.clone();
+        *altered.last_mut().expect("bytes") ^= 1;
+        fs::write(&bundle, altered).expect("writes");
+        assert_eq!(exit_code(), Some(3), "altered");
+        assert!(!answers.exists() && !transcript.exists());
     }
 
     fn import(&self, carried: &Path) -> Command {
