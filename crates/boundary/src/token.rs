@@ -4,7 +4,7 @@
 //! read it; it cannot make one.
 
 use crate::Env;
-use crate::wire::{wire_enum, wire_struct};
+use crate::wire::{put_parts, wire_enum, wire_struct};
 
 wire_struct! {
     each #[derive(Clone, Debug, PartialEq, Eq)];
@@ -126,10 +126,7 @@ pub fn digest_preimage(
     checksum: &[u8; 32],
 ) -> Vec<u8> {
     let mut out = b"backup-record/v1\0".to_vec();
-    for part in [tenant_id.as_bytes(), user_tag, key_id.as_bytes(), item_key.as_bytes(), ciphertext, checksum]
-    {
-        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        out.extend_from_slice(part);
-    }
+    let (tenant_id, key_id, item_key) = (tenant_id.as_bytes(), key_id.as_bytes(), item_key.as_bytes());
+    put_parts([tenant_id, user_tag, key_id, item_key, ciphertext, checksum], &mut out);
     out
 }

@@ -87,6 +87,15 @@ fn split<'a>(input: &mut &'a [u8], at: usize) -> Result<&'a [u8], Malformed> {
     Ok(head)
 }
 
+/// Adds parts to what is to be hashed or authenticated, each behind its length in eight bytes: other parts never make the
+/// same bytes.
+pub fn put_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
+    for part in parts {
+        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        out.extend_from_slice(part);
+    }
+}
+
 fn put_length(length: usize, out: &mut Vec<u8>) {
     // A body beyond 4 GiB cannot be built: the frame limit is three orders below.
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());

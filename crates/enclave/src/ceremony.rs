@@ -24,9 +24,9 @@ use crate::digest::{hex, random, sha256};
 use crate::log::Turn;
 use crate::release::{demand, failed};
 use crate::rewrap::succeeds;
-use crate::root::{self, Keyring, SigningPair};
-use crate::seal::{KeyFacts, name_of, open, open_heir, seal_heir};
-use crate::service::{Enclave, answer, dispatch, note};
+use crate::root;
+use crate::seal::{KeyFacts, name_of, open, open_heir, reseal, seal_heir};
+use crate::service::{self, Enclave, answer, dispatch};
 use crate::session::Token as _;
 use crate::state::{Bundled, Record};
 
@@ -63,15 +63,6 @@ fn ensure(holds: bool, fault: Fault) -> io::Result<()> {
     if holds { Ok(()) } else { Err(io::Error::other(fault)) }
 }
 
-/// Leaves by what this side is known, making the first pair at the first time: what the online enclave must be started with
-/// before it can believe a batch. Returns what signs batches.
-pub fn introduce(dir: &Path, keyring: &Keyring, receipt: &SigningPair) -> io::Result<Ed25519KeyPair> {
-    let signer = root::offline_key(dir, keyring)?;
-    let lines = [signer.public_key().as_ref(), &receipt.public.point].map(|half| hex(half) + "\n");
-    root::replace(dir, PUBLIC_FILE, lines.concat().as_bytes())?;
-    Ok(signer)
-}
-
 /// An open offline enclave.
 pub struct Offline<'a> {
     dir: &'a Path,
@@ -82,14 +73,20 @@ pub struct Offline<'a> {
 }
 
 impl<'a> Offline<'a> {
-    /// Reads what an enclave keeps offline.
+    /// Reads what an enclave keeps offline, and leaves by what it is known: what the online enclave must be started with
+    /// before it can believe a batch.
     pub fn open(dir: &'a Path, enclave: Enclave) -> io::Result<Self> {
-        let signer = introduce(dir, &enclave.keyring, &enclave.receipt)?;
+        let signer = root::offline_key(dir, &enclave.keyring)?;
+        let halves = [signer.public_key().as_ref(), &enclave.receipt.public.point];
+        root::replace(dir, PUBLIC_FILE, halves.map(|half| hex(half) + "\n").concat().as_bytes())?;
         let kept = match fs::read(dir.join(KEYS_FILE)) {
             Ok(bytes) => Vec::<Vec<u8>>::from_bytes(&bytes).map_err(io::Error::other)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
+        // Sealed in the epoch in force, and kept so with the next bundle.
+        let anew = |key: Vec<u8>| reseal(&enclave.keyring, &key).unwrap_or(key);
+        let kept: Vec<_> = kept.into_iter().map(anew).collect();
         let names = kept.iter().map(|key| name_of(key).unwrap_or_default()).zip(0..).collect();
         let offline = Self { dir, enclave, signer, places: names, kept };
         // Keys of before this side had a log have the serials of their places.
@@ -109,7 +106,8 @@ impl<'a> Offline<'a> {
 
     /// Makes a batch into a file. The private halves are on the disk before it exists.
     pub fn batch(mut self, kinds: &[KeyType], out: &Path) -> io::Result<()> {
-        let made = self.make(kinds).map_err(|_| io::Error::other("no keys were made"))?;
+        let none = |_| io::Error::other(format!("no keys were made; a batch has 1 to {BATCH_KEYS_MAX}"));
+        let made = self.make(kinds).map_err(none)?;
         root::replace(self.dir, KEYS_FILE, &self.kept.to_bytes())?;
         let (folder, name) = (out.parent(), out.file_name().and_then(|name| name.to_str()));
         let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -117,10 +115,7 @@ impl<'a> Offline<'a> {
     }
 
     fn make(&mut self, kinds: &[KeyType]) -> Result<Adopt, Refusal> {
-        if !(1..=BATCH_KEYS_MAX).contains(&kinds.len()) {
-            note("batch", &format!("a batch has 1 to {BATCH_KEYS_MAX} keys"));
-            return Err(Refusal::Malformed);
-        }
+        service::ensure((1..=BATCH_KEYS_MAX).contains(&kinds.len()), Refusal::Malformed)?;
         let mut keys = Vec::new();
         for (at, &key_type) in kinds.iter().enumerate() {
             let made = generate(&self.enclave, key_type)?;

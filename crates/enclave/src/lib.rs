@@ -28,7 +28,7 @@ use boundary::message::KeyType;
 use boundary::policy::{RETAIL_WINDOW_DEFAULT_S, RETAIL_WINDOW_RANGE_S};
 
 use crate::seal::Home;
-use crate::service::{Opener, ensure};
+use crate::service::{Opener, ensure, note};
 
 mod amend;
 mod assign;
@@ -76,10 +76,12 @@ const USAGE: &str = "usage:
         [--allow-uid N] [--recovery-limits on|off] [--retail-window-s N] [--root shares|disk|to-shares]
         [--counter SOCKET] [--give-up-to N] [--end-with-stdin]
   init  --state DIR --env sandbox|production [--root disk]
-  offline-key --state DIR --env sandbox|production
+  offline-key --state DIR --env sandbox|production [--socket PATH]
   batch --state DIR --env sandbox|production --out FILE --rsa N --secp256k1 N --ed25519 N
-        [--counter SOCKET] [--give-up-to N]
-  batch --state DIR --env sandbox|production --in DIR --out DIR [--counter SOCKET] [--give-up-to N]";
+        [--socket PATH] [--counter SOCKET] [--give-up-to N]
+  batch --state DIR --env sandbox|production --in DIR --out DIR
+        [--socket PATH] [--counter SOCKET] [--give-up-to N]
+`offline-key` and `batch` wait at their socket for the holders of the root key's shares.";
 
 /// Those of `serve`.
 const SERVE_OPTIONS: &str = "--socket --state --env --provider --offline-key --allow-uid --recovery-limits --retail-window-s \
@@ -109,8 +111,8 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
     let known = match command.as_str() {
         "serve" => SERVE_OPTIONS,
         "init" => "--state --env --root",
-        "offline-key" => "--state --env",
-        "batch" => "--state --env --in --out --rsa --secp256k1 --ed25519 --counter --give-up-to",
+        "offline-key" => "--state --env --socket",
+        "batch" => "--state --env --socket --in --out --rsa --secp256k1 --ed25519 --counter --give-up-to",
         _ => return Err(io::Error::other(USAGE)),
     };
     let options = Options::read(args, known)?;
@@ -121,12 +123,7 @@ fn start(mut args: impl Iterator<Item = OsString>) -> io::Result<()> {
         "serve" => serve(&options, &dir, env),
         "init" if root_on_disk(&options, &dir, env)? => root::init(&dir, env),
         "init" => Err(io::Error::other(NO_ROOT)),
-        "offline-key" => {
-            let _held = offline(&dir, env)?;
-            let opened = root::open_with(&dir, env, &root::read_root(&dir)?)?;
-            ceremony::introduce(&dir, &opened.keyring, &opened.receipt).map(drop)
-        }
-        _ => batch(&options, &dir, env),
+        _ => sit(&options, &dir, env, &command),
     }
 }
 
@@ -179,9 +176,9 @@ impl Options {
     }
 }
 
-/// What production says to a root key on its disk, and to whom would put one there.
-const NO_ROOT: &str = "production's root key is not kept on the disk: start the enclave and make it with \
-    `holdfast ceremony init`; for development, and for a machine without a network, say --root disk";
+/// What is said where the root key is not where it should be, and to whom would put it there.
+const NO_ROOT: &str = "root.key is to be there with --root disk, and offline without --socket; and not to be there \
+    otherwise, when `holdfast ceremony init` makes the root key in the running enclave";
 
 /// Whether the root key lies on the disk: a sandbox's does, production's only where that is said. One that is to go to
 /// holders does until it has.
@@ -192,15 +189,20 @@ fn root_on_disk(options: &Options, dir: &Path, env: Env) -> io::Result<bool> {
     Ok(options.either("--root", "disk", "shares")?.unwrap_or(env == Env::Sandbox))
 }
 
-/// A sandbox makes its own keys at its first start; production's are made on purpose, once.
-fn prepare(dir: &Path, env: Env) -> io::Result<()> {
-    match (dir.join(root::SIGNING_FILE).exists(), env) {
-        (true, _) => Ok(()),
-        (false, Env::Sandbox) => root::init(dir, env),
-        (false, Env::Production) => {
-            Err(io::Error::other("the state directory is not initialised; run init first"))
+/// The state directory, for this process alone, with the root key where it is said to be. A sandbox makes its own keys at
+/// its first start; production's are made on purpose, once.
+fn directory(dir: &Path, env: Env, on_disk: bool) -> io::Result<std::fs::File> {
+    let [is_made, is_on_disk] = [root::SIGNING_FILE, root::ROOT_FILE].map(|name| dir.join(name).exists());
+    match (on_disk, env) {
+        (true, Env::Sandbox) if !is_made => root::init(dir, env)?,
+        (true, _) if !is_made => {
+            return Err(io::Error::other("the state directory is not initialised; run init first"));
         }
+        _ if is_on_disk != on_disk => return Err(io::Error::other(NO_ROOT)),
+        (true, _) => {}
+        (false, _) => root::make_directory(dir)?,
     }
+    guard::lock_directory(dir)
 }
 
 /// The identity providers of the files that are named.
@@ -264,16 +266,13 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let own_uid = rustix::process::geteuid().as_raw();
     let peer = options.number("--allow-uid")?.filter(|&uid| uid != own_uid);
     let protections = guard::protect(peer.is_none());
-    let opener = opener(options, dir, env, Home::Hot, protections)?;
     let on_disk = root_on_disk(options, dir, env)?;
     let leaves_disk = options.maybe("--root")? == Some("to-shares");
-    match on_disk {
-        true => prepare(dir, env)?,
-        false if dir.join(root::ROOT_FILE).exists() => return Err(io::Error::other(NO_ROOT)),
-        false => root::make_directory(dir)?,
-    }
-    let _directory = guard::lock_directory(dir)?;
-    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env, leaves_disk), opener));
+    let _directory = directory(dir, env, on_disk)?;
+    let is_offline = dir.join(root::OFFLINE_FILE).exists();
+    let home = if is_offline { Home::Cold } else { Home::Hot };
+    let opener = opener(options, dir, env, home, protections)?;
+    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env, leaves_disk), is_offline, opener));
     if on_disk {
         gate.unlock(&root::read_root(dir)?)?;
     }
@@ -290,16 +289,26 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     service::serve(&gate, &listener, &[own_uid].into_iter().chain(peer).collect::<Vec<_>>())
 }
 
-/// An offline enclave's directory, held for this process alone.
-fn offline(dir: &Path, env: Env) -> io::Result<std::fs::File> {
+/// An offline enclave, open, and its directory, held for this process alone. A root key that is not on the disk is brought
+/// by the holders of its shares; where there is none yet, they may have it made.
+fn offline(options: &Options, dir: &Path, env: Env) -> io::Result<(std::fs::File, service::Enclave)> {
     guard::protect(true);
-    prepare(dir, env)?;
-    guard::lock_directory(dir)
+    let opener = opener(options, dir, env, Home::Cold, Vec::new())?;
+    let socket = options.maybe("--socket")?;
+    let directory = directory(dir, env, socket.is_none())?;
+    let Some(socket) = socket else { return Ok((directory, opener(&root::read_root(dir)?)?)) };
+    let listener = guard::listen(Path::new(socket), None)?;
+    note("sealed", &format!("the holders of shares are waited for at {socket}"));
+    let gate = service::Gate::new(env, vault::Vault::at(dir, env, false), true, opener);
+    Ok((directory, gate.opened(&listener, rustix::process::geteuid().as_raw())?))
 }
 
-fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
-    let _directory = offline(dir, env)?;
-    let enclave = opener(options, dir, env, Home::Cold, Vec::new())?(&root::read_root(dir)?)?;
+/// What is done offline: a bundle is answered, keys are made, or no more than that the enclave is introduced.
+fn sit(options: &Options, dir: &Path, env: Env, command: &str) -> io::Result<()> {
+    let (_directory, enclave) = offline(options, dir, env)?;
+    if command == "offline-key" {
+        return ceremony::Offline::open(dir, enclave).map(drop);
+    }
     counter::settle(&enclave, false)
         .map_err(|_| io::Error::other("the counter does not vouch for the log"))?;
     let offline = ceremony::Offline::open(dir, enclave)?;
@@ -311,8 +320,7 @@ fn batch(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     for (name, kind) in
         [("--rsa", KeyType::Rsa4096), ("--secp256k1", KeyType::Secp256k1), ("--ed25519", KeyType::Ed25519)]
     {
-        let count: usize = options.number(name)?.unwrap_or_default();
-        kinds.extend(std::iter::repeat_n(kind, count));
+        kinds.extend(std::iter::repeat_n(kind, options.number(name)?.unwrap_or(0)));
     }
     offline.batch(&kinds, out)
 }

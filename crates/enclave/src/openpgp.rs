@@ -86,7 +86,6 @@ fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + UnwindSafe + 'stat
     });
     if spawned.is_err() {
         INSPECTIONS.fetch_sub(1, Ordering::SeqCst);
-        return None;
     }
     answer.recv_timeout(INSPECTION_MAX).ok()?.ok()
 }

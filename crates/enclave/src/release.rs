@@ -6,6 +6,7 @@ use boundary::message::{
     ItemOutcome, KeyType, Message, RELEASE_ITEMS_MAX, RecipientFault, Refusal, Release, ReleaseItem, Released,
 };
 use boundary::token::{Admission, Outcome, Record as RecordToken, Ticket};
+use boundary::wire::put_parts;
 
 use crate::clock::seconds_until;
 use crate::counter::settle;
@@ -308,10 +309,7 @@ pub fn log_end(enclave: &Enclave, proof: &Proof, output: [u8; 32], items: usize)
 fn items_digest(items: &[Item], given: &[ReleaseItem]) -> [u8; 32] {
     let mut bytes = b"release-items/v2\0".to_vec();
     for (item, given) in items.iter().zip(given) {
-        for part in [item.backup_id.as_bytes(), given.item_key.as_bytes(), &given.checksum] {
-            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(part);
-        }
+        put_parts([item.backup_id.as_bytes(), given.item_key.as_bytes(), &given.checksum], &mut bytes);
     }
     sha256(&bytes)
 }

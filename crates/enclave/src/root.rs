@@ -16,7 +16,7 @@ use aws_lc_rs::signature::{
 };
 use boundary::ceremony::Epochs;
 use boundary::message::Refusal;
-use boundary::wire::Wire;
+use boundary::wire::{Wire, put_parts};
 use boundary::{Env, wire_struct};
 use secretmem::Secret;
 use zeroize::Zeroizing;
@@ -33,16 +33,14 @@ pub const ROOT_FILE: &str = "root.key";
 pub const SIGNING_FILE: &str = "signing.keys";
 /// The same under the root key of the next epoch, until the shares of that key are in force.
 const NEXT_FILE: &str = "signing.keys.next";
-const OFFLINE_FILE: &str = "offline.key";
+/// What makes batches and signs answers: there is none but in the directory of an offline enclave.
+pub const OFFLINE_FILE: &str = "offline.key";
 
 /// SP 800-108 counter mode with HMAC-SHA256; the fixed input is label, zero, the length-prefixed context, and
 /// the output's length in bits.
 pub fn derive(secret: &[u8; 32], label: &str, context: &[&[u8]]) -> SymmetricKey {
     let mut info = [label.as_bytes(), b"\0"].concat();
-    for part in context {
-        info.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        info.extend_from_slice(part);
-    }
+    put_parts(context.iter().copied(), &mut info);
     info.extend_from_slice(&256_u32.to_be_bytes());
     SymmetricKey::filled(|out| {
         let algorithm = get_kbkdf_ctr_hmac_algorithm(KbkdfCtrHmacAlgorithmId::Sha256).ok_or(())?;
@@ -371,19 +369,21 @@ pub fn retire(dir: &Path, env: Env, root: &SymmetricKey) -> io::Result<()> {
     keep(dir, SIGNING_FILE, &keyring, &Kept { former: None, ..kept })
 }
 
-/// The offline enclave's Ed25519 key, made at its first use.
+/// The offline enclave's Ed25519 key, made at its first use, and sealed in the epoch in force.
 pub fn offline_key(dir: &Path, keyring: &Keyring) -> io::Result<Ed25519KeyPair> {
-    let sealing = keyring.own("offline-key");
     let path = dir.join(OFFLINE_FILE);
-    if !path.exists() {
+    let pkcs8 = if path.exists() {
+        let sealed = std::fs::read(path)?;
+        let open = |ring: &Keyring| decrypt(&ring.own("offline-key"), b"offline-key/v1", &sealed);
+        keyring.epochs().find_map(open).ok_or_else(|| {
+            io::Error::other("offline.key was not sealed by this root key for this environment")
+        })?
+    } else {
         let pair = Ed25519KeyPair::generate().map_err(io::Error::other)?;
-        let pkcs8 = pair.to_pkcs8().map_err(io::Error::other)?;
-        write_new(dir, OFFLINE_FILE, &encrypt(&sealing, b"offline-key/v1", pkcs8.as_ref()))?;
-    }
-    let plain = decrypt(&sealing, b"offline-key/v1", &std::fs::read(path)?).ok_or_else(|| {
-        io::Error::other("offline.key was not sealed by this root key for this environment")
-    })?;
-    Ed25519KeyPair::from_pkcs8(&plain).map_err(io::Error::other)
+        Zeroizing::new(pair.to_pkcs8().map_err(io::Error::other)?.as_ref().to_vec())
+    };
+    replace(dir, OFFLINE_FILE, &encrypt(&keyring.own("offline-key"), b"offline-key/v1", &pkcs8))?;
+    Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(io::Error::other)
 }
 
 /// Writes a file once, owner-only, and has it and its name on the disk before returning.

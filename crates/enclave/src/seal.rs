@@ -6,7 +6,7 @@
 use boundary::batch::Predecessor;
 use boundary::message::{KeyType, Refusal};
 use boundary::token::digest_preimage;
-use boundary::wire::Wire;
+use boundary::wire::{Wire, put_parts};
 use boundary::{Env, wire_enum, wire_struct};
 use zeroize::Zeroizing;
 
@@ -93,8 +93,7 @@ impl SealedKey {
     /// Length-prefixed, so that no two headers have one form.
     fn aad(&self, predecessor: Option<&Predecessor>) -> Vec<u8> {
         let facts = &self.facts;
-        let mut out = Vec::new();
-        for part in [
+        let parts = [
             self.format.as_slice(),
             &self.suite.to_be_bytes(),
             self.env.as_str().as_bytes(),
@@ -108,13 +107,9 @@ impl SealedKey {
             &self.shard_index.to_be_bytes(),
             &self.threshold.to_be_bytes(),
             &facts.serial.to_be_bytes(),
-        ]
-        .into_iter()
-        .chain(predecessor.map(Wire::to_bytes).as_deref())
-        {
-            out.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            out.extend_from_slice(part);
-        }
+        ];
+        let mut out = Vec::new();
+        put_parts(parts.into_iter().chain(predecessor.map(Wire::to_bytes).as_deref()), &mut out);
         out
     }
 

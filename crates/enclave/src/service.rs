@@ -4,12 +4,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
 use boundary::Env;
+use boundary::ceremony::Purpose;
 use boundary::message::{Refusal, Reply, Request, Welcome};
 use boundary::wire::{FRAME_BYTES_MAX, frame, frame_length, is_package, unframe};
 
@@ -72,14 +73,30 @@ pub type Opener = Box<dyn Fn(&SymmetricKey) -> io::Result<Enclave> + Send + Sync
 pub struct Gate {
     env: Env,
     vault: Vault,
+    /// Of an offline enclave: nobody else is answered afterwards either.
+    is_offline: bool,
     open: RwLock<Option<Enclave>>,
     opener: Opener,
 }
 
 impl Gate {
     /// A closed gate.
-    pub fn new(env: Env, vault: Vault, opener: Opener) -> Self {
-        Self { env, vault, open: RwLock::default(), opener }
+    pub fn new(env: Env, vault: Vault, is_offline: bool, opener: Opener) -> Self {
+        Self { env, vault, is_offline, open: RwLock::default(), opener }
+    }
+
+    /// Waits at a socket until holders have opened the gate, and takes away what was behind it: for one sitting, in which
+    /// the socket answers nobody. One asks at a time; who gave the last share has his answer by then.
+    pub fn opened(self, listener: &UnixListener, uid: u32) -> io::Result<Enclave> {
+        loop {
+            let (stream, _) = listener.accept()?;
+            if guard::peer_allowed(&stream, &[uid]) {
+                let _ = exchange(&self, &stream, STALL_MAX);
+            }
+            if let Some(enclave) = self.open.write().unwrap_or_else(PoisonError::into_inner).take() {
+                return Ok(enclave);
+            }
+        }
     }
 
     /// Opens it, for as long as the process lives; an open one goes over to this root key between two answers, and is
@@ -103,11 +120,14 @@ impl Gate {
         };
         demand(said == self.env, "2 caller is configured for another environment", Refusal::Malformed)?;
         Ok(match request {
+            // Records of checks lie with the service, and are of the epoch that they were made in.
+            Request::Begin(Purpose::Retire(_)) if self.is_offline => return Err(Refusal::NotNow),
             Request::Found(plan) => Reply::Dealt(self.vault.found(plan, open().is_some())?),
             Request::Begin(purpose) => Reply::Begun(self.vault.begin(purpose, open)?),
             Request::Give(share) => Reply::Given(self.vault.give(share, |root| self.unlock(root))?),
             Request::Collect(_) => Reply::Dealt(self.vault.collect()?),
             Request::Stand(_) => Reply::Stands(self.vault.stand(open())?),
+            _ if self.is_offline => return Err(Refusal::Sealed),
             _ => dispatch(self.enclave().as_ref().ok_or(Refusal::Sealed)?, request)?,
         })
     }
@@ -125,7 +145,7 @@ pub fn ensure<E>(holds: bool, or: E) -> Result<(), E> {
 
 /// Answers connections until the process ends.
 pub fn serve(gate: &Arc<Gate>, listener: &UnixListener, allowed: &[u32]) -> ! {
-    let connections = Arc::new(AtomicUsize::new(0));
+    let connections = Arc::new(());
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
@@ -140,54 +160,49 @@ pub fn serve(gate: &Arc<Gate>, listener: &UnixListener, allowed: &[u32]) -> ! {
             note("connect", "peer is another user");
             continue;
         }
-        if connections.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS_MAX {
-            connections.fetch_sub(1, Ordering::SeqCst);
+        // Each connection has one, and this loop.
+        if Arc::strong_count(&connections) > CONNECTIONS_MAX {
             note("connect", "too many connections");
             continue;
         }
         let (gate, counted) = (Arc::clone(gate), Arc::clone(&connections));
-        let spawned = thread::Builder::new().name("connection".into()).spawn(move || {
-            // A connection that breaks is the peer's to make again.
-            let _ = converse(&gate, stream);
-            counted.fetch_sub(1, Ordering::SeqCst);
+        // Where there is no thread to be had, it is closed. One that breaks is the peer's to make again.
+        let _ = thread::Builder::new().name("connection".into()).spawn(move || {
+            while exchange(&gate, &stream, IDLE_MAX).is_ok() {}
+            drop(counted);
         });
-        if spawned.is_err() {
-            connections.fetch_sub(1, Ordering::SeqCst);
-        }
     }
 }
 
-fn converse(gate: &Gate, mut stream: UnixStream) -> io::Result<()> {
+/// Takes one request, for the beginning of which there is so much patience, and answers it. Fails when nothing more can
+/// come of the connection.
+fn exchange(gate: &Gate, mut stream: &UnixStream, patience: Duration) -> io::Result<()> {
     stream.set_write_timeout(Some(STALL_MAX))?;
-    loop {
-        let mut prefix = [0; 4];
-        stream.set_read_timeout(Some(IDLE_MAX))?;
-        stream.read_exact(&mut prefix[..1])?;
-        stream.set_read_timeout(Some(STALL_MAX))?;
-        stream.read_exact(&mut prefix[1..])?;
-        // Grows with what arrives, not with what was announced.
-        let mut body = Vec::new();
+    let mut prefix = [0; 4];
+    stream.set_read_timeout(Some(patience))?;
+    stream.read_exact(&mut prefix[..1])?;
+    stream.set_read_timeout(Some(STALL_MAX))?;
+    stream.read_exact(&mut prefix[1..])?;
+    // Grows with what arrives, not with what was announced.
+    let mut body = Vec::new();
+    let length = frame_length(prefix).unwrap_or(0);
+    let is_large = length > FRAME_BYTES_MAX;
+    stream.take(if is_large { 2 } else { length as u64 }).read_to_end(&mut body)?;
+    if length == 0 || is_large && !is_package(&body) {
         // What follows cannot be told apart any more.
-        let refuse = |mut stream: UnixStream| stream.write_all(&frame(&Reply::Refused(Refusal::Malformed)));
-        let Ok(length) = frame_length(prefix) else { return refuse(stream) };
-        let is_large = length > FRAME_BYTES_MAX;
-        (&stream).take(if is_large { 2 } else { length as u64 }).read_to_end(&mut body)?;
-        if is_large && !is_package(&body) {
-            return refuse(stream);
-        }
-        let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
-        (&stream).take((length - body.len()) as u64).read_to_end(&mut body)?;
-        if body.len() < length {
-            return Ok(());
-        }
-        let request = unframe::<Request>(&body);
-        drop(body);
-        let reply = match request {
-            Ok(request) => answer(|| gate.answer(&request)),
-            Err(_) => Reply::Refused(Refusal::Malformed),
-        };
-        stream.write_all(&frame(&reply))?;
+        stream.write_all(&frame(&Reply::Refused(Refusal::Malformed)))?;
+        return Err(io::ErrorKind::InvalidData.into());
     }
+    let _alone = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+    stream.take((length - body.len()) as u64).read_to_end(&mut body)?;
+    ensure(body.len() == length, io::ErrorKind::UnexpectedEof)?;
+    let request = unframe::<Request>(&body);
+    drop(body);
+    let reply = match request {
+        Ok(request) => answer(|| gate.answer(&request)),
+        Err(_) => Reply::Refused(Refusal::Malformed),
+    };
+    stream.write_all(&frame(&reply))
 }
 
 /// One request's reply. A panic is a refusal: nothing goes out that was not logged, and the others go on.

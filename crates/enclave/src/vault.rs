@@ -82,27 +82,25 @@ impl Vault {
 
     fn ceremonies(&self) -> Result<Vec<Ceremony>, Refusal> {
         match fs::read(self.dir.join(CEREMONIES_FILE)) {
-            Ok(bytes) => Wire::from_bytes(&bytes).map_err(|error| unavailable(io::Error::other(error))),
+            Ok(bytes) => Wire::from_bytes(&bytes).map_err(unavailable),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    fn keep(&self, ceremonies: &[&Ceremony]) -> Result<(), Refusal> {
-        let ceremonies: Vec<Ceremony> = ceremonies.iter().copied().cloned().collect();
-        replace(&self.dir, CEREMONIES_FILE, &ceremonies.to_bytes()).map_err(unavailable)
+    fn keep(&self, ceremonies: &[Ceremony]) -> Result<(), Refusal> {
+        replace(&self.dir, CEREMONIES_FILE, &ceremonies.to_vec().to_bytes()).map_err(unavailable)
     }
 
     /// The enclave's identity, made at its first use.
     fn identity(&self) -> Result<Ed25519KeyPair, Refusal> {
         let path = self.dir.join(IDENTITY_FILE);
         if !path.exists() {
-            let pair = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8()).map_err(io::Error::other);
-            let pair = pair.map_err(unavailable)?;
+            let pair = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8()).map_err(unavailable)?;
             replace(&self.dir, IDENTITY_FILE, pair.as_ref()).map_err(unavailable)?;
         }
         let pkcs8 = Zeroizing::new(fs::read(path).map_err(unavailable)?);
-        Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|error| unavailable(io::Error::other(error)))
+        Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(unavailable)
     }
 
     /// Makes a root key and splits it. Until something was sealed under it, it may be made anew: shares that nobody
@@ -121,7 +119,7 @@ impl Vault {
             None => root::found(&self.dir, self.env, &root),
         };
         kept.map_err(unavailable)?;
-        self.keep(&[&ceremony])?;
+        self.keep(&[ceremony])?;
         Ok(dealt)
     }
 
@@ -169,7 +167,7 @@ impl Vault {
     /// Makes shares that are in force when they have been shown, beside those that are.
     fn deal_next(&self, current: &Ceremony, plan: &Plan, root: &SymmetricKey) -> Result<Dealt, Refusal> {
         let (next, dealt) = self.deal(plan, root)?;
-        self.keep(&[current, &next])?;
+        self.keep(&[current.clone(), next])?;
         Ok(dealt)
     }
 
@@ -238,7 +236,7 @@ impl Vault {
                 }
                 Purpose::Verify => {
                     let (.., is_next) = root::read_kept(dir, env, &root).map_err(unavailable)?;
-                    self.keep(&[ceremony])?;
+                    self.keep(std::slice::from_ref(ceremony))?;
                     (None, is_next)
                 }
                 Purpose::Retire(_) => {

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at once")]
 
 mod rig;
+#[path = "cold/sittings.rs"]
+mod sittings;
 
 use boundary::Env;
 use boundary::approval::AclDocument;
@@ -38,7 +40,10 @@ struct World {
 
 impl World {
     fn new(alter: impl FnOnce(&mut AclDocument)) -> Self {
-        let mut ceremony = Ceremony::new(Env::Production);
+        Self::of(Ceremony::new(Env::Production), alter)
+    }
+
+    fn of(mut ceremony: Ceremony, alter: impl FnOnce(&mut AclDocument)) -> Self {
         let people = ["olga", "anna", "ben", "cora"].map(Person::new);
         let [owner, anna, ben, cora] = &people;
         let mut list = list(Env::Production, TENANT, "list-1", &[anna, ben, cora]);

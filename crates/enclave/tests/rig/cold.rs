@@ -1,14 +1,17 @@
 //! Two enclaves and the folder that is carried between them.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use boundary::approval::{AclDocument, Roster};
 use boundary::batch::SignedBinding;
+use boundary::ceremony::Purpose;
 use boundary::cold::*;
 use boundary::message::{Bound, Package, Succeed};
 
 use super::control::*;
+use super::keeper::{Keeper, begin, found, to};
 use super::machine::{movable, moved_by};
 use super::*;
 use crate::expect;
@@ -27,6 +30,8 @@ pub struct Ceremony {
     pub offline_clock: Vec<(&'static str, String)>,
     /// What its enclave is started with besides.
     pub offline_extra: Vec<String>,
+    /// The shares of its root key, of which three open; none where that lies on the disk.
+    pub shares: Vec<Vec<u8>>,
     // Removed last.
     pub folder: Folder,
 }
@@ -47,6 +52,25 @@ impl ColdKey {
     }
 }
 
+/// Starts the offline enclave by this command, to wait for the holders of its shares.
+pub fn waiting(folder: &Folder, env: Env, command: &mut Command) -> Enclave {
+    let socket = folder.path("offline.sock");
+    command.args(["--env", env.as_str(), "--state"]).arg(folder.path("offline"));
+    command.arg("--socket").arg(&socket).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("sealed"), "{line}");
+    Enclave { child, socket, env }
+}
+
+/// Gives shares to one that waits, which are enough.
+pub fn open_by(waiting: &Enclave, shares: &[Vec<u8>]) {
+    let begun = begin(waiting, Purpose::Unseal);
+    let given = shares.iter().map(|share| expect!(waiting.call(&to(&begun, share)), Given).done);
+    assert_eq!(given.collect::<Vec<_>>().last(), Some(&true));
+}
+
 impl Ceremony {
     pub fn new(env: Env) -> Self {
         let folder = Folder::new();
@@ -55,6 +79,20 @@ impl Ceremony {
             run(program().args(["init", "--root", "disk", "--env", "production", "--state"]).arg(&offline));
         }
         run(program().args(["offline-key", "--env", env.as_str(), "--state"]).arg(&offline));
+        Self::between(folder, env, Vec::new())
+    }
+
+    /// The same of production, with the root key of the offline side in five shares.
+    pub fn in_shares(keeper: &Keeper) -> Self {
+        let folder = Folder::new();
+        let mut founding = waiting(&folder, Env::Production, program().arg("offline-key"));
+        let shares = found(&founding, keeper);
+        open_by(&founding, &shares[..3]);
+        assert!(founding.child.wait().unwrap().success());
+        Self::between(folder, Env::Production, shares)
+    }
+
+    fn between(folder: Folder, env: Env, shares: Vec<Vec<u8>>) -> Self {
         let key = folder.path("offline/offline.pub").display().to_string();
         let extra = vec!["--offline-key".into(), key];
         let online = Enclave::start(&folder, &Settings { env, extra, ..Settings::default() });
@@ -74,6 +112,7 @@ impl Ceremony {
             previous,
             offline_clock: Vec::new(),
             offline_extra: Vec::new(),
+            shares,
             folder,
         }
     }
@@ -132,8 +171,8 @@ impl Ceremony {
         File { head, parts }
     }
 
-    /// Carries bytes to the offline machine and has it answer them.
-    pub fn carry(&self, bytes: &[u8]) -> Result<File, i32> {
+    /// Carries bytes to the offline machine; how its enclave is asked to answer them.
+    pub fn asked_offline(&self, bytes: &[u8]) -> Command {
         let (from, to) = (self.folder.path("in"), self.folder.path("out"));
         let _ = std::fs::remove_dir_all(&to);
         for folder in [&from, &to] {
@@ -141,16 +180,32 @@ impl Ceremony {
         }
         std::fs::write(from.join(REQUEST_FILE), bytes).unwrap();
         let mut command = program();
-        command.envs(self.offline_clock.clone());
-        command.args(["batch", "--env", self.env.as_str(), "--state"]).arg(self.folder.path("offline"));
-        command.args(&self.offline_extra);
-        let output = command.arg("--in").arg(&from).arg("--out").arg(&to).output().unwrap();
-        if output.status.success() {
-            return Ok(File::from_bytes(&std::fs::read(to.join(ANSWER_FILE)).unwrap()).unwrap());
+        command.envs(self.offline_clock.clone()).arg("batch").args(&self.offline_extra);
+        command.arg("--in").arg(&from).arg("--out").arg(&to);
+        command
+    }
+
+    /// Carries bytes to the offline machine and has it answer them, opened by three holders where it is in shares.
+    pub fn carry(&self, bytes: &[u8]) -> Result<File, i32> {
+        let mut command = self.asked_offline(bytes);
+        if self.shares.is_empty() {
+            command.args(["--env", self.env.as_str(), "--state"]).arg(self.folder.path("offline"));
+            return self.carried(command.output().unwrap().status);
         }
-        assert!(!to.join(ANSWER_FILE).exists(), "refused and answered");
-        assert_eq!(output.status.signal(), None);
-        Err(output.status.code().unwrap())
+        let mut sitting = waiting(&self.folder, self.env, &mut command);
+        open_by(&sitting, &self.shares[1..4]);
+        self.carried(sitting.child.wait().unwrap())
+    }
+
+    /// What the offline enclave left when it ended.
+    pub fn carried(&self, status: ExitStatus) -> Result<File, i32> {
+        let answer = self.folder.path("out").join(ANSWER_FILE);
+        if status.success() {
+            return Ok(File::from_bytes(&std::fs::read(answer).unwrap()).unwrap());
+        }
+        assert!(!answer.exists(), "refused and answered");
+        assert_eq!(status.signal(), None);
+        Err(status.code().unwrap())
     }
 
     /// A whole ceremony; the replies.
