@@ -19,6 +19,15 @@ pub fn code_of(bytes: &[u8]) -> String {
     code(digest(&SHA256, bytes).as_ref())
 }
 
+/// The code of a bundle.
+///
+/// # Errors
+/// The file is not a bundle.
+pub fn code_of_bundle(request: &[u8]) -> Result<String, Malformed> {
+    let request = File::from_bytes(request)?;
+    Bundle::from_bytes(&request.head.body).map(|_| code_of(&request.head.body))
+}
+
 /// The transcript of a bundle and its answers. Signatures are not looked at: whoever answered has done that, and whoever
 /// imports does.
 ///

@@ -19,6 +19,7 @@ mod rig {
 mod shares {
     pub mod epochs;
     pub mod from_disk;
+    pub mod offline;
     pub mod rekey;
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use holder::transcript::{code, transcript};
+use holder::transcript::{code, code_of_bundle, transcript};
 use holder::{ANSWER_FILE, Env, KeyType, REQUEST_FILE};
 use serde_json::json;
 use server::admin::{Admin, Order};
@@ -73,6 +73,10 @@ pub struct Hold {
     /// The socket of this machine's counter, where it has one.
     #[arg(long, value_name = "PATH")]
     counter: Option<PathBuf>,
+    /// Where the holders of the root key's shares open the enclave for this bundle, by `holdfast ceremony unseal`; left
+    /// out where the root key lies on this machine's disk.
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
 }
 
 /// What was scanned.
@@ -180,6 +184,7 @@ pub fn key_of(text: &str) -> Option<[u8; 32]> {
 /// own exit code.
 pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
     let out = hold.out.as_ref().unwrap_or(&hold.from);
+    let request = read(&hold.from.join(REQUEST_FILE))?;
     fs::create_dir_all(out).doing(|| format!("cannot make the folder {}", out.display()))?;
     let mut command = Command::new(own_program()?);
     command.args(["enclave", "batch", "--env", hold.env.as_str(), "--state"]).arg(&hold.state);
@@ -187,12 +192,23 @@ pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
     if let Some(counter) = &hold.counter {
         command.arg("--counter").arg(counter);
     }
+    if let Some(socket) = &hold.socket {
+        command.arg("--socket").arg(socket);
+        // Holders open the enclave for this one: they are told which before they do.
+        let code = code_of_bundle(&request).doing(|| "nobody was asked for a share")?;
+        page.line(&format!(
+            "Bundle {}: waits until its holders have opened the offline enclave:",
+            page.bold(&code)
+        ));
+        page.line(&format!("  holdfast ceremony unseal --socket {} --share -", socket.display()));
+        page.event("waits-for-holders", json!({ "code": code, "socket": socket }));
+    }
     let status = command.status().doing(|| "cannot start the offline enclave")?;
     if !status.success() {
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
     }
-    let text = transcript(&read(&hold.from.join(REQUEST_FILE))?, &read(&out.join(ANSWER_FILE))?);
+    let text = transcript(&request, &read(&out.join(ANSWER_FILE))?);
     let text = text.doing(|| "the answers cannot be read")?;
     let path = out.join(TRANSCRIPT_FILE);
     fs::write(&path, &text).doing(|| format!("cannot write {}", path.display()))?;

@@ -28,6 +28,8 @@ pub struct House {
     pub more: String,
     /// Where the enclave is told its root key is.
     pub root: &'static str,
+    /// By what it knows an offline enclave.
+    pub offline_key: Option<PathBuf>,
 }
 
 impl House {
@@ -45,6 +47,7 @@ impl House {
             address: String::new(),
             more: String::new(),
             root: "shares",
+            offline_key: None,
         }
     }
 
@@ -71,6 +74,9 @@ impl House {
         ]);
         command.arg(self.socket()).arg("--state").arg(self.path("state"));
         command.arg("--provider").arg(self.path("provider")).stdin(Stdio::piped());
+        if let Some(key) = &self.offline_key {
+            command.arg("--offline-key").arg(key);
+        }
         self.enclave = Some(self.group.start(&mut command, &self.path("enclave.log")));
         wait_for("the enclave", PATIENCE, || UnixStream::connect(self.socket()).ok());
     }
@@ -87,7 +93,8 @@ impl House {
         }
     }
 
-    pub fn start_server(&mut self) {
+    /// Writes down how the server finds all of it.
+    pub fn write_settings(&self) {
         let settings = format!(
             "environment = 'sandbox'\nlisten = '127.0.0.1:0'\ndata_dir = '{}'\nenclave_socket = '{}'\n\
              simulator_file = '{}'\n[pool]\nrsa4096 = 2\nsecp256k1 = 1\ned25519 = 1\n[metrics]\nlisten = ''\n{}",
@@ -97,6 +104,10 @@ impl House {
             self.more,
         );
         fs::write(self.path("holdfast.toml"), settings).expect("the settings");
+    }
+
+    pub fn start_server(&mut self) {
+        self.write_settings();
         // The log goes on where a server before this one ended.
         let log = self.path("server.log");
         let listening = || {
