@@ -4,11 +4,13 @@ mod cold;
 mod enclave_process;
 mod folders;
 mod greeting;
+mod holders;
 pub mod progress;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::api::sandbox::Credentials;
@@ -22,10 +24,12 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+pub use self::cold::Held;
 use self::enclave_process::EnclaveProcess;
 pub use self::enclave_process::own_program;
 use self::folders::{Folders, Socket};
 pub use self::greeting::full_key_of;
+use self::holders::{Holders, Said};
 use self::progress::Progress;
 use crate::ceremony;
 use crate::edge::instant;
@@ -161,7 +165,7 @@ async fn live(args: &Args, page: Page, started: Instant) -> Result<ExitCode, Fai
 }
 
 /// Rehearses the ceremonies of COLD keys: a sandbox of its own in a folder that is removed, in which nothing is held by
-/// itself.
+/// itself, and the offline enclave's root key is in shares.
 pub fn rehearse(page: Page) -> Result<(), Failure> {
     let folder = tempfile::tempdir().doing(|| "cannot make a folder")?;
     let args = Args {
@@ -180,9 +184,10 @@ pub fn rehearse(page: Page) -> Result<(), Failure> {
     runtime.block_on(async {
         let folders = Folders::open(args.data_dir.as_deref(), false)?;
         start_log(&folders.log_file(), None)?;
+        let (holders, founded) = cold::found(&folders).await?;
         let Running { service, enclave, credentials, .. } = start(&args, page, &folders).await?;
-        let played =
-            tour::rehearse(page, &credentials, &Rehearsal { folders: &folders, service: &service }).await;
+        let rehearsal = Rehearsal { folders: &folders, service: &service, holders, founded };
+        let played = tour::rehearse(page, &credentials, &rehearsal).await;
         service.stop().await;
         enclave.stop().await;
         played
@@ -193,6 +198,8 @@ pub fn rehearse(page: Page) -> Result<(), Failure> {
 pub struct Rehearsal<'a> {
     folders: &'a Folders,
     service: &'a Service,
+    holders: Arc<Holders>,
+    founded: Said,
 }
 
 impl Rehearsal<'_> {
@@ -201,18 +208,17 @@ impl Rehearsal<'_> {
         std::fs::read_to_string(self.folders.offline_key()).doing(|| "the offline enclave is not known")
     }
 
-    /// Holds one, with so many RSA keys to be made, and returns what people would sign, and of how many codes the files were
-    /// put together on their way.
-    pub async fn hold(&self, rsa: u64) -> Result<(String, usize), Failure> {
-        let held = cold::hold(
-            self.folders,
-            self.service,
-            [(KeyType::Rsa4096, rsa), (KeyType::Secp256k1, 0), (KeyType::Ed25519, 0)],
-            ceremony::carry,
-        )
-        .await?;
-        held.map(|held| (held.transcript, held.codes))
-            .ok_or_else(|| Failure::new("nothing waits for a ceremony"))
+    /// Who opened the offline enclave for the first time, before anything else began.
+    pub fn founded(&self) -> &[(String, String)] {
+        &self.founded
+    }
+
+    /// Holds one, with so many RSA keys to be made.
+    pub async fn hold(&self, rsa: u64) -> Result<Held, Failure> {
+        let counts = [(KeyType::Rsa4096, rsa), (KeyType::Secp256k1, 0), (KeyType::Ed25519, 0)];
+        let how = (ceremony::carry as cold::Carry, Some(&self.holders));
+        let held = cold::hold(self.folders, self.service, counts, how).await?;
+        held.ok_or_else(|| Failure::new("nothing waits for a ceremony"))
     }
 }
 

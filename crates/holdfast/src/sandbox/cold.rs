@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holder::transcript::transcript;
@@ -13,9 +14,11 @@ use server::running::{PoolDepth, Service};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::enclave_process::own_program;
 use super::folders::{Folders, make_private_dir, write_private};
+use super::holders::{Holders, Said};
 use crate::ceremony::key_of;
 use crate::failure::{Doing as _, Failure};
 
@@ -60,6 +63,22 @@ pub async fn introduce(folders: &Folders) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes the offline enclave's root key in shares, and carries over by what it is known, once two have opened it. The
+/// sandbox's own ceremonies have that key on the disk: nobody would be there to open them.
+pub async fn found(folders: &Folders) -> Result<(Arc<Holders>, Said), Failure> {
+    let mut holders = Holders::gather()?;
+    let words = ["--socket".into(), holders.socket().into_os_string()];
+    let founding = spawn_blocking(move || {
+        holders.found()?;
+        let said = holders.open()?;
+        Ok::<_, Failure>((Arc::new(holders), said))
+    });
+    run_offline(folders, "offline-key", &words, |_| {}).await?;
+    let founded = founding.await.doing(|| "the holders went away")??;
+    carry_key(folders)?;
+    Ok(founded)
+}
+
 fn carry_key(folders: &Folders) -> Result<(), Failure> {
     let known = folders.cold_state().join("offline.pub");
     let key = std::fs::read(known).doing(|| "the offline enclave left no public key")?;
@@ -89,24 +108,27 @@ pub struct Held {
     pub imported: Imported,
     /// Of how many codes the files were put together on their way.
     pub codes: usize,
+    /// Who opened the offline enclave.
+    pub opened: Said,
 }
 
 /// Carries a file, by its name, of the folder that is carried; says of how many codes it was put together.
 pub type Carry = fn(&Path, &str) -> Result<usize, Failure>;
 
 /// Holds a whole ceremony, with so many keys of each kind to be made; none when nothing waits. One that was interrupted
-/// is brought to its end first: the offline enclave answers no other bundle of its number.
+/// is brought to its end first: the offline enclave answers no other bundle of its number. With `holders` its root key is
+/// with them, and they open it.
 pub async fn hold(
     folders: &Folders,
     service: &Service,
     counts: [(KeyType, u64); 3],
-    carry: Carry,
+    (carry, holders): (Carry, Option<&Arc<Holders>>),
 ) -> Result<Option<Held>, Failure> {
     let carried = folders.cold_outgoing().join("bundle");
     make_private_dir(&folders.cold_outgoing())?;
     make_private_dir(&carried)?;
     if carried.join(REQUEST_FILE).exists() {
-        finish(folders, service, &carried, carry).await?;
+        finish(folders, service, &carried, (carry, holders)).await?;
     }
     let key = std::fs::read_to_string(folders.offline_key()).doing(|| "the offline enclave is not known")?;
     let offline = key_of(&key).ok_or_else(|| Failure::new("the offline enclave's key is unreadable"))?;
@@ -115,14 +137,18 @@ pub async fn hold(
     let exported = service.export_bundle(&Wanted { offline, keys }).await.doing(|| "no ceremony was held")?;
     let Some(exported) = exported else { return Ok(None) };
     write_private(&carried.join(REQUEST_FILE), &exported.file)?;
-    finish(folders, service, &carried, carry).await.map(Some)
+    finish(folders, service, &carried, (carry, holders)).await.map(Some)
 }
 
 /// Has the bundle answered, and takes the answers in.
-async fn finish(folders: &Folders, service: &Service, carried: &Path, carry: Carry) -> Result<Held, Failure> {
+async fn finish(
+    folders: &Folders,
+    service: &Service,
+    carried: &Path,
+    (carry, holders): (Carry, Option<&Arc<Holders>>),
+) -> Result<Held, Failure> {
     let asked = carry(carried, REQUEST_FILE)?;
-    let [words, more] = ["--in", "--out"].map(|word| [OsString::from(word), carried.into()]);
-    run_offline(folders, "batch", &[words, more].concat(), |_| {}).await?;
+    let opened = answer(folders, carried, holders).await?;
     let codes = asked + carry(carried, ANSWER_FILE)?;
     let [request, answer] = [REQUEST_FILE, ANSWER_FILE].map(|name| carried.join(name));
     let read = |path: &Path| std::fs::read(path).doing(|| format!("cannot read {}", path.display()));
@@ -132,7 +158,24 @@ async fn finish(folders: &Folders, service: &Service, carried: &Path, carry: Car
     for path in [request, answer] {
         std::fs::remove_file(&path).doing(|| format!("cannot remove {}", path.display()))?;
     }
-    Ok(Held { transcript, imported, codes })
+    Ok(Held { transcript, imported, codes, opened })
+}
+
+/// Has the offline enclave answer the bundle in a folder, and end.
+async fn answer(folders: &Folders, carried: &Path, holders: Option<&Arc<Holders>>) -> Result<Said, Failure> {
+    let [words, more] = ["--in", "--out"].map(|word| [OsString::from(word), carried.into()]);
+    let mut words = [words, more].concat();
+    let Some(holders) = holders else {
+        run_offline(folders, "batch", &words, |_| {}).await?;
+        return Ok(Said::new());
+    };
+    words.extend(["--socket".into(), holders.socket().into_os_string()]);
+    let people = Arc::clone(holders);
+    let opening = spawn_blocking(move || people.open());
+    run_offline(folders, "batch", &words, |_| {}).await?;
+    let opened = opening.await.doing(|| "the holders went away")??;
+    holders.is_over()?;
+    Ok(opened)
 }
 
 /// Keeps the stock of COLD keys, and holds the ceremonies that are asked for, one after the other, for as long as
@@ -178,7 +221,7 @@ async fn hold_all(folders: &Folders, service: &Service) -> Result<u64, Failure> 
     let pool = service.pool().await.doing(|| "cannot count the keys in stock")?;
     let Order { rsa, secp256k1, ed25519 } = order_for(&pool, READY_TARGET);
     let counts = [(KeyType::Rsa4096, rsa), (KeyType::Secp256k1, secp256k1), (KeyType::Ed25519, ed25519)];
-    let held = hold(folders, service, counts, |_, _| Ok(0)).await?;
+    let held = hold(folders, service, counts, (|_, _| Ok(0), None)).await?;
     Ok(added + held.map_or(0, |held| held.imported.keys as u64))
 }
 

@@ -12,12 +12,13 @@ use super::browser::{Addresses, Browser};
 use super::stage::Stage;
 use crate::edge::random_hex;
 use crate::failure::{Doing as _, Failure};
-use crate::sandbox::Rehearsal;
+use crate::sandbox::{Held, Rehearsal};
 
 /// How many steps the story has.
 pub const STEPS: usize = 1 + list::STEPS + decision::STEPS;
-/// How many more steps it has where its key is COLD: four ceremonies, the rotation, and the offline enclave's record.
-pub const CEREMONIES: usize = 6;
+/// How many more steps it has where its key is COLD: the founding, four ceremonies, the rotation, and the offline
+/// enclave's record.
+pub const CEREMONIES: usize = 7;
 
 /// What the people decide on.
 struct Kept {
@@ -59,6 +60,7 @@ pub async fn play(
     // A list of its own for each tour: a key is under one list for good.
     let name = format!("treasury-{}", random_hex(3)?);
     if let Some(rehearsal) = rehearsal {
+        found(stage, rehearsal);
         let why = "The offline enclave makes key pairs and signs their public halves; the private halves never leave its \
                    folder. Here its machine is a process that ends, and the stick is a folder.";
         hold(stage, rehearsal, 2, ("First ceremony: keys are made", why), "in the pool, to be given out")
@@ -76,6 +78,22 @@ pub async fn play(
     decision::decide(stage, &mut people, &kept, institution, rehearsal).await
 }
 
+/// Tells how the offline enclave came to be.
+fn found(stage: &Stage, rehearsal: &Rehearsal<'_>) {
+    stage.step(
+        "The offline enclave is founded",
+        "Its root key is made on the machine without a network, and dealt to three holders, of whom two open it: for one \
+         sitting each time, since the key is gone with the process. One of them alone opens nothing. (The sandbox's own \
+         ceremonies, which nobody attends, have that key on the disk.)",
+    );
+    tell(stage, rehearsal.founded());
+    stage.proved("Two of three opened it; it left by what it is known, and ended.");
+}
+
+fn tell(stage: &Stage, said: &[(String, String)]) {
+    stage.on_device(&said.iter().map(|(who, what)| (who.as_str(), what.clone())).collect::<Vec<_>>());
+}
+
 /// Holds a ceremony, and shows what people would sign.
 async fn hold(
     stage: &Stage,
@@ -85,7 +103,8 @@ async fn hold(
     proves: &str,
 ) -> Result<(), Failure> {
     stage.step(title, why);
-    let (transcript, codes) = rehearsal.hold(rsa).await?;
+    let Held { transcript, codes, opened, .. } = rehearsal.hold(rsa).await?;
+    tell(stage, &opened);
     stage.on_device(&transcript.lines().map(|line| ("", line.to_owned())).collect::<Vec<_>>());
     stage.on_device(&[("carried as", format!("{codes} QR codes, there and back"))]);
     if transcript.contains("NOT DONE") {
