@@ -25,6 +25,10 @@ words! {
         CheckBackup = "check-backup",
         /// Replacing a key by another.
         RotateKey = "rotate-key",
+        /// Having a key destroyed: asking for it, and confirming what another one asked for.
+        DestroyKey = "destroy-key",
+        /// Stopping that until it is done. A member must be on the list that guards the key.
+        KeepKey = "keep-key",
         /// Having a backup deleted after a time, and keeping it after all.
         DeleteBackup = "delete-backup",
         /// Looking at the lists that guard keys, and their changes.
@@ -91,6 +95,7 @@ impl Act {
             | Self::Reonboard
             | Self::RemovePerson
             | Self::RotateKey
+            | Self::DestroyKey
             | Self::DeleteBackup
             | Self::MakeAcl
             | Self::AttachKeys
@@ -101,6 +106,7 @@ impl Act {
             | Self::ManageWebhooks
             | Self::Rehearse => OWNERS,
             Self::CheckBackup
+            | Self::KeepKey
             | Self::ProposeChange
             | Self::Vote
             | Self::RequestRecovery

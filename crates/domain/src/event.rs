@@ -7,7 +7,7 @@ use crate::ids::EventId;
 use crate::time::Timestamp;
 
 /// Every type that there is or will be, as a filter may name them.
-pub const TYPES: [&str; 28] = [
+pub const TYPES: [&str; 31] = [
     "inquiry.created",
     "inquiry.started",
     "inquiry.completed",
@@ -20,6 +20,9 @@ pub const TYPES: [&str; 28] = [
     "verification.failed",
     "key.assigned",
     "key.rotated",
+    "key.destroy-pending",
+    "key.kept",
+    "key.destroyed",
     "backup.stored",
     "backup.confirmed",
     "backup.deleted",

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod backup;
 pub mod control;
 pub mod credential;
+pub mod destruction;
 pub mod entropy;
 pub mod event;
 pub mod idempotency;

@@ -142,6 +142,15 @@ const _: () = assert!(BACKUPS_PER_USER_MAX as usize <= boundary::message::RELEAS
 /// A backup whose deletion was asked for is kept for this long, and can be restored until then.
 pub const DELETION_DELAY: Duration = Duration::from_hours(30 * 24);
 
+/// A key whose destruction was confirmed is kept for at least so many days, and can be kept for good until then.
+pub const DESTRUCTION_DAYS_MIN: i64 = 7;
+
+/// And for at most so many, which is what there is where nobody says otherwise.
+pub const DESTRUCTION_DAYS_MAX: i64 = 30;
+
+/// A destruction that nobody confirms for so many days lapses.
+pub const DESTRUCTION_ASKED_DAYS: i64 = 7;
+
 /// Entries on a page.
 pub const PAGE_MAX: u32 = 200;
 

@@ -29,6 +29,8 @@ words! {
         PolicyChanged = "policy-changed",
         /// Nothing leaves of the account for a time, or it goes on.
         AccountFrozen = "account-frozen",
+        /// A key will be destroyed, was, or will not be after all.
+        KeyDestruction = "key-destruction",
         /// A credential was made.
         CredentialMade = "credential-made",
         /// Somebody's own role, factors or sessions changed.

@@ -7,6 +7,7 @@ use domain::approval::{ChangeState, ControlState};
 use domain::audit::witness::WitnessState;
 use domain::backup::{BackupKind, BackupState, CheckState};
 use domain::credential::{Scope, TenantKind};
+use domain::destruction::DestructionState;
 use domain::idempotency::CallState;
 use domain::ids::{
     AclChangeId, AclId, BackupId, CredentialId, EntryId, EventId, KeyId, NoticeId, PasskeyId, PersonId,
@@ -226,6 +227,7 @@ texts!(Self::parse, "is an unknown word":
     TenantKind KeyType KeyEnvironment KeyState InquiryState BackupKind BackupState CheckState
     RecoveryFlow RecoveryState CallState AttemptOutcome DeliveryState DisabledReason EndpointState EventFilter MailState NoticeKind
     Role PersonState Stage Purpose InvitationPurpose ControlState ChangeState ReviewState ReviewWhy
+    DestructionState
     WitnessState);
 
 /// The scopes of a credential; one column of words joined by single spaces.

@@ -150,6 +150,10 @@ static FIND_RUNNING_OF_KEY: Sql = sql!(
     "control_recoveries.find_running_of_key",
     "SELECT recovery_id FROM control_recovery_keys WHERE tenant_id = $1 AND key_id = $2 AND ended_at IS NULL"
 );
+static LIST_OF_KEY: Sql = sql!(
+    "control_recoveries.list_of_key",
+    "SELECT recovery_id FROM control_recovery_keys WHERE tenant_id = $1 AND key_id = $2 ORDER BY recovery_id"
+);
 static FIND_RUNNING_OF_ACL: Sql = sql!(
     "control_recoveries.find_running_of_acl",
     "SELECT c.recovery_id FROM control_recovery_keys c JOIN customer_keys k ON k.id = c.key_id ",
@@ -273,6 +277,12 @@ impl ControlRecoveries<'_> {
     pub fn find_running_of_key(self, rx: &mut Rx<'_>, key: &KeyId) -> Result<Option<RecoveryId>, StoreError> {
         let found: Option<Found> = rx.find(&FIND_RUNNING_OF_KEY, &[self.tenant, key])?;
         Ok(found.map(|found| found.recovery_id))
+    }
+
+    /// The recoveries that ever held a key.
+    pub fn list_of_key(self, rx: &mut Rx<'_>, key: &KeyId) -> Result<Vec<RecoveryId>, StoreError> {
+        let found: Vec<Found> = rx.list(&LIST_OF_KEY, &[self.tenant, key])?;
+        Ok(found.into_iter().map(|found| found.recovery_id).collect())
     }
 
     /// A recovery that runs on a key of a list.

@@ -16,6 +16,11 @@ impl Kept {
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
+
+    /// Whether there is nothing: as of a key that is destroyed.
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl ToArg for Kept {
@@ -91,17 +96,21 @@ static SET_HELD: Sql = sql!(
 );
 static LIST_HELD: Sql = sql!(
     "held_keys.list_held",
-    "SELECT tenant_id, id, sealed, split_id FROM customer_keys WHERE id > $1 ORDER BY id LIMIT $2"
+    "SELECT tenant_id, id, sealed, split_id FROM customer_keys WHERE id > $1 AND state <> 'destroyed' ",
+    "ORDER BY id LIMIT $2"
 );
-static COUNT_WHOLE: Sql =
-    sql!("held_keys.count_whole", "SELECT count(*) AS count FROM customer_keys WHERE split_id IS NULL");
+static COUNT_WHOLE: Sql = sql!(
+    "held_keys.count_whole",
+    "SELECT count(*) AS count FROM customer_keys WHERE split_id IS NULL AND state <> 'destroyed'"
+);
 static IS_SPLIT_ORPHAN: Sql = sql!(
     "held_keys.is_split_orphan",
     "SELECT count(*) AS count FROM tenants t WHERE t.id = $1 AND NOT EXISTS (SELECT 1 FROM customer_keys k ",
     "WHERE k.tenant_id = t.id AND k.id = $2 AND (k.split_id = $3 OR k.held_at >= $4))"
 );
 
-/// The private halves of every tenant's keys that come after one, in the order of their ids; none: from the first.
+/// The private halves of every tenant's keys that come after one, in the order of their ids; none: from the first. Of a
+/// key that is destroyed there is none.
 pub fn list_held(rx: &mut Rx<'_>, after: Option<&KeyId>, limit: i64) -> Result<Vec<HeldKey>, StoreError> {
     rx.list(&LIST_HELD, &[&after.map_or("", KeyId::as_str), &limit])
 }

@@ -100,7 +100,9 @@ static FIND_ACTIVE_IN_SLOT: Sql = sql!(
     "SELECT ",
     columns!(),
     " FROM customer_keys ",
-    "WHERE tenant_id = $1 AND user_id = $2 AND assignment_slot = $3 AND state = 'active'"
+    "WHERE tenant_id = $1 AND user_id = $2 AND assignment_slot = $3 AND (state = 'active' OR state = 'destroy-pending' ",
+    "AND EXISTS (SELECT 1 FROM key_destructions d WHERE d.key_id = customer_keys.id AND d.key_state = 'active')) ",
+    "ORDER BY id DESC LIMIT 1"
 );
 static FIND_SUCCESSOR: Sql = sql!(
     "keys.find_successor",
@@ -181,7 +183,7 @@ impl Keys<'_> {
         rx.find(&FIND_BY_SHA256, &[self.tenant, public_key_sha256])
     }
 
-    /// The active key of a user in a slot.
+    /// The active key of a user in a slot, or the one that will be active again if its destruction is stopped.
     pub fn find_active_in_slot(
         self,
         rx: &mut Rx<'_>,

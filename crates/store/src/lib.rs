@@ -42,6 +42,7 @@ pub mod control_recoveries;
 pub mod control_votes;
 pub mod credentials;
 pub mod deletions;
+pub mod destructions;
 pub mod enclave_marks;
 pub mod events;
 pub mod freezes;

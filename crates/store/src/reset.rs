@@ -18,7 +18,7 @@ row! {
 }
 
 // What refers to another goes before it. A named call that runs is the reset itself, or ends by itself.
-static FORGET: [Sql; 29] = [
+static FORGET: [Sql; 30] = [
     sql!("reset.offline_requests", "DELETE FROM offline_requests WHERE tenant_id = $1"),
     sql!("reset.notices", "DELETE FROM notices WHERE tenant_id = $1"),
     sql!("reset.signed_records", "DELETE FROM signed_records WHERE tenant_id = $1"),
@@ -31,6 +31,7 @@ static FORGET: [Sql; 29] = [
     sql!("reset.control_recovery_keys", "DELETE FROM control_recovery_keys WHERE tenant_id = $1"),
     sql!("reset.control_recoveries", "DELETE FROM control_recoveries WHERE tenant_id = $1"),
     sql!("reset.backups", "DELETE FROM backups WHERE tenant_id = $1"),
+    sql!("reset.key_destructions", "DELETE FROM key_destructions WHERE tenant_id = $1"),
     sql!("reset.customer_keys", "DELETE FROM customer_keys WHERE tenant_id = $1"),
     sql!("reset.acl_stops", "DELETE FROM acl_stops WHERE tenant_id = $1"),
     sql!("reset.acl_votes", "DELETE FROM acl_votes WHERE tenant_id = $1"),

@@ -206,26 +206,51 @@ pub fn check_rows(
     let page: Vec<Rest> = read_page(rx, table, after, limit)?;
     let mut found = Vec::new();
     for rest in &page {
-        let (ids, values) = rest.split(table);
-        let place = Place::of(table, ids);
-        let kept = rx.find::<Kept>(&FIND, &place.args())?;
-        let fault = match kept {
-            None => Some(Fault::Unsealed),
-            Some(Kept { seal }) => {
-                let mut tags = seal.chunks(TAG_BYTES);
-                let is_changed = |(column, value): &(&'static str, &Cell)| {
-                    tags.next() != Some(&place.tag(key, column, value)[..])
-                };
-                let changed: Vec<_> =
-                    table.sealed().zip(values).filter(is_changed).map(|(name, _)| name).collect();
-                (!changed.is_empty()).then_some(Fault::Changed(changed))
-            }
-        };
-        found.extend(fault.map(|fault| Finding { table: table.name, row: place.row, fault }));
+        found.extend(check_rest(rx, key, table, rest)?);
     }
     let is_full = i64::try_from(page.len()) == Ok(limit);
     let next = page.last().filter(|_| is_full).map(|last| After(last.split(table).0.to_vec()));
     Ok(Checked { rows: page.len(), found, next })
+}
+
+/// Compares one row with its seal, by its primary key, of a table that has texts for it; none: it is as the service wrote
+/// it, or is not there.
+pub fn check_row(
+    rx: &mut Rx<'_>,
+    key: &RowKey,
+    table: &'static Table,
+    id: &[&str],
+) -> Result<Option<Finding>, StoreError> {
+    let keys: Vec<&str> = table.key.iter().map(|(name, _)| *name).collect();
+    let all: Vec<&str> = keys.iter().copied().chain(table.sealed()).collect();
+    let matches: Vec<String> = (1..).zip(&keys).map(|(number, name)| format!("{name} = ${number}")).collect();
+    let text = format!("SELECT {} FROM {} WHERE {}", all.join(", "), table.name, matches.join(" AND "));
+    let args: Vec<&dyn ToArg> = id.iter().map(|part| part as &dyn ToArg).collect();
+    let row: Option<Rest> = rx.find(made("row_seals.row", text), &args)?;
+    row.map_or(Ok(None), |rest| check_rest(rx, key, table, &rest))
+}
+
+fn check_rest(
+    rx: &mut Rx<'_>,
+    key: &RowKey,
+    table: &'static Table,
+    rest: &Rest,
+) -> Result<Option<Finding>, StoreError> {
+    let (ids, values) = rest.split(table);
+    let place = Place::of(table, ids);
+    let fault = match rx.find::<Kept>(&FIND, &place.args())? {
+        None => Some(Fault::Unsealed),
+        Some(Kept { seal }) => {
+            let mut tags = seal.chunks(TAG_BYTES);
+            let is_changed = |(column, value): &(&'static str, &Cell)| {
+                tags.next() != Some(&place.tag(key, column, value)[..])
+            };
+            let changed: Vec<_> =
+                table.sealed().zip(values).filter(is_changed).map(|(name, _)| name).collect();
+            (!changed.is_empty()).then_some(Fault::Changed(changed))
+        }
+    };
+    Ok(fault.map(|fault| Finding { table: table.name, row: place.row, fault }))
 }
 
 fn read_page(

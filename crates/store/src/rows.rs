@@ -78,6 +78,11 @@ tables! {
         SHOWN: customer_name package_name;
         WHEN: assigned_at held_at;
     }
+    key_destructions [key_id Text] {
+        Sealed: tenant_id state key_state days asked_by confirmed_by due_at;
+        SHOWN: reason;
+        WHEN: asked_at confirmed_at ended_at;
+    }
     verifications [id Text] {
         Sealed: tenant_id user_id provider session_id ticket state gpg_fingerprint admission created_at approved_at
             window_closed_at;

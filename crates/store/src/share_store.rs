@@ -96,6 +96,16 @@ impl ShareStore {
         }
     }
 
+    /// Removes the shares of every splitting of a key.
+    pub async fn remove_all(&self, tenant: &TenantId, key: &KeyId) -> Result<(), BlobError> {
+        let below = Path::from_iter([tenant.as_str(), key.as_str()]);
+        let mut listing = ShareListing { objects: self.store.list(Some(&below)) };
+        while let Some(of) = listing.next().await {
+            self.remove(&of?).await?;
+        }
+        Ok(())
+    }
+
     /// Asks whether shares could be kept now, without keeping any.
     pub async fn ask(&self) -> Result<(), BlobError> {
         const DOING: &str = "asking a store of key shares";
@@ -211,6 +221,23 @@ mod tests {
         assert!(store.ask().await.is_err());
         std::fs::write(folder.path().join("shares"), "no folder").expect("writes");
         assert!(store.ask().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn all_shares_of_a_key_go_and_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = ShareStore::in_folder(folder.path()).expect("a store");
+        let older =
+            SharesOf { split: "00000000-0000-7000-8000-000000000004".parse().expect("an id"), ..of() };
+        let others = SharesOf { key: "00000000-0000-7000-8000-000000000005".parse().expect("an id"), ..of() };
+        for of in [&of(), &older, &others] {
+            store.put(of, vec![1]).await.expect("keeps");
+        }
+        store.remove_all(&of().tenant, &of().key).await.expect("removes");
+        store.remove_all(&of().tenant, &of().key).await.expect("removes what is gone");
+        let mut listing = store.list();
+        assert_eq!(listing.next().await.expect("one").expect("lists"), others);
+        assert!(listing.next().await.is_none());
     }
 
     #[tokio::test]

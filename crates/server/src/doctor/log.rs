@@ -168,6 +168,7 @@ fn is_signed(key: &VerifierKey, made: &Checkpoint) -> bool {
 #[derive(Clone, Default)]
 struct Said {
     keys: BTreeMap<KeyId, bool>,
+    destroyed: Vec<KeyId>,
     lists: BTreeMap<KeyId, String>,
     backups: BTreeMap<BackupId, String>,
     checks: Vec<VerificationId>,
@@ -189,6 +190,7 @@ impl Said {
         match (entry.action.as_str(), &entry.key_id, &entry.backup_id) {
             ("key.assigned" | "key.rotated", Some(key), _) => drop(self.keys.insert(key.clone(), true)),
             ("key.superseded", Some(key), _) => drop(self.keys.insert(key.clone(), false)),
+            ("key.destroyed", Some(key), _) => self.destroyed.push(key.clone()),
             ("key.attached", Some(key), _) => {
                 self.lists.insert(key.clone(), second.unwrap_or_default().to_owned());
             }
@@ -229,6 +231,11 @@ impl Said {
                 (!is_as_said)
                     .then(|| format!("key {id} is {}", if *is_current { "there" } else { "superseded" })),
             );
+        }
+        for id in &self.destroyed {
+            let key = keys::of(tenant).find(rx, id)?;
+            let is_gone = key.is_some_and(|key| key.state == KeyState::Destroyed && key.sealed.is_nothing());
+            wrong.extend((!is_gone).then(|| format!("key {id} was destroyed, and nothing is left of it")));
         }
         for (id, list) in &self.lists {
             let acl = keys::of(tenant).find(rx, id)?.and_then(|key| key.acl_id);

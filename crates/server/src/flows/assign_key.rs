@@ -176,7 +176,12 @@ pub(super) async fn bind_and_file(
         (ctx.principal.tenant.clone(), app.env, key.clone(), app.instance.clone());
     app.db
         .write("assign_key", move |tx| {
-            if !keys::of(&tenant).insert(tx, &filed)? {
+            let slot = filed.assignment_slot.as_deref();
+            let taken = match slot {
+                Some(slot) => keys::of(&tenant).find_active_in_slot(tx, &filed.user_id, slot)?,
+                None => None,
+            };
+            if taken.is_some() || !keys::of(&tenant).insert(tx, &filed)? {
                 return Err(Error::from(already_assigned()));
             }
             store::pool::take(tx, &filed.id, &owner)?;

@@ -100,7 +100,8 @@ fn end(
     }
 }
 
-fn about(backup: &ListedBackup, entry: AuditEntry) -> AuditEntry {
+/// The entry, about this backup.
+pub(super) fn about(backup: &ListedBackup, entry: AuditEntry) -> AuditEntry {
     AuditEntry {
         key_id: Some(backup.key_id.clone()),
         backup_id: Some(backup.id.clone()),
@@ -110,7 +111,8 @@ fn about(backup: &ListedBackup, entry: AuditEntry) -> AuditEntry {
     }
 }
 
-fn data(backup: &ListedBackup) -> EventData {
+/// The data of a backup's event.
+pub(super) fn data(backup: &ListedBackup) -> EventData {
     vec![
         ("backup_id", Json::text(backup.id.to_string())),
         ("key_id", Json::text(backup.key_id.to_string())),

@@ -15,6 +15,7 @@ mod damage_backup;
 mod delete_backup;
 mod delete_webhook;
 mod deliver_webhook;
+pub mod destruction;
 mod end_freezes;
 mod erase_subject;
 mod exchange_token;

@@ -62,6 +62,7 @@ pub fn start(
     jobs.spawn(deliver(Arc::clone(app), stop.clone()));
     jobs.spawn(send_mail::send(Arc::clone(app), stop.clone()));
     run(&mut jobs, Job::EndDeletions);
+    run(&mut jobs, Job::EndDestructions);
     run(&mut jobs, Job::EndFreezes);
     run(&mut jobs, Job::SweepBlobs(Sweep::default()));
     run(&mut jobs, Job::LookAfterKeyShares(Look::default()));
@@ -85,6 +86,7 @@ enum Job {
     ExpireChanges,
     SettleReviews,
     EndDeletions,
+    EndDestructions,
     EndFreezes,
     SweepBlobs(Sweep),
     LookAfterKeyShares(Look),
@@ -108,6 +110,7 @@ impl Job {
             Self::ExpireChanges => "expire_changes",
             Self::SettleReviews => "settle_reviews",
             Self::EndDeletions => "end_deletions",
+            Self::EndDestructions => "end_destructions",
             Self::EndFreezes => "end_freezes",
             Self::SweepBlobs(_) => "sweep_blobs",
             Self::LookAfterKeyShares(_) => "look_after_key_shares",
@@ -135,6 +138,9 @@ impl Job {
             Self::ExpireChanges => flows::approvals::settle_changes(app, now).await.map(|count| count > 0),
             Self::SettleReviews => flows::approvals::settle_reviews(app, now).await.map(|count| count > 0),
             Self::EndDeletions => flows::end_deletions(app, now).await.map(|count| count > 0),
+            Self::EndDestructions => {
+                flows::destruction::end_destructions(app, now).await.map(|count| count > 0)
+            }
             Self::EndFreezes => flows::end_freezes(app, now).await.map(|count| count > 0),
             Self::SweepBlobs(sweep) => sweep.round(app, now).await.map(|()| false),
             Self::LookAfterKeyShares(look) => look.round(app, now).await.map(|()| false),

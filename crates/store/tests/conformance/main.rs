@@ -7,6 +7,7 @@ mod accounts;
 mod approvals;
 mod backups;
 mod checkpoints;
+mod destructions;
 mod engine;
 mod fixture;
 mod held_keys;

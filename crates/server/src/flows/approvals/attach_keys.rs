@@ -163,8 +163,12 @@ fn may_be_attached(key: &CustomerKey, acl: &domain::ids::AclId) -> Result<(), Re
         return Err(Refusal::new(Kind::Conflict, "key-guarded", text));
     }
     if !matches!(key.state, KeyState::Active | KeyState::Superseding | KeyState::Released) {
-        let text =
-            format!("the key {} is {}: put the key that replaced it under the list", key.id, key.state);
+        let instead = match key.state {
+            KeyState::DestroyPending => "stop its destruction first",
+            KeyState::Destroyed => "there is nothing left to guard",
+            _ => "put the key that replaced it under the list",
+        };
+        let text = format!("the key {} is {}: {instead}", key.id, key.state);
         return Err(Refusal::new(Kind::Conflict, "key-superseded", text));
     }
     Ok(())

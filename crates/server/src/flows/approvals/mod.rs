@@ -100,7 +100,7 @@ pub struct ToSign {
 }
 
 /// Who is signed in, if his role may do this.
-fn permitted(ctx: &Ctx, act: Act) -> Result<PersonId, Error> {
+pub(super) fn permitted(ctx: &Ctx, act: Act) -> Result<PersonId, Error> {
     ctx.principal.permit_act(act)?;
     let person = ctx.principal.person.as_ref().map(|(person, _)| person.clone());
     person.ok_or_else(|| Error::fault("finding out who is signed in"))
@@ -178,7 +178,7 @@ fn not_signed(text: &str) -> Refusal {
 }
 
 /// The document of a list, which was read when it was kept.
-fn document_of(acl: &Acl) -> Result<AclDocument, Error> {
+pub(super) fn document_of(acl: &Acl) -> Result<AclDocument, Error> {
     AclDocument::from_canonical(acl.document.as_bytes()).ok_or_else(|| Error::fault("reading a list"))
 }
 
@@ -203,7 +203,12 @@ fn not_believed(error: CallError) -> Error {
 }
 
 /// Writes down that it was refused, and hands the refusal on; what broke is handed on as it is.
-async fn recorded<T>(app: &App, ctx: &Ctx, entry: AuditEntry, done: Result<T, Error>) -> Result<T, Error> {
+pub(super) async fn recorded<T>(
+    app: &App,
+    ctx: &Ctx,
+    entry: AuditEntry,
+    done: Result<T, Error>,
+) -> Result<T, Error> {
     if let Err(Error::Refused(refusal)) = &done {
         record_refused(app, ctx, entry, refusal.code).await?;
     }

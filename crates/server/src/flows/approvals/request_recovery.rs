@@ -353,7 +353,7 @@ fn private_keys(
     Ok(out)
 }
 
-/// The keys that this one replaced, one after the other.
+/// The keys that this one replaced, one after the other, but for those that are destroyed.
 pub(super) fn predecessors(
     rx: &mut Rx<'_>,
     tenant: &TenantId,
@@ -363,7 +363,9 @@ pub(super) fn predecessors(
     while let Some(id) = &before {
         let Some(key) = keys::of(tenant).find(rx, id)? else { break };
         before.clone_from(&key.supersedes);
-        found.push(key);
+        if key.state != KeyState::Destroyed {
+            found.push(key);
+        }
     }
     Ok(found)
 }
@@ -374,6 +376,10 @@ fn may_be_recovered(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Re
         return Ok(());
     }
     let successor = keys::of(tenant).find_successor(rx, &key.user_id, &key.id)?;
+    // Until it is destroyed, what it guards is as recoverable as before.
+    if key.state == KeyState::DestroyPending && successor.is_none() {
+        return Ok(());
+    }
     let text = match successor {
         Some(successor) => format!("the key {} was superseded by {}: recover that one", key.id, successor.id),
         None => format!("the key {} is {}: nothing is recovered under it", key.id, key.state),

@@ -1,11 +1,13 @@
 //! Sealed private keys in shares over several stores: split when a key is assigned, put together when the enclave needs
 //! it, looked after, and made anew. What is split is sealed already, and the enclave judges what is put together.
 
+mod erase;
 mod gather;
 mod hold;
 mod look_after;
 mod remake;
 
+pub(super) use erase::erase_shares;
 pub use gather::Rebuilt;
 pub(super) use gather::{open_each, open_sealed, rebuild};
 pub(super) use hold::{hold_sealed, must_be_there, replace_sealed};

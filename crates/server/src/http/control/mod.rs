@@ -7,6 +7,7 @@ mod account;
 mod acls;
 mod backups;
 mod cookie;
+mod destruction;
 mod fields;
 mod freeze;
 mod invitation;
@@ -56,6 +57,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(sign_in::routes())
         .merge(backups::routes())
         .merge(keys::routes())
+        .merge(destruction::routes())
         .merge(log::routes())
         .merge(notices::routes())
         .merge(settings::routes())

@@ -194,7 +194,7 @@ fn a_key_is_replaced_only_by_who_may_and_only_while_it_is_active() {
         }];
         let verdict = Verdict { holds: true, record: Some("a.b.c".to_owned()), shares: None };
         let (check, record) = (Some(&verdict), Some(record()));
-        let may = keys::view::May { check: rotate, rotate };
+        let may = keys::view::May { check: rotate, rotate, destroy: rotate };
         let shown = keys::view::Shown { key: &key, acts: &acts, backups: &backups, check, record, may };
         let elements = keep(&format!("key-{state}"), keys::view::show(&shell, &shown));
         assert_eq!(
@@ -209,7 +209,7 @@ fn a_key_is_replaced_only_by_who_may_and_only_while_it_is_active() {
     both("key-texts", |text| {
         let key = key(text, KeyState::Active);
         let acts = [KeyAct { time: NOW, action: text.into(), actor_type: text.into(), actor: text.into() }];
-        let may = keys::view::May { check: true, rotate: true };
+        let may = keys::view::May { check: true, rotate: true, destroy: true };
         let shown =
             keys::view::Shown { key: &key, acts: &acts, backups: &[], check: None, record: None, may };
         keys::view::show(&shell, &shown)

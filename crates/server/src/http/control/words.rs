@@ -82,7 +82,9 @@ pub const fn key_state_meaning(of: KeyState) -> &'static str {
         KeyState::Released => {
             "Its private half went out in a recovery. It takes no new backups; replace it by a new key."
         }
-        KeyState::DestroyPending => "It will be destroyed unless somebody objects.",
+        KeyState::DestroyPending => {
+            "It will be destroyed unless somebody stops that. It takes no new backups."
+        }
         KeyState::Destroyed => "It is gone for good.",
     }
 }

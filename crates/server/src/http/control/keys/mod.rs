@@ -91,7 +91,11 @@ async fn shown(
     let record = flows::find_record(app, &ctx, key.id.as_str()).await?;
     let mut shell = visitor.shell(Section::Keys).under(Section::Keys.path(), Section::Keys.name());
     shell.notice = notice;
-    let may = view::May { check: visitor.may(Act::CheckBackup), rotate: visitor.may(Act::RotateKey) };
+    let may = view::May {
+        check: visitor.may(Act::CheckBackup),
+        rotate: visitor.may(Act::RotateKey),
+        destroy: visitor.may(Act::DestroyKey),
+    };
     let shown = view::Shown { key: &key, acts: &acts, backups: &backups, check, record, may };
     Ok(view::show(&shell, &shown))
 }

@@ -7,6 +7,7 @@ use store::listings::{KeyAct, ListedBackup, ListedKey};
 use store::signed_records::SignedRecord;
 
 use crate::flows::Verdict;
+use crate::flows::destruction::destruction_path;
 use crate::http::control::backups::view as backups;
 use crate::http::control::look::parts::{self, Choice, Column};
 use crate::http::control::look::{Page, Section, Shell, page};
@@ -75,6 +76,8 @@ pub struct May {
     pub check: bool,
     /// Replaced.
     pub rotate: bool,
+    /// Destroyed.
+    pub destroy: bool,
 }
 
 /// One key's page.
@@ -82,11 +85,18 @@ pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
     let key = shown.key;
     let steps: Vec<_> = shown.acts.iter().map(|act| (act.time, step(act))).collect();
     let recovery = format!("{}/new?key={}", Section::Recoveries.path(), key.id);
-    let is_recoverable = matches!(key.state, KeyState::Active | KeyState::Superseding | KeyState::Released);
+    let is_recoverable = match key.state {
+        KeyState::Active | KeyState::Superseding | KeyState::Released => true,
+        KeyState::DestroyPending => key.superseded_by.is_none(),
+        KeyState::Superseded | KeyState::Destroyed => false,
+    };
+    let destruction = destruction_path(&key.id);
+    let is_asked_for = matches!(key.state, KeyState::DestroyPending | KeyState::Destroyed);
     let is_here = key.key_environment == KeyEnvironment::Hot && key.state != KeyState::Destroyed;
     let content = html! {
         @if let Some(verdict) = shown.check { (stored::found(verdict)) }
         (parts::lead(words::key_state_meaning(key.state)))
+        @if is_asked_for { p { a href=(destruction) { "How its destruction stands" } } }
         (facts(shell, shown))
         (parts::deeds(&html! {
             (parts::link(&format!("{}/public-key.txt", path(key)), "Download the public key"))
@@ -102,6 +112,13 @@ pub fn show(shell: &Shell, shown: &Shown<'_>) -> Page {
         @if steps.is_empty() { p.soft { "The log has nothing on it yet." } }
         @else { (parts::history(shell.clock, &steps)) }
         @if shown.may.rotate && key.state == KeyState::Active { (replacement(shell, key)) }
+        @if shown.may.destroy && !is_asked_for {
+            section.grave-part aria-labelledby="destroy" {
+                h2 #destroy { "Destroy it" }
+                p { "Two owners together have a key destroyed, with all that it guards. It can be stopped for days." }
+                (parts::deeds(&parts::link(&destruction, "See its destruction")))
+            }
+        }
     };
     page(shell, &format!("Key of {}", key.user_identifier), &content)
 }

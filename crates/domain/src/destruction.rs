@@ -1,0 +1,339 @@
+//! The destruction of a key: asked for by one person, confirmed by another, waited for, and stopped by anybody who may
+//! until it is done. Never on doubt.
+
+use std::time::Duration;
+
+use crate::audit::ActorType;
+use crate::ids::PersonId;
+use crate::key::KeyState;
+use crate::limits::{DESTRUCTION_DAYS_MAX, DESTRUCTION_DAYS_MIN, REASON_CHARS_MAX};
+use crate::refusal::{Kind, Refusal};
+use crate::time::Timestamp;
+use crate::words::words;
+
+/// What the log calls the request.
+pub const REQUESTED: &str = "key.destruction-requested";
+/// What the log calls the second person's yes.
+pub const CONFIRMED: &str = "key.destruction-confirmed";
+/// What the log of a sandbox calls it when the rest of the wait is left out.
+pub const HASTENED: &str = "key.destruction-hastened";
+/// What the log calls the end.
+pub const DESTROYED: &str = "key.destroyed";
+
+words! {
+    /// Where the destruction of a key stands.
+    DestructionState {
+        /// One person has asked; another one has to confirm.
+        Asked = "asked",
+        /// Two have said so, and the days run.
+        Pending = "pending",
+        /// Something about it is not as the service wrote it: it does not go on by itself.
+        Halted = "halted",
+        /// The key is destroyed; shares and files of it are being removed.
+        Erasing = "erasing",
+        /// Nothing is left to remove.
+        Done = "done",
+        /// Somebody stopped it.
+        Stopped = "stopped",
+        /// Nobody confirmed it in time.
+        Lapsed = "lapsed",
+    }
+}
+
+impl DestructionState {
+    /// Whether somebody may stop it still. While it is asked for that takes the request back.
+    pub fn may_be_stopped(self) -> Result<(), Refusal> {
+        match self {
+            Self::Asked | Self::Pending | Self::Halted => Ok(()),
+            Self::Erasing | Self::Done => Err(wrong_state("the key is destroyed: nothing brings it back")),
+            Self::Stopped | Self::Lapsed => Err(wrong_state("there is no destruction left to stop")),
+        }
+    }
+
+    /// Whether the key's own state says that it will be destroyed.
+    pub fn holds_key(self) -> bool {
+        matches!(self, Self::Pending | Self::Halted)
+    }
+
+    /// Whether the destruction of the same key may be asked for anew.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Stopped | Self::Lapsed)
+    }
+}
+
+/// Whether a key in this state may be destroyed. One whose backups still wait for a ceremony that moves them may not.
+pub fn may_be_destroyed(state: KeyState) -> Result<(), Refusal> {
+    match state {
+        KeyState::Active | KeyState::Superseded | KeyState::Released => Ok(()),
+        KeyState::Superseding => Err(wrong_state(
+            "its backups wait for the ceremony that moves them to its successor: ask after that",
+        )),
+        KeyState::DestroyPending => Err(wrong_state("its destruction is asked for already")),
+        KeyState::Destroyed => Err(wrong_state("the key is destroyed")),
+    }
+}
+
+/// What somebody asks for, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Why, in his words.
+    pub reason: String,
+    /// How many days it can be stopped after it was confirmed.
+    pub days: i64,
+}
+
+impl Wish {
+    /// Reads a form: a reason, and 7 to 30 days.
+    pub fn parse(reason: &str, days: &str) -> Result<Self, Refusal> {
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+            let text = format!("must say in 1 to {REASON_CHARS_MAX} characters why");
+            return Err(Refusal::field("reason", text));
+        }
+        let given = days.trim().parse().ok();
+        let days = given.filter(|days| (DESTRUCTION_DAYS_MIN..=DESTRUCTION_DAYS_MAX).contains(days));
+        let days = days.ok_or_else(|| {
+            Refusal::field("days", format!("must be {DESTRUCTION_DAYS_MIN} to {DESTRUCTION_DAYS_MAX} days"))
+        })?;
+        Ok(Self { reason: reason.to_owned(), days })
+    }
+}
+
+/// So many days.
+pub fn days(count: i64) -> Duration {
+    Duration::from_hours(24 * count.unsigned_abs())
+}
+
+/// The second person is another one.
+pub fn is_second(asked_by: &PersonId, person: &PersonId) -> Result<(), Refusal> {
+    if asked_by != person {
+        return Ok(());
+    }
+    let text = "you asked for it yourself: another owner confirms it";
+    Err(Refusal::new(Kind::Forbidden, "second-person-needed", text))
+}
+
+/// Why a destruction waits beyond its days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The account is frozen.
+    Frozen,
+    /// A recovery runs that needs the key.
+    Recovery,
+    /// A key that replaced it guards files, which may be encrypted to this one.
+    Files,
+}
+
+/// Why a destruction does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A row that it rests on was not written so by the service.
+    Rows,
+    /// The log does not say that it was asked for and confirmed, and not stopped since.
+    Log,
+}
+
+impl Doubt {
+    /// In a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rows => "rows-changed",
+            Self::Log => "log-differs",
+        }
+    }
+}
+
+/// What becomes of a destruction whose days are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The key is destroyed.
+    Destroy,
+    /// It waits.
+    Wait(Hold),
+    /// It stands still until somebody has looked.
+    Halt(Doubt),
+    /// One of the two is no owner any more: their word counts no longer.
+    Stop,
+}
+
+/// All that the end of a destruction hangs on, once its days are over.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Whether each row that it rests on is as the service wrote it.
+    pub are_rows_sealed: bool,
+    /// Whether the log says the same; see [`is_as_logged`].
+    pub is_as_logged: bool,
+    /// Whether both who said so are two people who still may.
+    pub are_both_owners: bool,
+    /// Whether the account is frozen.
+    pub is_frozen: bool,
+    /// Whether a recovery runs that needs the key.
+    pub is_recovering: bool,
+    /// Whether a key that replaced it guards files.
+    pub has_files_elsewhere: bool,
+}
+
+impl Facts {
+    /// What happens now. Doubt comes before all else.
+    pub fn next(&self) -> Step {
+        match self {
+            Self { are_rows_sealed: false, .. } => Step::Halt(Doubt::Rows),
+            Self { is_as_logged: false, .. } => Step::Halt(Doubt::Log),
+            Self { are_both_owners: false, .. } => Step::Stop,
+            _ => self.hold().map_or(Step::Destroy, Step::Wait),
+        }
+    }
+
+    /// Why it would wait now.
+    pub fn hold(&self) -> Option<Hold> {
+        match self {
+            Self { is_frozen: true, .. } => Some(Hold::Frozen),
+            Self { is_recovering: true, .. } => Some(Hold::Recovery),
+            Self { has_files_elsewhere: true, .. } => Some(Hold::Files),
+            _ => None,
+        }
+    }
+}
+
+/// Something that the log says was done about the destruction of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// When.
+    pub time: Timestamp,
+    /// What, such as [`REQUESTED`].
+    pub action: String,
+    /// What the actor is.
+    pub actor_type: String,
+    /// Who.
+    pub actor: String,
+}
+
+/// Whether these acts, the latest first, end with the request of the one and the yes of the other, at least the fewest
+/// days ago. A rehearsal may have left days out.
+pub fn is_as_logged(acts: &[Act], asked_by: &PersonId, confirmed_by: &PersonId, now: Timestamp) -> bool {
+    let is_hastened = acts.first().is_some_and(|act| act.action == HASTENED);
+    let Some([confirmed, requested]) = acts.get(usize::from(is_hastened)..).and_then(|acts| acts.get(..2))
+    else {
+        return false;
+    };
+    let is_by = |act: &Act, action: &str, person: &PersonId| {
+        act.action == action
+            && act.actor_type == ActorType::Person.to_string()
+            && act.actor == person.as_str()
+    };
+    let is_over = confirmed.time + days(DESTRUCTION_DAYS_MIN) <= now;
+    is_by(confirmed, CONFIRMED, confirmed_by)
+        && is_by(requested, REQUESTED, asked_by)
+        && (is_over || is_hastened)
+}
+
+/// What a caller is told whose deed does not fit where the destruction stands.
+pub fn wrong_state(text: &str) -> Refusal {
+    Refusal::new(Kind::Conflict, "destruction-state", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FACTS: Facts = Facts {
+        are_rows_sealed: true,
+        is_as_logged: true,
+        are_both_owners: true,
+        is_frozen: false,
+        is_recovering: false,
+        has_files_elsewhere: false,
+    };
+
+    fn person(number: u8) -> PersonId {
+        format!("00000000-0000-7000-8000-00000000000{number}").parse().unwrap()
+    }
+
+    fn act(action: &str, by: u8, ms: i64) -> Act {
+        Act {
+            time: Timestamp::from_ms(ms),
+            action: action.to_owned(),
+            actor_type: "person".to_owned(),
+            actor: person(by).to_string(),
+        }
+    }
+
+    #[test]
+    fn a_key_is_destroyed_only_where_nothing_is_in_doubt_and_nothing_needs_it() {
+        assert_eq!(FACTS.next(), Step::Destroy);
+        for (facts, step) in [
+            (Facts { are_rows_sealed: false, ..FACTS }, Step::Halt(Doubt::Rows)),
+            (Facts { is_as_logged: false, ..FACTS }, Step::Halt(Doubt::Log)),
+            (Facts { are_both_owners: false, ..FACTS }, Step::Stop),
+            (Facts { is_frozen: true, ..FACTS }, Step::Wait(Hold::Frozen)),
+            (Facts { is_recovering: true, ..FACTS }, Step::Wait(Hold::Recovery)),
+            (Facts { has_files_elsewhere: true, ..FACTS }, Step::Wait(Hold::Files)),
+        ] {
+            assert_eq!(facts.next(), step, "{facts:?}");
+        }
+        let forged_and_frozen = Facts { are_rows_sealed: false, is_frozen: true, ..FACTS };
+        assert_eq!(forged_and_frozen.next(), Step::Halt(Doubt::Rows), "doubt is told while it waits, too");
+    }
+
+    #[test]
+    fn it_takes_a_reason_and_seven_to_thirty_days() {
+        assert_eq!(Wish::parse(" gone ", "7").unwrap(), Wish { reason: "gone".to_owned(), days: 7 });
+        assert!(Wish::parse("x", "30").is_ok());
+        for days in ["6", "31", "0", "-7", "7.5", "", "seven"] {
+            assert!(Wish::parse("x", days).unwrap_err().fields.contains_key("days"), "{days}");
+        }
+        for reason in ["", "  \n", &"x".repeat(REASON_CHARS_MAX + 1)] {
+            assert!(Wish::parse(reason, "7").unwrap_err().fields.contains_key("reason"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_ceremony_or_is_gone_is_not_destroyed() {
+        for state in [KeyState::Active, KeyState::Superseded, KeyState::Released] {
+            assert!(may_be_destroyed(state).is_ok(), "{state}");
+        }
+        for state in [KeyState::Superseding, KeyState::DestroyPending, KeyState::Destroyed] {
+            assert_eq!(may_be_destroyed(state).unwrap_err().code, "destruction-state", "{state}");
+        }
+    }
+
+    #[test]
+    fn it_is_stopped_until_it_is_done_and_asked_for_anew_only_when_it_is_over() {
+        use DestructionState::{Asked, Done, Erasing, Halted, Lapsed, Pending, Stopped};
+        for state in [Asked, Pending, Halted] {
+            assert!(state.may_be_stopped().is_ok() && !state.is_over(), "{state}");
+        }
+        for state in [Erasing, Done] {
+            assert!(state.may_be_stopped().is_err() && !state.is_over(), "{state}");
+        }
+        for state in [Stopped, Lapsed] {
+            assert!(state.may_be_stopped().is_err() && state.is_over(), "{state}");
+        }
+        assert!([Pending, Halted].iter().all(|state| state.holds_key()) && !Asked.holds_key());
+    }
+
+    #[test]
+    fn the_one_who_asked_is_not_the_second() {
+        assert_eq!(is_second(&person(1), &person(1)).unwrap_err().code, "second-person-needed");
+        assert!(is_second(&person(1), &person(2)).is_ok());
+    }
+
+    #[test]
+    fn the_log_must_say_the_same() {
+        let week = i64::try_from(days(DESTRUCTION_DAYS_MIN).as_millis()).unwrap();
+        let now = Timestamp::from_ms(week + 20);
+        let says = |acts: &[Act]| is_as_logged(acts, &person(1), &person(2), now);
+        let (asked, confirmed) = (act(REQUESTED, 1, 10), act(CONFIRMED, 2, 20));
+        assert!(says(&[confirmed.clone(), asked.clone()]));
+        let older = act("key.destruction-stopped", 1, 5);
+        assert!(says(&[confirmed.clone(), asked.clone(), older.clone()]));
+        assert!(!says(&[older, confirmed.clone(), asked.clone()]), "it was stopped");
+        assert!(!says(&[asked.clone()]) && !says(&[confirmed.clone()]) && !says(&[]));
+        assert!(!says(&[act(CONFIRMED, 3, 20), asked.clone()]), "another confirmed it");
+        assert!(!says(&[confirmed.clone(), act(REQUESTED, 3, 10)]), "another asked for it");
+        assert!(!says(&[Act { actor_type: "service".to_owned(), ..confirmed.clone() }, asked.clone()]));
+        let late = act(CONFIRMED, 2, 21);
+        assert!(!says(&[late.clone(), asked.clone()]), "not so many days ago");
+        assert!(says(&[act(HASTENED, 1, 30), late, asked]), "but in a rehearsal");
+    }
+}

@@ -1,0 +1,88 @@
+//! Asks to have a key destroyed. Nothing happens to it before another person has said yes.
+
+use domain::control::Act;
+use domain::destruction::{DestructionState, REQUESTED, Wish, days, may_be_destroyed, wrong_state};
+use domain::ids::PersonId;
+use domain::limits::DESTRUCTION_ASKED_DAYS;
+use domain::refusal::{Kind, Refusal};
+use store::audit::AuditEntry;
+use store::destructions::{self, Destruction};
+use store::keys;
+
+use super::super::approvals::{permitted, recorded};
+use super::super::{Ctx, Error};
+use super::facts::has_files_elsewhere;
+use super::{Found, about, find, news};
+use crate::app::App;
+
+/// What somebody asks for, as he wrote it.
+#[derive(Clone, Debug, Default)]
+pub struct AskDestruction {
+    /// Why.
+    pub reason: String,
+    /// How many days it can be stopped after it was confirmed.
+    pub days: String,
+}
+
+/// Asks. Every refusal is recorded.
+pub async fn ask_destruction(app: &App, ctx: &Ctx, id: &str, command: &AskDestruction) -> Result<(), Error> {
+    let found = find(app, ctx, id).await?;
+    let refused = about(&found.key, ctx.entry(app, "key.destruction-refused"));
+    let asked = match permitted(ctx, Act::DestroyKey) {
+        Ok(person) => ask(app, ctx, found, person, command).await,
+        Err(error) => Err(error),
+    };
+    recorded(app, ctx, refused, asked).await
+}
+
+async fn ask(
+    app: &App,
+    ctx: &Ctx,
+    found: Found,
+    person: PersonId,
+    command: &AskDestruction,
+) -> Result<(), Error> {
+    let wish = Wish::parse(&command.reason, &command.days)?;
+    let destruction = Destruction {
+        key_id: found.key.id.clone(),
+        state: DestructionState::Asked,
+        key_state: found.key.state,
+        reason: wish.reason.clone(),
+        days: wish.days,
+        asked_by: person,
+        confirmed_by: None,
+        due_at: ctx.now + days(DESTRUCTION_ASKED_DAYS),
+        asked_at: ctx.now,
+        confirmed_at: None,
+        ended_at: None,
+    };
+    let entry = AuditEntry {
+        reason: Some(format!("{} days: {}", wish.days, wish.reason)),
+        ..about(&found.key, ctx.entry(app, REQUESTED))
+    };
+    let text = "Nothing happens before another owner confirms it, which lapses after seven days. Look at why, and stop it \
+                if it is not right.";
+    let tenant = ctx.principal.tenant.clone();
+    let notices = news(app, ctx.now, &tenant, &found, ("Somebody wants a key destroyed", text)).await?;
+    app.db
+        .write("ask_destruction", move |tx| {
+            let key = keys::of(&tenant).find_locked(tx, &found.key.id)?.ok_or_else(Refusal::not_found)?;
+            may_be_destroyed(key.state)?;
+            if has_files_elsewhere(tx, &tenant, &key)? {
+                return Err(Error::from(files_need_it()));
+            }
+            let destruction = Destruction { key_state: key.state, ..destruction.clone() };
+            if !destructions::of(&tenant).insert(tx, &destruction)? {
+                return Err(wrong_state("its destruction is asked for already").into());
+            }
+            store::audit::of(&tenant).append(tx, &entry)?;
+            Ok(notices.iter().try_for_each(|notice| store::notices::of(&tenant).append(tx, notice))?)
+        })
+        .await
+}
+
+/// What is told where a file may be lost with the key.
+pub(super) fn files_need_it() -> Refusal {
+    let text = "a key that replaced this one guards files, which may be encrypted to this one: they would be lost with it";
+    Refusal::new(Kind::Conflict, "files-need-key", text)
+}

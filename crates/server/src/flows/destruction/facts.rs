@@ -1,0 +1,104 @@
+//! What the end of a destruction hangs on, read in the transaction that acts on it.
+
+use domain::control::Act;
+use domain::destruction::{Facts, is_as_logged};
+use domain::ids::{PersonId, TenantId};
+use domain::person::PersonState;
+use domain::time::Timestamp;
+use store::destructions::{self, Destruction};
+use store::freezes;
+use store::keys::CustomerKey;
+use store::people;
+use store::row_seals::check_row;
+use store::rows::Table;
+use store::seal::RowKey;
+use store::{Rx, StoreError, control_recoveries};
+
+use super::super::rotate_key::is_at_rest;
+use super::successors;
+
+/// How much of what the log says of a key is looked at: a request, a yes, and in a rehearsal what left days out.
+const ACTS_READ: i64 = 3;
+
+/// All of it. `is_frozen` is the enclave's word; what the row says counts beside it.
+pub(super) fn read_facts(
+    rx: &mut Rx<'_>,
+    row_key: &RowKey,
+    (tenant, key, destruction): (&TenantId, &CustomerKey, &Destruction),
+    is_frozen: bool,
+    now: Timestamp,
+) -> Result<Facts, StoreError> {
+    let asked_by = &destruction.asked_by;
+    let confirmed_by = destruction.confirmed_by.as_ref();
+    let acts = destructions::of(tenant).list_acts(rx, &key.id, ACTS_READ)?;
+    let freeze = freezes::of(tenant).find(rx)?.and_then(|freeze| freeze.frozen_until);
+    let are_both_owners = match confirmed_by {
+        Some(second) if second != asked_by => {
+            is_owner(rx, tenant, asked_by)? && is_owner(rx, tenant, second)?
+        }
+        _ => false,
+    };
+    Ok(Facts {
+        are_rows_sealed: are_sealed(rx, row_key, (tenant, key, destruction))?,
+        is_as_logged: confirmed_by.is_some_and(|second| is_as_logged(&acts, asked_by, second, now)),
+        are_both_owners,
+        is_frozen: is_frozen || freeze.is_some_and(|until| now < until),
+        is_recovering: is_needed(rx, tenant, key)?,
+        has_files_elsewhere: has_files_elsewhere(rx, tenant, key)?,
+    })
+}
+
+/// Whether somebody still is of the tenant, and may have keys destroyed.
+pub(super) fn is_owner(rx: &mut Rx<'_>, tenant: &TenantId, person: &PersonId) -> Result<bool, StoreError> {
+    let found = people::of(tenant).find(rx, person)?;
+    Ok(found
+        .is_some_and(|found| found.state == PersonState::Active && Act::DestroyKey.is_open_to(found.role)))
+}
+
+/// Whether a recovery runs on the key, or on one that replaced it: its private half goes out with that one's.
+pub(super) fn is_needed(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<bool, StoreError> {
+    for key in successors(rx, tenant, key)?.iter().chain([key]) {
+        if !is_at_rest(rx, tenant, key)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a key that replaced it guards files. They stay encrypted to the key that they were stored under, and nobody
+/// here sees which that is.
+pub(super) fn has_files_elsewhere(
+    rx: &mut Rx<'_>,
+    tenant: &TenantId,
+    key: &CustomerKey,
+) -> Result<bool, StoreError> {
+    for successor in successors(rx, tenant, key)? {
+        if destructions::of(tenant).count_files(rx, &successor.id)? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the rows of the key, of its destruction, of the two people and of the key's recoveries are as the service
+/// wrote them.
+fn are_sealed(
+    rx: &mut Rx<'_>,
+    row_key: &RowKey,
+    (tenant, key, destruction): (&TenantId, &CustomerKey, &Destruction),
+) -> Result<bool, StoreError> {
+    let id = key.id.as_str();
+    let mut rows = vec![("customer_keys", vec![id]), ("key_destructions", vec![id])];
+    let two = [Some(&destruction.asked_by), destruction.confirmed_by.as_ref()];
+    rows.extend(two.into_iter().flatten().map(|person| ("people", vec![person.as_str()])));
+    let recoveries = control_recoveries::of(tenant).list_of_key(rx, &key.id)?;
+    rows.extend(recoveries.iter().map(|recovery| ("control_recovery_keys", vec![recovery.as_str(), id])));
+    for (table, row) in rows {
+        let Some(table) = Table::find_sealed(table) else { return Ok(false) };
+        if let Some(finding) = check_row(rx, row_key, table, &row)? {
+            tracing::error!(key_id = %key.id, ?finding, "a row that a destruction rests on is not as the service wrote it");
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

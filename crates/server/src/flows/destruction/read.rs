@@ -1,0 +1,71 @@
+//! Shows how it stands with the destruction of a key.
+
+use domain::access::Deed;
+use domain::control::Act;
+use domain::destruction::{DestructionState, Hold};
+use domain::ids::KeyId;
+use domain::refusal::Refusal;
+use store::destructions::{self, Destruction};
+use store::listings::{self, ListedKey};
+use store::{StoreError, keys, people};
+
+use super::super::freeze_tenant::find_freeze;
+use super::super::{Ctx, Error};
+use super::facts::{has_files_elsewhere, is_needed};
+use super::stop::is_on_list;
+use crate::app::App;
+
+/// A key and the latest destruction of it.
+#[derive(Clone)]
+pub struct ShownDestruction {
+    /// The key.
+    pub key: ListedKey,
+    /// Its destruction; none: nobody ever asked for it.
+    pub destruction: Option<Destruction>,
+    /// Who asked, by name.
+    pub asked_by: String,
+    /// Who confirmed it, by name.
+    pub confirmed_by: Option<String>,
+    /// Why it would wait at its end, if that were now.
+    pub hold: Option<Hold>,
+    /// Whether the reader may stop it.
+    pub may_stop: bool,
+}
+
+/// How it stands by now.
+pub async fn read_destruction(app: &App, ctx: &Ctx, id: &str) -> Result<ShownDestruction, Error> {
+    ctx.principal.permit(Deed::ReadOwnKey)?;
+    let id: KeyId = id.parse().map_err(|_| Refusal::not_found())?;
+    let (tenant, person) = (ctx.principal.tenant.clone(), ctx.principal.person.clone());
+    let is_frozen = find_freeze(app, &tenant, ctx.now).await?.is_some();
+    let found = app.db.read("read_destruction", move |rx| {
+        let (Some(key), Some(listed)) =
+            (keys::of(&tenant).find(rx, &id)?, listings::of(&tenant).find_key(rx, &id)?)
+        else {
+            return Err(Error::from(Refusal::not_found()));
+        };
+        let destruction = destructions::of(&tenant).find(rx, &id)?;
+        let mut name = |id| {
+            let found = people::of(&tenant).find(rx, id)?;
+            Ok::<_, StoreError>(found.map_or_else(|| id.to_string(), |person| person.name))
+        };
+        let asked_by = destruction.as_ref().map(|found| name(&found.asked_by)).transpose()?;
+        let second = destruction.as_ref().and_then(|found| found.confirmed_by.as_ref());
+        let confirmed_by = second.map(&mut name).transpose()?;
+        let is_pending = destruction.as_ref().is_some_and(|found| found.state == DestructionState::Pending);
+        let hold = match (is_pending, is_frozen) {
+            (false, _) => None,
+            (true, true) => Some(Hold::Frozen),
+            (true, false) if is_needed(rx, &tenant, &key)? => Some(Hold::Recovery),
+            (true, false) => has_files_elsewhere(rx, &tenant, &key)?.then_some(Hold::Files),
+        };
+        let may_stop = match &person {
+            Some((_, role)) if Act::DestroyKey.is_open_to(*role) => true,
+            Some((id, role)) if Act::KeepKey.is_open_to(*role) => is_on_list(rx, &tenant, &key, id)?,
+            _ => false,
+        };
+        let asked_by = asked_by.unwrap_or_default();
+        Ok(ShownDestruction { key: listed, destruction, asked_by, confirmed_by, hold, may_stop })
+    });
+    found.await
+}
