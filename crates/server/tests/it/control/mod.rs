@@ -6,6 +6,7 @@ mod acls;
 pub mod approvals;
 mod backups;
 mod bad_days;
+mod destruction;
 mod freeze;
 mod guards;
 mod invitation;
