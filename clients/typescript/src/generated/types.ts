@@ -140,7 +140,7 @@ export interface CreateCredentialRequest {
 export interface CreateWebhookRequest {
   /** Your own words, up to 255 characters. */ description?: string | null;
   /** Which types; all when left out or empty. */
-  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "acl.change-waiting" | "acl.change-stopped" | "policy.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled"> | null;
+  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "key.destroy-pending" | "key.kept" | "key.destroyed" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "acl.change-waiting" | "acl.change-stopped" | "policy.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled"> | null;
   /** Where events are posted to: https, and in a sandbox also http. */ url: string;
 }
 
@@ -600,7 +600,7 @@ export interface UpdateWebhookRequest {
   /** Your own words; none when empty. */ description?: string | null;
   /** `false` switches it off and parks what waits, `true` switches it on again. */ enabled?: boolean | null;
   /** Which types; all when empty. */
-  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "acl.change-waiting" | "acl.change-stopped" | "policy.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled"> | null;
+  events?: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "key.destroy-pending" | "key.kept" | "key.destroyed" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "acl.change-waiting" | "acl.change-stopped" | "policy.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled"> | null;
   /** Where events are posted to. */ url?: string | null;
 }
 
@@ -612,7 +612,7 @@ export interface Webhook {
   disabled_reason: "asked" | "gone" | "failing" | null;
   /** Whether it gets events. */ enabled: boolean;
   /** Which types; empty for all. */
-  events: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "acl.change-waiting" | "acl.change-stopped" | "policy.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled">;
+  events: Array<"inquiry.created" | "inquiry.started" | "inquiry.completed" | "inquiry.failed" | "inquiry.expired" | "inquiry.approved" | "inquiry.declined" | "inquiry.marked-for-review" | "verification.passed" | "verification.failed" | "key.assigned" | "key.rotated" | "key.destroy-pending" | "key.kept" | "key.destroyed" | "backup.stored" | "backup.confirmed" | "backup.deleted" | "backup.check-failed" | "recovery.requested" | "recovery.approved" | "recovery.declined" | "recovery.released" | "recovery.expired" | "acl.changed" | "acl.change-waiting" | "acl.change-stopped" | "policy.changed" | "tenant.frozen" | "tenant.thawed" | "webhook.disabled">;
   /** Since when every try has failed, RFC 3339. */ failing_since: string | null;
   /** Its id. */ id: string;
   /** Until when the secret before the last rotation signs too, RFC 3339. */

@@ -79,3 +79,41 @@ fn may_be_confirmed<'d>(
     }
     Err(wrong_state("it is another request by now: look at it, and confirm that one"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_seen_and_has_not_lapsed_is_confirmed_by_another() {
+        let at = Timestamp::from_ms;
+        let person =
+            |number| format!("00000000-0000-7000-8000-00000000000{number}").parse::<PersonId>().unwrap();
+        let asked = Destruction {
+            key_id: "00000000-0000-7000-8000-000000000009".parse().unwrap(),
+            state: DestructionState::Asked,
+            key_state: KeyState::Active,
+            reason: "gone".to_owned(),
+            days: 7,
+            asked_by: person(1),
+            confirmed_by: None,
+            due_at: at(100),
+            asked_at: at(10),
+            confirmed_at: None,
+            ended_at: None,
+        };
+        let seen = at(10).rfc3339();
+        let code = |asked: Option<&Destruction>, by, seen: &str, now| {
+            may_be_confirmed(asked, &person(by), seen, at(now)).map_err(|refusal| refusal.code).err()
+        };
+        assert_eq!(code(Some(&asked), 2, &seen, 99), None);
+        assert_eq!(code(Some(&asked), 2, &seen, 100), Some("destruction-state"), "to the millisecond");
+        assert_eq!(code(Some(&asked), 2, &at(11).rfc3339(), 99), Some("destruction-state"));
+        assert_eq!(code(Some(&asked), 1, &seen, 99), Some("second-person-needed"));
+        assert_eq!(code(None, 2, &seen, 99), Some("destruction-state"));
+        for state in DestructionState::ALL.iter().filter(|state| **state != DestructionState::Asked) {
+            let other = Destruction { state: *state, ..asked.clone() };
+            assert_eq!(code(Some(&other), 2, &seen, 99), Some("destruction-state"), "{state}");
+        }
+    }
+}

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::ids::TenantId;
-use reqwest::Method;
 use serde_json::{Value, json};
 use server::edge::clock::Clock as _;
 use store::freezes::{self, TenantFreeze};
