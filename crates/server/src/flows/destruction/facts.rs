@@ -1,7 +1,7 @@
 //! What the end of a destruction hangs on, read in the transaction that acts on it.
 
 use domain::control::Act;
-use domain::destruction::{Facts, is_as_logged};
+use domain::destruction::{Doubt, Facts, Hold, is_as_logged};
 use domain::ids::{PersonId, TenantId};
 use domain::person::PersonState;
 use domain::time::Timestamp;
@@ -20,7 +20,7 @@ use super::successors;
 /// How much of what the log says of a key is looked at: a request, a yes, and in a rehearsal what left days out.
 const ACTS_READ: i64 = 3;
 
-/// All of it. `is_frozen` is the enclave's word; what the row says counts beside it.
+/// All of it. `is_frozen` is the enclave's word.
 pub(super) fn read_facts(
     rx: &mut Rx<'_>,
     row_key: &RowKey,
@@ -31,21 +31,36 @@ pub(super) fn read_facts(
     let asked_by = &destruction.asked_by;
     let confirmed_by = destruction.confirmed_by.as_ref();
     let acts = destructions::of(tenant).list_acts(rx, &key.id, ACTS_READ)?;
-    let freeze = freezes::of(tenant).find(rx)?.and_then(|freeze| freeze.frozen_until);
     let are_both_owners = match confirmed_by {
         Some(second) if second != asked_by => {
             is_owner(rx, tenant, asked_by)? && is_owner(rx, tenant, second)?
         }
         _ => false,
     };
-    Ok(Facts {
-        are_rows_sealed: are_sealed(rx, row_key, (tenant, key, destruction))?,
-        is_as_logged: confirmed_by.is_some_and(|second| is_as_logged(&acts, asked_by, second, now)),
-        are_both_owners,
-        is_frozen: is_frozen || freeze.is_some_and(|until| now < until),
-        is_recovering: is_needed(rx, tenant, key)?,
-        has_files_elsewhere: has_files_elsewhere(rx, tenant, key)?,
-    })
+    let is_logged = confirmed_by.is_some_and(|second| is_as_logged(&acts, asked_by, second, now));
+    let doubt = if are_sealed(rx, row_key, (tenant, key, destruction))? {
+        (!is_logged).then_some(Doubt::Log)
+    } else {
+        Some(Doubt::Rows)
+    };
+    Ok(Facts { doubt, are_both_owners, hold: find_hold(rx, (tenant, key), is_frozen, now)? })
+}
+
+/// What the end has to wait for by now. That the account is frozen is said by the enclave, and by the row beside it.
+pub(super) fn find_hold(
+    rx: &mut Rx<'_>,
+    (tenant, key): (&TenantId, &CustomerKey),
+    is_frozen: bool,
+    now: Timestamp,
+) -> Result<Option<Hold>, StoreError> {
+    let until = freezes::of(tenant).find(rx)?.and_then(|freeze| freeze.frozen_until);
+    if is_frozen || until.is_some_and(|until| now < until) {
+        return Ok(Some(Hold::Frozen));
+    }
+    if is_needed(rx, tenant, key)? {
+        return Ok(Some(Hold::Recovery));
+    }
+    Ok(has_files_elsewhere(rx, tenant, key)?.then_some(Hold::Files))
 }
 
 /// Whether somebody still is of the tenant, and may have keys destroyed.
@@ -56,7 +71,7 @@ pub(super) fn is_owner(rx: &mut Rx<'_>, tenant: &TenantId, person: &PersonId) ->
 }
 
 /// Whether a recovery runs on the key, or on one that replaced it: its private half goes out with that one's.
-pub(super) fn is_needed(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<bool, StoreError> {
+fn is_needed(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<bool, StoreError> {
     for key in successors(rx, tenant, key)?.iter().chain([key]) {
         if !is_at_rest(rx, tenant, key)? {
             return Ok(true);

@@ -9,9 +9,8 @@ use store::destructions::{self, Destruction};
 use store::listings::{self, ListedKey};
 use store::{StoreError, keys, people};
 
-use super::super::freeze_tenant::find_freeze;
 use super::super::{Ctx, Error};
-use super::facts::{has_files_elsewhere, is_needed};
+use super::facts::find_hold;
 use super::stop::is_on_list;
 use crate::app::App;
 
@@ -37,7 +36,7 @@ pub async fn read_destruction(app: &App, ctx: &Ctx, id: &str) -> Result<ShownDes
     ctx.principal.permit(Deed::ReadOwnKey)?;
     let id: KeyId = id.parse().map_err(|_| Refusal::not_found())?;
     let (tenant, person) = (ctx.principal.tenant.clone(), ctx.principal.person.clone());
-    let is_frozen = find_freeze(app, &tenant, ctx.now).await?.is_some();
+    let now = ctx.now;
     let found = app.db.read("read_destruction", move |rx| {
         let (Some(key), Some(listed)) =
             (keys::of(&tenant).find(rx, &id)?, listings::of(&tenant).find_key(rx, &id)?)
@@ -53,12 +52,7 @@ pub async fn read_destruction(app: &App, ctx: &Ctx, id: &str) -> Result<ShownDes
         let second = destruction.as_ref().and_then(|found| found.confirmed_by.as_ref());
         let confirmed_by = second.map(&mut name).transpose()?;
         let is_pending = destruction.as_ref().is_some_and(|found| found.state == DestructionState::Pending);
-        let hold = match (is_pending, is_frozen) {
-            (false, _) => None,
-            (true, true) => Some(Hold::Frozen),
-            (true, false) if is_needed(rx, &tenant, &key)? => Some(Hold::Recovery),
-            (true, false) => has_files_elsewhere(rx, &tenant, &key)?.then_some(Hold::Files),
-        };
+        let hold = if is_pending { find_hold(rx, (&tenant, &key), false, now)? } else { None };
         let may_stop = match &person {
             Some((_, role)) if Act::DestroyKey.is_open_to(*role) => true,
             Some((id, role)) if Act::KeepKey.is_open_to(*role) => is_on_list(rx, &tenant, &key, id)?,

@@ -20,7 +20,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// The stage of recoveries, whose second member is an owner too.
 async fn two_owners(app: App, seats: &[(&str, &str)]) -> Stage {
-    let mut stage = Stage::of(app, seats, &[]).await;
+    let mut stage = Box::pin(Stage::of(app, seats, &[])).await;
     let path = path_of(&stage.owner, "member-2@").await;
     assert_eq!(stage.owner.post(&format!("{path}/role"), &[("role", "owner")]).await.status, 303);
     stage.second.sign_in().await;
@@ -93,9 +93,54 @@ async fn types(app: &App) -> Vec<String> {
     events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
 }
 
+/// While it waits, nothing new comes, and what was there is there.
+async fn takes_nothing_and_tells(stage: &mut Stage) {
+    let (key, partner) = (stage.key.key_id.clone(), stage.app.partner());
+    let (path, item) = (page_of(&key), stage.key.device().item("more", &secret("more")));
+    assert_eq!(status(&stage.app, &key).await, "destroy-pending");
+    partner.try_store_data(&stage.key, &item).await.refused(404, "not-found");
+    partner.post(&format!("/v1/partner/keys/{key}/rotate"), &json!({})).await.refused(404, "not-found");
+    let again = partner.assign(&assign_body("user-1", "customer-1")).await;
+    again.refused(409, "key-already-assigned");
+    let mut auditor = stage.app.person("auditor").await;
+    assert!(auditor.open("/control/notices").await.text().contains("A key will be destroyed"));
+    let shown = auditor.open(&path).await.text();
+    assert!(shown.contains("Destroyed from") && !shown.contains("/stop\""), "{shown}");
+    assert!(auditor.open(&format!("/control/keys/{key}")).await.text().contains("Will be destroyed"));
+    assert_eq!(types(&stage.app).await.iter().filter(|had| *had == "key.destroy-pending").count(), 1);
+}
+
+/// Of a key that is destroyed there is its row, with nothing in it, and what the log says.
+async fn leaves_a_tombstone(stage: &mut Stage) {
+    let (key, partner) = (stage.key.key_id.clone(), stage.app.partner());
+    let (path, item) = (page_of(&key), stage.key.device().item("more", &secret("more")));
+    let left = format!("customer_keys WHERE id = '{key}' AND length(sealed) = 0 AND length(public_key) > 0");
+    assert!(one(&stage.app, &left), "a tombstone with nothing in it");
+    let gone = "state = 'deleted' AND ciphertext IS NULL AND record IS NULL AND checksum_sealed IS NULL";
+    assert!(one(&stage.app, &format!("backups WHERE id = '{}' AND {gone}", stage.backup)));
+    let entry = partner.audit("&action=key.destroyed").await;
+    assert_eq!((entry.len(), &entry[0]["key_id"]), (1, &json!(key)));
+    let told = entry[0]["reason"].as_str().unwrap();
+    assert!(
+        told.starts_with("asked by ") && told.contains("confirmed by ") && told.contains("SHA-256"),
+        "{told}"
+    );
+    assert_eq!(partner.audit("&action=backup.deleted").await.len(), 1);
+    let types = types(&stage.app).await;
+    for name in ["key.destroyed", "backup.deleted"] {
+        assert_eq!(types.iter().filter(|had| *had == name).count(), 1, "{name}: {types:?}");
+    }
+    partner.try_store_data(&stage.key, &item).await.refused(404, "not-found");
+    stage.owner.sign_in().await;
+    assert!(stage.owner.open(&path).await.text().contains("nothing brings it back"));
+    assert_eq!(stop(&mut stage.owner, &key).await.status, 409);
+    assert_eq!(ask(&mut stage.owner, &key, "30").await.status, 409);
+    assert_eq!(partner.assign(&assign_body("user-1", "customer-1")).await.status, 200);
+}
+
 async fn a_key_is_destroyed_by_two_owners_once_the_days_are_over(app: App) {
     let mut stage = two_owners(app, &EVERYBODY).await;
-    let (key, partner) = (stage.key.key_id.clone(), stage.app.partner());
+    let key = stage.key.key_id.clone();
     let path = page_of(&key);
     for (reason, days, at_fault) in
         [("", "30", "reason"), ("x", "6", "days"), ("x", "31", "days"), ("x", "a", "days")]
@@ -124,47 +169,14 @@ async fn a_key_is_destroyed_by_two_owners_once_the_days_are_over(app: App) {
     assert_eq!(confirm(&mut stage.second, &key).await.status, 303);
     assert_eq!(confirm_again(&mut stage.second, &path, &seen).await, 409, "once");
 
-    // It waits: nothing new, and what was there is there.
-    assert_eq!(status(&stage.app, &key).await, "destroy-pending");
-    let item = stage.key.device().item("more", &secret("more"));
-    partner.try_store_data(&stage.key, &item).await.refused(404, "not-found");
-    partner.post(&format!("/v1/partner/keys/{key}/rotate"), &json!({})).await.refused(404, "not-found");
-    let again = partner.assign(&assign_body("user-1", "customer-1")).await;
-    again.refused(409, "key-already-assigned");
-    let mut auditor = stage.app.person("auditor").await;
-    assert!(auditor.open("/control/notices").await.text().contains("A key will be destroyed"));
-    let shown = auditor.open(&path).await.text();
-    assert!(shown.contains("Destroyed from") && !shown.contains("/stop\""), "{shown}");
-    assert!(auditor.open(&format!("/control/keys/{key}")).await.text().contains("Will be destroyed"));
-    assert_eq!(types(&stage.app).await.iter().filter(|had| *had == "key.destroy-pending").count(), 1);
-    stage.app.clock.advance(30 * DAY - Duration::from_mins(1));
+    takes_nothing_and_tells(&mut stage).await;
+    stage.app.clock.advance(Duration::from_mins(30 * 24 * 60 - 1));
     stays(&stage.app, &key).await;
     assert!(one(&stage.app, &format!("backups WHERE id = '{}' AND ciphertext IS NOT NULL", stage.backup)));
     stage.app.clock.advance(Duration::from_mins(1));
     until_status(&stage.app, &key, "destroyed").await;
 
-    let left = format!("customer_keys WHERE id = '{key}' AND length(sealed) = 0 AND length(public_key) > 0");
-    assert!(one(&stage.app, &left), "a tombstone with nothing in it");
-    let gone = "state = 'deleted' AND ciphertext IS NULL AND record IS NULL AND checksum_sealed IS NULL";
-    assert!(one(&stage.app, &format!("backups WHERE id = '{}' AND {gone}", stage.backup)));
-    let entry = partner.audit("&action=key.destroyed").await;
-    assert_eq!((entry.len(), &entry[0]["key_id"]), (1, &json!(key)));
-    let told = entry[0]["reason"].as_str().unwrap();
-    assert!(
-        told.starts_with("asked by ") && told.contains("confirmed by ") && told.contains("SHA-256"),
-        "{told}"
-    );
-    assert_eq!(partner.audit("&action=backup.deleted").await.len(), 1);
-    let types = types(&stage.app).await;
-    for name in ["key.destroyed", "backup.deleted"] {
-        assert_eq!(types.iter().filter(|had| *had == name).count(), 1, "{name}: {types:?}");
-    }
-    partner.try_store_data(&stage.key, &item).await.refused(404, "not-found");
-    stage.owner.sign_in().await;
-    assert!(stage.owner.open(&path).await.text().contains("nothing brings it back"));
-    assert_eq!(stop(&mut stage.owner, &key).await.status, 409);
-    assert_eq!(ask(&mut stage.owner, &key, "30").await.status, 409);
-    assert_eq!(partner.assign(&assign_body("user-1", "customer-1")).await.status, 200);
+    leaves_a_tombstone(&mut stage).await;
     stage.app.stop_service().await;
     assert_eq!(failures(&stage.app).await, [""; 0], "a destroyed key is no fault");
     let back = format!("UPDATE customer_keys SET state = 'active', sealed = public_key WHERE id = '{key}'");

@@ -26,7 +26,7 @@ pub(super) fn show(
     let mut shell = visitor
         .shell(Section::Keys)
         .under(Section::Keys.path(), Section::Keys.name())
-        .under(&keys::path(key), &format!("Key of {}", key.user_identifier));
+        .under(keys::path(key), format!("Key of {}", key.user_identifier));
     shell.notice = notice;
     let current = shown.destruction.as_ref().filter(|found| !found.state.is_over());
     let content = html! {
@@ -94,7 +94,7 @@ fn facts(shell: &Shell, shown: &ShownDestruction, found: &Destruction) -> Markup
         (DestructionState::Asked, _) => facts.push(("Lapses", shell.time(found.due_at))),
         (DestructionState::Pending, _) => facts.push(("Destroyed from", shell.time(found.due_at))),
         (DestructionState::Erasing | DestructionState::Done, Some(at)) => {
-            facts.push(("Destroyed", shell.time(at)))
+            facts.push(("Destroyed", shell.time(at)));
         }
         (_, Some(at)) => facts.push(("Ended", shell.time(at))),
         (_, None) => {}
@@ -145,11 +145,10 @@ fn form(
     (asked, refusal): (&AskDestruction, Option<&Refusal>),
 ) -> Markup {
     if may_be_destroyed(shown.key.state).is_err() {
-        return match shown.key.state {
-            KeyState::Superseding => {
-                html! { p.soft { "Its backups wait for the ceremony that moves them to its successor. Ask after that." } }
+        return html! {
+            @if shown.key.state == KeyState::Superseding {
+                p.soft { "Its backups wait for the ceremony that moves them to its successor. Ask after that." }
             }
-            _ => html! {},
         };
     }
     let reason = Field::text("reason", "Why")
