@@ -57,7 +57,7 @@ pub(super) fn backup(name: &str, state: BackupState, key_environment: KeyEnviron
     }
 }
 
-fn key(name: &str, state: KeyState) -> ListedKey {
+pub(super) fn key(name: &str, state: KeyState) -> ListedKey {
     ListedKey {
         id: id(),
         user_identifier: name.to_owned(),

@@ -1,6 +1,8 @@
 //! `/control/keys/{id}/destruction`: a key is destroyed by two people, after days in which others may stop it.
 
 mod view;
+#[cfg(test)]
+mod view_tests;
 
 use std::sync::Arc;
 
