@@ -106,9 +106,14 @@ fn facts(shell: &Shell, shown: &ShownDestruction, found: &Destruction) -> Markup
 fn deeds(visitor: &Visitor, shown: &ShownDestruction, found: &Destruction) -> Markup {
     let path = destruction_path(&shown.key.id);
     let may_be_stopped = shown.may_stop && found.state.may_be_stopped().is_ok();
-    let is_second = visitor.may(Act::DestroyKey) && found.asked_by != visitor.person.id;
     let is_rehearsed = visitor.shell(Section::Keys).is_sandbox && visitor.may(Act::Rehearse);
-    let label = if found.state == DestructionState::Asked { "Take the request back" } else { "Keep the key" };
+    let is_mine = found.asked_by == visitor.person.id;
+    let is_second = visitor.may(Act::DestroyKey) && !is_mine;
+    let label = match found.state {
+        DestructionState::Asked if is_mine => "Take the request back",
+        DestructionState::Asked => "Refuse it",
+        _ => "Keep the key",
+    };
     html! {
         @if may_be_stopped {
             (parts::form(&visitor.csrf, &format!("{path}/stop"), &parts::deeds(&parts::main_button(label))))
