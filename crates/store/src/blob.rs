@@ -4,6 +4,7 @@
 //! afterwards, so that a row never points at nothing and what has no row is an orphan. The service's own files
 //! are all that is listed or removed: what else lies there is left alone.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::future::poll_fn;
 use std::io;
@@ -246,21 +247,28 @@ impl Blobs {
         }
     }
 
-    /// Removes a recovery's packages, but for one; what is not there is removed already.
+    /// Removes all packages of these recoveries of a tenant, but for one; what is not there is removed already. The
+    /// tenant's packages are listed once, of however many recoveries: a store lists folders, not beginnings of names.
     pub async fn remove_packages(
         &self,
         tenant: &TenantId,
-        recovery: &RecoveryId,
+        recoveries: &BTreeSet<RecoveryId>,
         but: Option<&[u8; 32]>,
     ) -> Result<(), BlobError> {
         const DOING: &str = "removing packages";
-        let its = format!("{recovery}{OF_RECOVERY}");
-        let but = but.map(|sha256| package_name(recovery, sha256));
+        if recoveries.is_empty() {
+            return Ok(());
+        }
+        let but = but.map(hex);
         let mut packages = self.store.list(Some(&packages_path(tenant)));
         while let Some(package) = poll_fn(|context| packages.as_mut().poll_next(context)).await {
             let path = package.map_err(failed(DOING))?.location;
-            let name = path.filename().filter(|name| name.starts_with(&its));
-            if name.is_some() && name != but.as_deref() {
+            let Some((recovery, sha256)) = path.filename().and_then(|name| name.split_once(OF_RECOVERY))
+            else {
+                continue;
+            };
+            let is_theirs = recovery.parse().is_ok_and(|recovery| recoveries.contains(&recovery));
+            if is_theirs && but.as_ref().is_none_or(|but| but.as_str() != sha256) {
                 self.remove_at(&path).await.map_err(failed(DOING))?;
             }
         }
@@ -408,6 +416,9 @@ fn kept(path: &Path) -> Option<Kept> {
     let kept = Kept { tenant: parts.next()?.parse().ok()?, backup: parts.next()?.parse().ok()? };
     parts.next().is_none().then_some(kept)
 }
+
+#[cfg(test)]
+mod listings;
 
 #[cfg(test)]
 mod tests {

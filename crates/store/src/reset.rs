@@ -1,5 +1,7 @@
 //! A tenant of a sandbox begins anew.
 
+use std::collections::BTreeSet;
+
 use domain::ids::{BackupId, RecoveryId, TenantId};
 
 use crate::sql::Sql;
@@ -64,7 +66,7 @@ static LIST_PACKAGES: Sql =
     sql!("reset.list_packages", "SELECT id FROM control_recoveries WHERE tenant_id = $1 ORDER BY id");
 
 /// The recoveries that may have a package; to be asked before [`forget`].
-pub fn list_packages(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<RecoveryId>, StoreError> {
+pub fn list_packages(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<BTreeSet<RecoveryId>, StoreError> {
     let found: Vec<Recovery> = tx.list(&LIST_PACKAGES, &[tenant])?;
     Ok(found.into_iter().map(|found| found.id).collect())
 }

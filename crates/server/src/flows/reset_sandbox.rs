@@ -43,8 +43,5 @@ pub async fn reset_sandbox(app: &App, ctx: &Ctx) -> Result<(), Error> {
     for file in &files {
         remove_or_leave(app, &owner, file).await;
     }
-    for recovery in &packages {
-        app.files.blobs.remove_packages(&owner, recovery, None).await.map_err(Error::files_away)?;
-    }
-    Ok(())
+    app.files.blobs.remove_packages(&owner, &packages, None).await.map_err(Error::files_away)
 }

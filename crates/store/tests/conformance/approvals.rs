@@ -580,7 +580,7 @@ async fn a_reset_ends_lists_and_recoveries(bench: &Bench) {
         recovery_links::of(&id(1)).insert(tx, &link)
     })
     .await;
-    assert_eq!(write(&db, |tx| reset::list_packages(tx, &id(1))).await, [id(50)]);
+    assert_eq!(write(&db, |tx| reset::list_packages(tx, &id(1))).await, [id(50)].into());
     write(&db, |tx| reset::forget(tx, &id(1)).map(drop)).await;
     assert!(read(&db, |rx| acls::of(&id(1)).find(rx, &id(1))).await.is_none());
     assert!(read(&db, |rx| control_recoveries::of(&id(1)).find(rx, &id(50))).await.is_none());

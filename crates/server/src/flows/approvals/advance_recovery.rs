@@ -1,6 +1,7 @@
 //! Does what follows by itself for a recovery: from the votes, from checks, from time. Each step is one write that
 //! finds the recovery where it was seen, so that it is done once, whoever comes first.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::approval::{ControlState, Ending, Step};
@@ -60,8 +61,14 @@ pub async fn end_packages(app: &App, now: Timestamp) -> Result<usize, Error> {
     let old =
         app.db.read("list_old_packages", move |rx| control_recoveries::list_with_old_package(rx, now, PAGE));
     let old: Vec<OfTenant<ControlRecovery>> = old.await.map_err(|error: StoreError| Error::from(error))?;
+    let mut of_tenants: BTreeMap<&TenantId, BTreeSet<RecoveryId>> = BTreeMap::new();
     for OfTenant { tenant_id, row } in &old {
-        app.files.blobs.remove_packages(tenant_id, &row.id, None).await.map_err(Error::files_away)?;
+        of_tenants.entry(tenant_id).or_default().insert(row.id.clone());
+    }
+    for (tenant, recoveries) in &of_tenants {
+        app.files.blobs.remove_packages(tenant, recoveries, None).await.map_err(Error::files_away)?;
+    }
+    for OfTenant { tenant_id, row } in &old {
         let about =
             entry(&app.minter, now, (ActorType::Service, "service"), "recovery.package-deleted", "service");
         let about = AuditEntry { recovery_id: Some(row.id.clone()), ..about };

@@ -284,7 +284,8 @@ pub(super) async fn keep(
     });
     let kept: Result<_, StoreError> = written.await;
     if let Kept::InVain(holds) = kept? {
-        blobs.remove_packages(tenant, &recovery.id, holds.as_ref()).await.map_err(Error::files_away)?;
+        let its = [recovery.id.clone()].into();
+        blobs.remove_packages(tenant, &its, holds.as_ref()).await.map_err(Error::files_away)?;
     }
     Ok(())
 }
