@@ -98,9 +98,9 @@ static PACKAGES: Sql = sql!(
 static TICKETS: Sql =
     sql!("inventory.tickets", "SELECT tenant_id, id FROM verifications WHERE id > $1 ORDER BY id LIMIT $2");
 
-/// What the engine itself finds wrong with its file's pages, tables and indexes, a line each; none where it keeps that to
+/// What the engine itself finds wrong with its file's pages, tables and indexes, a line each. None where it keeps that to
 /// itself, as `PostgreSQL` does, which checks its pages as it reads them where it was told to.
-pub fn check_pages(rx: &mut Rx<'_>) -> Result<Vec<String>, StoreError> {
+pub fn check_pages(rx: &mut Rx<'_>) -> Result<Option<Vec<String>>, StoreError> {
     rx.check_pages()
 }
 

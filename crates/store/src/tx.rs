@@ -124,10 +124,10 @@ impl Rx<'_> {
     }
 
     /// See [`crate::inventory::check_pages`].
-    pub(crate) fn check_pages(&mut self) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn check_pages(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         let done = match &self.conn {
-            Conn::Sqlite(conn) => crate::sqlite::check_pages(conn),
-            Conn::Postgres(_) => Ok(Vec::new()),
+            Conn::Sqlite(conn) => crate::sqlite::check_pages(conn).map(Some),
+            Conn::Postgres(_) => Ok(None),
         };
         self.note(done)
     }

@@ -343,6 +343,19 @@ impl World {
     }
 }
 
+/// Whoever reads the examination of a whole installation sees that each check was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_check_says_that_all_is_well_on_either_engine() {
+    for app in [Plan::default().on_sqlite().start().await, App::on_postgres().await] {
+        let admin = app.admin().await;
+        let found = examine(&admin, &mut |_, _, _| {}).await.unwrap();
+        admin.close().await;
+        let checks: Vec<_> = found.iter().map(|line| (line.check, line.verdict)).collect();
+        let all = ["rows", "database", "audit", "keys", "backups", "packages", "sessions"];
+        assert_eq!(checks, all.map(|check| (check, Verdict::Ok)), "{found:#?}");
+    }
+}
+
 /// What an examination finds that is not as it should be.
 pub async fn failures(app: &App) -> Vec<String> {
     let admin = app.admin().await;

@@ -48,7 +48,7 @@ async fn a_bit_that_an_index_lost_is_told() {
     let bench = Bench::new(Kind::Sqlite);
     let db = bench.open().await;
     seed(&db).await;
-    assert_eq!(read(&db, store::inventory::check_pages).await, [""; 0]);
+    assert_eq!(read(&db, store::inventory::check_pages).await, Some(Vec::new()));
     db.close().await;
     // Whoever closed last was perhaps a reader, who leaves the log beside the file as it is.
     let file = rusqlite::Connection::open(bench.address()).expect("opens");
@@ -62,7 +62,8 @@ async fn a_bit_that_an_index_lost_is_told() {
         rotten[place] ^= 1;
         std::fs::write(bench.address(), rotten).expect("a file");
         let db = bench.open().await;
-        told += usize::from(!read(&db, store::inventory::check_pages).await.is_empty());
+        told +=
+            read(&db, store::inventory::check_pages).await.map_or(0, |told| usize::from(!told.is_empty()));
         db.close().await;
     }
     assert!(told >= 2, "that of a table and that of its index, which then differ: {told}");
