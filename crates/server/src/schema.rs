@@ -2,7 +2,7 @@
 
 use store::rows::TABLES;
 use store::seal::{SealError, ServerKeys};
-use store::{Db, OldSchema, SchemaStep, StoreError, row_seals};
+use store::{Db, OldSchema, SchemaStep, StoreError, audit, row_seals};
 
 use crate::config::Settings;
 use crate::edge::chance::SystemChance;
@@ -37,7 +37,8 @@ pub async fn migrate(settings: &Settings) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Seals the rows that have no seal, as if the service had written them; says how many of which tables.
+/// Seals the rows that have no seal, and the audit entries that wait without one, as if the service had written them; says
+/// how many of which tables.
 pub async fn adopt_rows(settings: &Settings) -> Result<Vec<(&'static str, u64)>, SchemaError> {
     let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance)?;
     let db = Db::open(settings.database.clone()).await?;
@@ -48,6 +49,10 @@ pub async fn adopt_rows(settings: &Settings) -> Result<Vec<(&'static str, u64)>,
         let sealed: u64 = sealed.await.map_err(|error: StoreError| error)?;
         adopted.extend((sealed > 0).then_some((table.name, sealed)));
     }
+    let key = keys.row_key().clone();
+    let sealed = db.write("adopt_entries", move |tx| audit::waiting::adopt(tx, &key));
+    let sealed: u64 = sealed.await.map_err(|error: StoreError| error)?;
+    adopted.extend((sealed > 0).then_some(("audit_entries", sealed)));
     db.close().await;
     Ok(adopted)
 }

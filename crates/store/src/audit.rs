@@ -1,6 +1,6 @@
 //! The audit log. An entry is written in the transaction of the act and has no place yet; a sequencer gives
 //! committed entries their numbers, links them and adds them to the tree, so that a tenant's writes do not queue
-//! behind one another.
+//! behind one another. What the service did not write gets none ([`waiting`]).
 
 use domain::audit::tree::Tree;
 use domain::ids::{BackupId, EntryId, KeyId, RecoveryId, TenantId, VerificationId};
@@ -109,6 +109,8 @@ row! {
 pub struct Grown {
     /// The entries that got their places now.
     pub entries: Vec<AuditEntry>,
+    /// The ids of those that were refused one, since the service did not write them.
+    pub refused: Vec<String>,
     /// The tree over all that have one.
     pub tree: Tree,
     /// Which of the tenant's logs it is, from 1.
@@ -127,12 +129,6 @@ impl Grown {
 
 /// How many hashes are read at once where a tree is computed from its leaves.
 const LEAVES_PAGE: i64 = 1_000;
-
-row! {
-    struct Pending {
-        tenant_id: TenantId,
-    }
-}
 
 /// Which entries are wanted; what is none does not narrow.
 #[derive(Clone, Debug, Default)]
@@ -160,12 +156,14 @@ macro_rules! columns {
     };
 }
 
+pub mod waiting;
+
 static APPEND: Sql = sql!(
     "audit.append",
     "INSERT INTO audit_entries (tenant_id, ",
     columns!(),
-    ") ",
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    ", tag) ",
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 );
 static LIST: Sql = sql!(
     "audit.list",
@@ -191,10 +189,6 @@ static LIST_LATEST: Sql = sql!(
     "AND (CAST($9 AS BIGINT) IS NULL OR time >= $9) AND (CAST($10 AS BIGINT) IS NULL OR time < $10) ",
     "ORDER BY seq DESC LIMIT $3"
 );
-static TENANTS_WITH_PENDING: Sql = sql!(
-    "audit.list_tenants_with_pending",
-    "SELECT DISTINCT tenant_id FROM audit_entries WHERE seq IS NULL ORDER BY tenant_id LIMIT $1"
-);
 static FIND_HEAD: Sql =
     sql!("audit.find_head", "SELECT seq, entry_hash FROM audit_heads WHERE tenant_id = $1");
 static INSERT_HEAD: Sql = sql!(
@@ -216,23 +210,11 @@ static LIST_LEAVES: Sql = sql!(
     "SELECT seq, entry_hash FROM audit_entries WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 ",
     "ORDER BY seq LIMIT $4"
 );
-static LIST_PENDING: Sql = sql!(
-    "audit.list_pending",
-    "SELECT ",
-    columns!(),
-    " FROM audit_entries WHERE tenant_id = $1 AND seq IS NULL AND id > $2 ORDER BY id LIMIT $3"
-);
 static SET_SEQUENCED: Sql = sql!(
     "audit.set_sequenced",
-    "UPDATE audit_entries SET seq = $3, prev_hash = $4, entry_hash = $5 ",
+    "UPDATE audit_entries SET seq = $3, prev_hash = $4, entry_hash = $5, tag = NULL ",
     "WHERE tenant_id = $1 AND id = $2 AND seq IS NULL"
 );
-
-/// Tenants that have entries without a place.
-pub fn list_tenants_with_pending(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<TenantId>, StoreError> {
-    let rows = rx.list::<Pending>(&TENANTS_WITH_PENDING, &[&limit])?;
-    Ok(rows.into_iter().map(|row| row.tenant_id).collect())
-}
 
 /// The log of one tenant.
 pub fn of(tenant: &TenantId) -> Log<'_> {
@@ -249,12 +231,15 @@ impl Log<'_> {
     /// Adds an entry, which gets its place later. Where it cannot be written, whatever the reason, nothing of its
     /// transaction is: [`StoreError::Unavailable`], since no act goes on without its entry.
     pub fn append(self, tx: &mut Tx<'_>, entry: &AuditEntry) -> Result<(), StoreError> {
+        let tag = tx.row_key().map(|key| waiting::tag(key, self.tenant.as_str(), entry));
         let mut args: Vec<&dyn ToArg> = vec![self.tenant];
         args.extend(entry.args());
+        args.push(&tag);
         tx.exec_one(&APPEND, &args).map_err(|error| StoreError::unavailable("writing the audit log", error))
     }
 
-    /// Gives up to `limit` entries their places. Of two sequencers at once one waits for the other.
+    /// Looks at up to `limit` entries, and gives those that the service wrote their places. Of two sequencers at once
+    /// one waits for the other.
     pub fn sequence_pending(
         self,
         tx: &mut Tx<'_>,
@@ -265,20 +250,29 @@ impl Log<'_> {
         let trunk: Trunk = tx.find_one(&LOCK_HEAD, &[self.tenant])?;
         let mut tree = self.tree_of(tx, &trunk)?;
         let mut head = Head { seq: trunk.seq, entry_hash: trunk.entry_hash };
-        let pending = self.list_pending(tx, None, limit)?;
-        for entry in &pending {
+        let key = tx.row_key().cloned();
+        let key =
+            key.ok_or_else(|| StoreError::other("sequencing the audit log", "there is no key of rows"))?;
+        let (mut entries, mut refused) = (Vec::new(), Vec::new());
+        for waiting in self.list_pending(tx, &key, None, limit)? {
+            let Some(entry) = waiting.entry else {
+                self.refuse(tx, &waiting.id)?;
+                refused.push(waiting.id);
+                continue;
+            };
             let (seq, prev_hash) = (head.seq + 1, head.entry_hash);
-            let entry_hash = hash(entry, seq, prev_hash.as_ref());
+            let entry_hash = hash(&entry, seq, prev_hash.as_ref());
             tx.exec_one(&SET_SEQUENCED, &[self.tenant, &entry.id, &seq, &prev_hash, &entry_hash])?;
             tree.push(entry_hash);
             head = Head { seq, entry_hash: Some(entry_hash) };
+            entries.push(entry);
         }
-        if !pending.is_empty() {
+        if !entries.is_empty() {
             let peaks = tree.peaks();
             tx.exec_one(&SET_HEAD, &[self.tenant, &head.seq, &head.entry_hash, &peaks])?;
         }
         let checkpoint = trunk.checkpoint_size.zip(trunk.checkpoint_at);
-        Ok(Grown { entries: pending, tree, log: trunk.log, checkpoint })
+        Ok(Grown { entries, refused, tree, log: trunk.log, checkpoint })
     }
 
     /// The tree as it was left; of a log that has grown without one, from its leaves.
@@ -300,17 +294,6 @@ impl Log<'_> {
             }
         }
         Ok(tree)
-    }
-
-    /// Up to `limit` entries that have no place yet, in the order in which they get theirs, after the one of this id.
-    pub fn list_pending(
-        self,
-        rx: &mut Rx<'_>,
-        after: Option<&EntryId>,
-        limit: i64,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        let after = after.map_or("", EntryId::as_str);
-        rx.list(&LIST_PENDING, &[self.tenant, &after, &limit])
     }
 
     /// The last link; none before the first entry got its place.

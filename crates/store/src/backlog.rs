@@ -1,5 +1,6 @@
 //! What waits for somebody, over all tenants: numbers for whoever watches the process, and nothing of anybody's.
 
+use domain::ids::TenantId;
 use domain::key::{KeyEnvironment, KeyType};
 use domain::time::Timestamp;
 
@@ -16,8 +17,10 @@ row! {
         pub oldest_pending: Option<Timestamp>,
         /// Events of identity providers that nobody has judged.
         pub provider_events: i64,
-        /// Audit entries without their place in the log.
+        /// Audit entries without their place in the log, but for those that were refused one.
         pub audit_entries: i64,
+        /// Audit entries that the service did not write, and that got no place therefore.
+        pub audit_entries_refused: i64,
         /// Audit logs of which the enclave knows another history.
         pub forked_logs: i64,
         /// Witnesses of audit logs who did not answer.
@@ -52,7 +55,11 @@ static WAITING: Sql = sql!(
     "(SELECT created_at FROM events WHERE id = ",
     "(SELECT min(event_id) FROM webhook_deliveries WHERE state = 'pending')) AS oldest_pending, ",
     "(SELECT count(*) FROM provider_events WHERE state = 'received') AS provider_events, ",
-    "(SELECT count(*) FROM audit_entries WHERE seq IS NULL) AS audit_entries, ",
+    "(SELECT count(*) FROM audit_entries WHERE seq IS NULL AND refused = FALSE) AS audit_entries, ",
+    // Nobody looks at those of an owner that there is not.
+    "(SELECT count(*) FROM audit_entries WHERE seq IS NULL AND refused <> FALSE) + ",
+    "(SELECT count(*) FROM audit_entries WHERE seq IS NULL AND refused = FALSE AND tenant_id <> $1 ",
+    "AND tenant_id NOT IN (SELECT id FROM tenants)) AS audit_entries_refused, ",
     "(SELECT count(*) FROM audit_heads WHERE forked_at IS NOT NULL) AS forked_logs, ",
     "(SELECT count(*) FROM audit_witnesses WHERE state = 'away') AS witnesses_away, ",
     "(SELECT count(*) FROM audit_witnesses WHERE state = 'forked') AS witnesses_forked"
@@ -64,7 +71,7 @@ static STOCK: Sql = sql!(
 
 /// What waits now.
 pub fn find(rx: &mut Rx<'_>) -> Result<Backlog, StoreError> {
-    Ok(Backlog { waiting: rx.find_one(&WAITING, &[])?, stock: rx.list(&STOCK, &[])? })
+    Ok(Backlog { waiting: rx.find_one(&WAITING, &[&TenantId::root_log()])?, stock: rx.list(&STOCK, &[])? })
 }
 
 impl Backlog {

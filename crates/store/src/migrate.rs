@@ -54,6 +54,7 @@ migrations! {
     22 "acl_stops" "0022_acl_stops.sql",
     24 "audit_witnesses" "0024_audit_witnesses.sql",
     25 "root_log" "0025_root_log.sql",
+    26 "audit_tags" "0026_audit_tags.sql",
     27 "destructions" "0027_destructions.sql",
 }
 

@@ -56,7 +56,7 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    fn of(value: Arg<'_>) -> Self {
+    pub fn of(value: Arg<'_>) -> Self {
         match value {
             Arg::Null => Self::Null,
             Arg::Integer(number) => Self::Integer(number),
@@ -67,7 +67,7 @@ impl Cell {
         }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Null => vec![0],
             Self::Integer(number) => [&[1][..], &number.to_be_bytes()].concat(),

@@ -105,6 +105,8 @@ tables! {
     audit_entries [id Text] {
         CHAIN: tenant_id seq time actor actor_type action key_id backup_id recovery_id verification_id customer_id
             package_id result reason request_id prev_hash entry_hash;
+        TAGS: tag;
+        REFUSED: refused;
     }
     audit_heads [tenant_id Text] {
         CHAIN: seq entry_hash peaks checkpoint_size;
@@ -219,6 +221,8 @@ const MARK: Class =
     Told("the enclave's MAC; and a lower one than the log's end only makes it forget an old one");
 const SIGNED_BY_ENCLAVE: Class =
     Told("the enclave's signature, which whoever takes the record away verifies");
+const REFUSED: Class =
+    Told("the examination names every entry that waits with it, or waits and is none of the service's");
 const TAGS: Class = Told("a tag that is changed fits no value any more");
 
 impl Table {

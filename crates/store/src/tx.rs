@@ -123,6 +123,11 @@ impl Rx<'_> {
         self.list_unsealed(sql, args)
     }
 
+    /// What rows are sealed by as they are written; none where only reading is done.
+    pub(crate) fn row_key(&self) -> Option<&RowKey> {
+        self.row_key.as_ref()
+    }
+
     /// See [`crate::inventory::check_pages`].
     pub(crate) fn check_pages(&mut self) -> Result<Option<Vec<String>>, StoreError> {
         let done = match &self.conn {
@@ -265,6 +270,15 @@ impl<'r> Cells<'r> {
         let value = self.row.value(self.at).and_then(T::read).map_err(corrupt)?;
         self.at += 1;
         Ok(value)
+    }
+
+    /// The rest of the row; none where it does not read.
+    pub(crate) fn rest<T: FromRow>(&mut self) -> Option<T> {
+        let read = T::read(self).ok();
+        while read.is_none() && self.row.name(self.at).is_some() {
+            self.at += 1;
+        }
+        read
     }
 
     /// The next column, whatever it is called; none when there is none left.

@@ -10,7 +10,7 @@ use store::rows::{TABLES, Table};
 use store::tenants::Tenant;
 use store::{OfTenant, Rx, StoreError, inventory, tenants};
 
-use super::{Line, log, root::Named};
+use super::{Line, log, root::Named, waiting};
 use crate::admin::{Admin, AdminError};
 use crate::app::App;
 use crate::edge::enclave::CallError;
@@ -78,9 +78,13 @@ async fn pages(app: &App) -> Result<Vec<Line>, Error> {
     Ok(found.into_iter().map(told).collect())
 }
 
-/// Looks at every log, the root log before the others.
+/// Looks at what waits for its place in a log, and at every log, the root log before the others.
 async fn logs(app: &App, tenants: &[Tenant], look: &mut Look<'_>) -> Result<Vec<Line>, Error> {
-    let (root_log, mut lines) = (TenantId::root_log(), Vec::new());
+    let root_log = TenantId::root_log();
+    let mut lines = match waiting::check(app).await {
+        Ok(found) => found,
+        Err(error) => vec![unread("audit", "what waits for its place in a log", error)?],
+    };
     let named = match Named::read(app).await {
         Ok(named) => named,
         Err(error) => {

@@ -12,12 +12,12 @@ use store::meta::{self, Server};
 use store::{StoreError, webhooks};
 use tokio::net::TcpStream;
 
-use super::Line;
+use super::{Line, waiting};
 use crate::admin::Admin;
 use crate::app::App;
 use crate::config::Settings;
 use crate::edge::enclave::CallError;
-use crate::flows;
+use crate::flows::{self, Error};
 
 /// How long a connection may take that nothing is said over.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -62,7 +62,10 @@ pub async fn test(settings: &Settings, files: &[(String, PathBuf)]) -> Vec<Line>
 
 async fn opened_parts(admin: &Admin) -> Vec<Line> {
     let app = admin.app();
-    vec![clock(app).await, files(app).await, enclave(app).await, mark(app).await, egress(app).await]
+    let mut lines = vec![clock(app).await];
+    lines.extend(entries(app).await);
+    lines.extend([files(app).await, enclave(app).await, mark(app).await, egress(app).await]);
+    lines
 }
 
 fn exposure(settings: &Settings) -> Line {
@@ -205,6 +208,20 @@ async fn clock(app: &App) -> Line {
             Line::warning("database", text, "let both follow one time server: leases and windows lean on it")
         }
         Err(error) => Line::failure("database", error.to_string(), "look at the database's log"),
+    }
+}
+
+/// Whether every audit entry that has no place in its log yet will get one.
+async fn entries(app: &App) -> Vec<Line> {
+    match waiting::check(app).await {
+        Ok(found) if found.is_empty() => {
+            vec![Line::ok("audit", "every entry that waits for its place was written by the service")]
+        }
+        Ok(found) => found,
+        Err(Error::Fault(fault)) => vec![Line::failure("audit", fault.chain(), "look at the database's log")],
+        Err(Error::Refused(refusal)) => {
+            vec![Line::failure("audit", refusal.text, "look at the database's log")]
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use domain::person::PersonState;
 use store::audit::{self, AuditEntry, Filter, Head, Sequenced};
 use store::checkpoints::{self, Checkpoint};
 use store::inventory::{self, Crown};
+use store::seal::RowKey;
 use store::{Rx, StoreError, backups, credentials, keys, people, verifications, webhooks};
 
 use super::Line;
@@ -70,10 +71,10 @@ pub(super) async fn check(app: &App, tenant: &TenantId, root: &Named) -> Result<
     if crown.forked_at.is_some() {
         tell(format!("the log of {tenant} is not the one that the enclave signed before"));
     }
-    let of = tenant.clone();
+    let (of, key) = (tenant.clone(), app.keys.row_key().clone());
     let wrong = app.db.read("compare_rows", move |rx| {
         let mut said = said.clone();
-        each_since(rx, &of, head.seq, &mut |entry| said.note(entry))?;
+        each_since(rx, &key, &of, head.seq, &mut |entry| said.note(entry))?;
         Ok((said.compare(rx, &of)?, said.resets))
     });
     let (wrong, resets): (Vec<String>, Vec<(i64, Hash)>) =
@@ -87,9 +88,11 @@ pub(super) async fn check(app: &App, tenant: &TenantId, root: &Named) -> Result<
     Ok(lines)
 }
 
-/// Shows what a log has after the entry of this place, and what has no place in it yet: the rows say all of it already.
+/// Shows what a log has after the entry of this place, and what the service wrote that has no place in it yet: the rows
+/// say all of it already.
 pub(super) fn each_since(
     rx: &mut Rx<'_>,
+    key: &RowKey,
     tenant: &TenantId,
     mut seq: i64,
     see: &mut dyn FnMut(&AuditEntry),
@@ -103,10 +106,10 @@ pub(super) fn each_since(
         let Some(last) = page.last() else { break };
         seq = last.seq;
     }
-    let mut after = None;
+    let mut after: Option<String> = None;
     loop {
-        let page = log.list_pending(rx, after.as_ref(), PAGE_ROWS)?;
-        for entry in &page {
+        let page = log.list_pending(rx, key, after.as_deref(), PAGE_ROWS)?;
+        for entry in page.iter().filter_map(|waiting| waiting.entry.as_ref()) {
             see(entry);
         }
         let Some(last) = page.last() else { return Ok(()) };

@@ -5,6 +5,7 @@ mod deep;
 mod deployment;
 mod log;
 mod root;
+mod waiting;
 
 use std::path::Path;
 

@@ -8,6 +8,7 @@ use domain::audit::root::{Heads, NAMED};
 use domain::ids::TenantId;
 use store::audit::AuditEntry;
 use store::inventory::{self, Last};
+use store::seal::RowKey;
 use store::tenants::Tenant;
 use store::{Rx, StoreError};
 
@@ -29,14 +30,14 @@ pub(super) struct Named {
 impl Named {
     /// Reads it, also what has no place in it yet. The other logs are to be read after it: they only grow meanwhile.
     pub(super) async fn read(app: &App) -> Result<Self, Error> {
-        let key = Arc::clone(&app.log_key);
-        let read = app.db.read("read_root_log", move |rx| Self::of(rx, &key)).await;
+        let (key, row_key) = (Arc::clone(&app.log_key), app.keys.row_key().clone());
+        let read = app.db.read("read_root_log", move |rx| Self::of(rx, &key, &row_key)).await;
         read.map_err(|error: StoreError| error.into())
     }
 
-    fn of(rx: &mut Rx<'_>, key: &LogKey) -> Result<Self, StoreError> {
+    fn of(rx: &mut Rx<'_>, key: &LogKey, row_key: &RowKey) -> Result<Self, StoreError> {
         let mut named = Self { lasts: inventory::list_lasts(rx)?, ..Self::default() };
-        each_since(rx, &TenantId::root_log(), 0, &mut |entry| named.note(key, entry))?;
+        each_since(rx, row_key, &TenantId::root_log(), 0, &mut |entry| named.note(key, entry))?;
         Ok(named)
     }
 

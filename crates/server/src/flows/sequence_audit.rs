@@ -1,6 +1,7 @@
 //! Brings a tenant's log up to date: numbers committed entries, links them, adds them to the tree, and signs a
 //! checkpoint when one is due; all in one transaction, so that no checkpoint covers what a crash could lose. The same
-//! transaction names the checkpoint in the root log, which is brought up to date as any.
+//! transaction names the checkpoint in the root log, which is brought up to date as any. An entry that the service did
+//! not write gets no number, and holds up no other.
 
 use std::sync::Arc;
 
@@ -43,8 +44,13 @@ impl Signer {
 pub async fn sequence_audit(app: &App, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
     loop {
         let (tenant, signer) = (tenant.clone(), Signer::of(app));
-        let numbered = app.db.write("sequence_audit", move |tx| number(tx, &tenant, &signer, now));
-        if !is_full(&numbered.await.map_err(|error: StoreError| Error::from(error))?) {
+        let of = tenant.clone();
+        let numbered = app.db.write("sequence_audit", move |tx| number(tx, &of, &signer, now));
+        let grown = numbered.await.map_err(|error: StoreError| Error::from(error))?;
+        for entry in &grown.refused {
+            tracing::error!(%tenant, entry, "an audit entry that waits was not written by the service: it gets no place");
+        }
+        if !is_full(&grown) {
             return Ok(());
         }
     }
@@ -54,7 +60,7 @@ pub async fn sequence_audit(app: &App, tenant: &TenantId, now: Timestamp) -> Res
 /// true when there may be more to do at once.
 pub async fn sequence_all(app: &App, now: Timestamp) -> Result<bool, Error> {
     let found = app.db.read("list_logs_to_sequence", move |rx| {
-        let pending = audit::list_tenants_with_pending(rx, TENANTS_MAX)?;
+        let pending = audit::waiting::list_owners(rx, TENANTS_MAX)?;
         Ok((pending, checkpoints::list_due(rx, now - CHECKPOINT_AFTER, TENANTS_MAX)?))
     });
     let (mut tenants, due) = found.await.map_err(|error: StoreError| Error::from(error))?;
@@ -94,7 +100,7 @@ pub(super) fn seal_all(
 }
 
 fn is_full(grown: &Grown) -> bool {
-    i64::try_from(grown.entries.len()) == Ok(SEQUENCE_MAX)
+    i64::try_from(grown.entries.len() + grown.refused.len()) == Ok(SEQUENCE_MAX)
 }
 
 fn number(tx: &mut Tx<'_>, tenant: &TenantId, signer: &Signer, now: Timestamp) -> Result<Grown, StoreError> {

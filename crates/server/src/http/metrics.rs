@@ -132,6 +132,11 @@ fn add_backlog(found: &mut Registry, backlog: &Backlog, app: &App) {
             waiting.audit_entries,
         ),
         (
+            "audit_entries_refused",
+            "Audit entries that the service did not write, which get no place in the log",
+            waiting.audit_entries_refused,
+        ),
+        (
             "audit_logs_forked",
             "Audit logs that do not go on from what the enclave signed of them",
             waiting.forked_logs,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::credential::{Scope, TenantKind};
 use domain::ids::TenantId;
+use domain::time::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::doctor::{Verdict, examine};
@@ -13,6 +14,7 @@ use testkit::device::secret;
 use testkit::{App, Person, Place, Plan, Vandal};
 
 use crate::control::approvals::{EVERYBODY, Stage as Control};
+use crate::v1::audit_export::{append, filled};
 use crate::v1::webhooks::sink::{OK, Sink};
 
 /// What is edited, and how what is found begins; names in braces are those of the [`World`].
@@ -114,14 +116,14 @@ const CASES: &[(&str, &str)] = &[
         "the log of {tenant} is not the one that the root log names: entry {after_early} is missing",
     ),
     (
-        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, reason, request_id) SELECT \
-         '{unknown}', tenant_id, time, actor, actor_type, action, result, replace(reason, '{early} ', '{last} '), \
+        "INSERT INTO audit_entries (id, seq, entry_hash, tenant_id, time, actor, actor_type, action, result, reason, \
+         request_id) SELECT '{unknown}', 99999, entry_hash, tenant_id, time, actor, actor_type, action, result, replace(reason, '{early} ', '{last} '), \
          request_id FROM audit_entries WHERE tenant_id = '{root}' AND actor LIKE '%/{tenant}' AND reason LIKE '{early} %'",
         "the log of {tenant} is not the one that the root log names: fork",
     ),
     (
-        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, reason, request_id) SELECT \
-         '{unknown}', tenant_id, time, actor || '/log-2', actor_type, action, result, reason, request_id FROM \
+        "INSERT INTO audit_entries (id, seq, entry_hash, tenant_id, time, actor, actor_type, action, result, reason, \
+         request_id) SELECT '{unknown}', 99999, entry_hash, tenant_id, time, actor || '/log-2', actor_type, action, result, reason, request_id FROM \
          audit_entries WHERE tenant_id = '{root}' AND actor LIKE '%/{tenant}' AND reason LIKE '{early} %'",
         "the root log names log 2 of {tenant}, which is not there",
     ),
@@ -135,8 +137,9 @@ const CASES: &[(&str, &str)] = &[
         "the log of {tenant}: the root log does not name its last checkpoint",
     ),
     (
-        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, request_id) \
-         VALUES ('{unknown}', '{root}', 1, 'x', 'service', 'checkpoint.signed', 'ok', 'service')",
+        "INSERT INTO audit_entries (id, seq, entry_hash, tenant_id, time, actor, actor_type, action, result, request_id) \
+         SELECT '{unknown}', 99999, entry_hash, tenant_id, 1, 'x', 'service', 'checkpoint.signed', 'ok', 'service' \
+         FROM audit_entries WHERE tenant_id = '{root}' AND seq = 1",
         "entry {unknown} of the root log names no log of here",
     ),
     (
@@ -150,6 +153,26 @@ const CASES: &[(&str, &str)] = &[
     (
         "UPDATE audit_entries SET id = 'x' WHERE tenant_id = '{root}' AND seq = 2",
         "the root log, {root}, cannot be read",
+    ),
+    // What waits for its place.
+    (
+        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, request_id) \
+         VALUES ('{unknown}', '{tenant}', 1, 'x', 'service', 'backup.deleted', 'ok', 'service')",
+        "audit_entries {unknown} in the log of {tenant} waits for its place, and was not written by the service",
+    ),
+    (
+        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, request_id) \
+         VALUES ('x', '{root}', 1, 'x', 'service', 'checkpoint.signed', 'ok', 'service')",
+        "audit_entries x in the log of {root} waits for its place, and was not written by the service",
+    ),
+    (
+        "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, request_id, refused) \
+         VALUES ('x', '{unknown}', 1, 'x', 'service', 'x', 'ok', 'service', TRUE)",
+        "audit_entries x in the log of {unknown} waits for its place, and was not written by the service",
+    ),
+    (
+        "UPDATE audit_entries SET refused = TRUE WHERE id = '{waits}'",
+        "audit_entries {waits} in the log of {tenant} is kept from its place, though the service wrote it",
     ),
     // Whose they are, and whether they read.
     (
@@ -321,6 +344,9 @@ impl World {
             ("list", acl),
             ("unknown", "01890000-0000-7000-8000-00000000dead".to_owned()),
         ]);
+        let waits = "01890000-0000-7000-8000-000000000aaa";
+        names.push(("waits", waits.to_owned()));
+        append(&app, &tenant, vec![filled(waits.parse().unwrap(), Timestamp::from_ms(1))]).await;
         let vandal = Vandal::new(&app.place, 0);
         Self { app, vandal, names }
     }
@@ -403,6 +429,10 @@ async fn what_has_no_place_yet_is_believed_and_gets_none() {
         "UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL \
          WHERE tenant_id = '{tenant}' AND seq = {last}",
     );
+    let found = world.failures().await;
+    let [waits, made] = ["waits for its place, and was not written by the service", "was made"];
+    assert!(found.len() == 2 && found[0].contains(waits) && found[1].contains(made), "{found:#?}");
+    assert_eq!(world.app.seal_entries().await, 1);
     let tables = ["audit_heads", "audit_entries", "audit_checkpoints"];
     let before = tables.map(|table| world.app.place.contents(table));
     assert_eq!(world.failures().await, [""; 0]);

@@ -15,6 +15,7 @@ mod examination;
 mod examples;
 mod files;
 mod floods;
+mod foreign_entries;
 mod identity;
 mod key_shares;
 mod metrics;

@@ -157,7 +157,7 @@ async fn entries_are_found_by_each_filter(bench: &Bench) {
 async fn tenants_with_pending_entries_are_listed(bench: &Bench) {
     let db = bench.open().await;
     seed(&db).await;
-    let pending = |rx: &mut store::Rx<'_>| audit::list_tenants_with_pending(rx, 10);
+    let pending = |rx: &mut store::Rx<'_>| audit::waiting::list_owners(rx, 10);
     assert_eq!(read(&db, pending).await, []);
     append(&db, entry(1)).await;
     write(&db, |tx| audit::of(&id(2)).append(tx, &entry(2))).await;

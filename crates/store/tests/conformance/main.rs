@@ -30,5 +30,6 @@ mod row_seals;
 mod sqlite_alone;
 mod subjects;
 mod verifications;
+mod waiting;
 mod webhooks;
 mod witnesses;

@@ -244,7 +244,7 @@ fn of_readiness(member: &str) -> Known {
     match member {
         "status" => words(["ready"]),
         "files" => words(["ready", "away"]),
-        "audit_logs" => words(["whole", "forked"]),
+        "audit_logs" => words(["whole", "foreign", "forked"]),
         "witnesses" => words(["none", "well", "away", "forked"]),
         "environment" => words(["production", "sandbox"]),
         _ => Known::new(),

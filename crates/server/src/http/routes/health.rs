@@ -29,20 +29,27 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Fail
         return Err(Refusal::unavailable("the database").into());
     }
     let found = app.db.read("readyz", |rx| {
-        Ok((store::checkpoints::count_forked(rx)?, store::audit_witnesses::find_troubles(rx)?))
+        let (forked, refused) =
+            (store::checkpoints::count_forked(rx)?, store::audit::waiting::count_refused(rx)?);
+        Ok((forked, refused, store::audit_witnesses::find_troubles(rx)?))
     });
-    let (forked, troubles) = found.await.map_err(|error: StoreError| Error::from(error))?;
+    let (forked, refused, troubles) = found.await.map_err(|error: StoreError| Error::from(error))?;
     app.enclave.hello(Hello { env: app.env }).await.map_err(Error::from)?;
     // Without it most goes on, recoveries among it: no reason to send callers elsewhere.
     let files = if app.files.are_there(app.clock.now()).await { "ready" } else { "away" };
     let (status, environment) = ("ready".to_owned(), app.env.as_str().to_owned());
-    let audit_logs = if forked == 0 { "whole" } else { "forked" }.to_owned();
+    // Entries of a foreign hand are kept out of the logs, which go on: nor is that a reason.
+    let audit_logs = match (forked, refused) {
+        (0, 0) => "whole",
+        (0, _) => "foreign",
+        _ => "forked",
+    };
     let witnesses = match troubles {
         _ if app.witnesses.is_empty() => "none",
         Troubles { forked: 1.., .. } => "forked",
         Troubles { away: 1.., .. } => "away",
         _ => "well",
     };
-    let (files, witnesses) = (files.to_owned(), witnesses.to_owned());
+    let (files, audit_logs, witnesses) = (files.to_owned(), audit_logs.to_owned(), witnesses.to_owned());
     Ok(Json(Readiness { status, environment, files, audit_logs, witnesses }))
 }

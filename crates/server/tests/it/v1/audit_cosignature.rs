@@ -116,6 +116,7 @@ async fn a_history_that_was_written_anew_is_not_signed_and_told_of() {
          checkpoint_size = NULL, checkpoint_at = NULL, cosigned_size = NULL WHERE {ours}; \
          UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL WHERE {ours}; COMMIT"
     ));
+    app.seal_entries().await;
     let forged = checkpoint(&partner).await;
     assert_eq!((&forged["size"], forged.get("enclave_key")), (&kept["size"], None), "{forged}");
     assert_eq!(app.anonymous().get("/readyz").await.ok()["audit_logs"], "forked");

@@ -1,8 +1,12 @@
 //! `/v1/audit/export`.
 
 use domain::credential::{Scope, TenantKind};
+use domain::ids::{EntryId, TenantId};
+use domain::time::Timestamp;
 use serde_json::Value;
 use server::edge::clock::{Clock as _, SystemClock};
+use store::StoreError;
+use store::audit::AuditEntry;
 use testkit::{Actor, App, Plan};
 
 use super::audit::{follow, history};
@@ -17,15 +21,43 @@ async fn export(actor: &Actor, query: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Writes entries as the service does.
+pub async fn append(app: &App, tenant: &TenantId, entries: Vec<AuditEntry>) {
+    let tenant = tenant.clone();
+    let written = app.db.write("append", move |tx| {
+        entries.iter().try_for_each(|entry| store::audit::of(&tenant).append(tx, entry))
+    });
+    written.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"));
+}
+
 /// Entries that nobody has numbered yet.
 pub async fn fill(app: &App, actor: &Actor, count: u32) {
     let tenant = app.tenant_of(actor).await;
-    app.place.run(&format!(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
-         INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, result, request_id) \
-         SELECT '01890000-0000-7000-8000-0' || (10000000000 + i), '{tenant}', i, 'nobody', 'service', \
-         'test.filled', 'ok', 'request-' || i FROM n"
-    ));
+    let entry = |number: u32| {
+        let id = format!("01890000-0000-7000-8000-0{}", 10_000_000_000 + u64::from(number));
+        filled(id.parse().unwrap(), Timestamp::from_ms(number.into()))
+    };
+    append(app, &tenant, (1..=count).map(entry).collect()).await;
+}
+
+/// An entry that says nothing.
+pub fn filled(id: EntryId, time: Timestamp) -> AuditEntry {
+    AuditEntry {
+        id,
+        time,
+        actor: "nobody".to_owned(),
+        actor_type: "service".to_owned(),
+        action: "test.filled".to_owned(),
+        key_id: None,
+        backup_id: None,
+        recovery_id: None,
+        verification_id: None,
+        customer_id: None,
+        package_id: None,
+        result: "ok".to_owned(),
+        reason: None,
+        request_id: "request".to_owned(),
+    }
 }
 
 async fn it_is_the_log_line_by_line(app: App) {

@@ -153,6 +153,7 @@ async fn entries_from_before_are_as_they_were() {
          ('01890000-0000-7000-8000-0000000000ff', '{}', 1, '{OTHER}', 'user_credentials', 'key.assigned', 'ok', 'r')",
         stage.id
     ));
+    stage.app.seal_entries().await;
     let before = stage.is_whole(None).await;
     assert!(export(&stage.tenant).await.contains(OTHER), "it names whom it named");
     stage.app.admin().await.erase_subject(&stage.id, NAME).await.unwrap().expect("erased");
