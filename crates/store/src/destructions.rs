@@ -87,6 +87,11 @@ static LOCK: Sql = sql!(
     "UPDATE key_destructions SET state = state WHERE tenant_id = $1 AND key_id = $2 RETURNING ",
     columns!()
 );
+static SET_RELEASED: Sql = sql!(
+    "destructions.set_released",
+    "UPDATE key_destructions SET key_state = 'released' ",
+    "WHERE tenant_id = $1 AND key_id = $2 AND key_state = 'active'"
+);
 static LIST_DUE: Sql = sql!(
     "destructions.list_due",
     "SELECT tenant_id, ",
@@ -190,6 +195,12 @@ impl Destructions<'_> {
         ended_at: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         Ok(tx.exec(&SET_STATE, &[self.tenant, key, &from, &to, &ended_at])? == 1)
+    }
+
+    /// Notes that the private half of an active key went out, for the case that the destruction is stopped; false where
+    /// there is nothing to note.
+    pub fn set_released(self, tx: &mut Tx<'_>, key: &KeyId) -> Result<bool, StoreError> {
+        Ok(tx.exec(&SET_RELEASED, &[self.tenant, key])? == 1)
     }
 
     /// Has the days end at that instant; false when they do not run.

@@ -192,7 +192,7 @@ impl Said {
         let (first, second, third) = (words.next(), words.next(), words.next());
         match (entry.action.as_str(), &entry.key_id, &entry.backup_id) {
             ("key.assigned" | "key.rotated", Some(key), _) => drop(self.keys.insert(key.clone(), true)),
-            ("key.superseded", Some(key), _) => drop(self.keys.insert(key.clone(), false)),
+            ("key.superseded" | "key.released", Some(key), _) => drop(self.keys.insert(key.clone(), false)),
             ("key.destroyed", Some(key), _) => self.destroyed.push(key.clone()),
             ("key.attached", Some(key), _) => {
                 self.lists.insert(key.clone(), second.unwrap_or_default().to_owned());
@@ -230,10 +230,9 @@ impl Said {
         for (id, is_current) in &self.keys {
             let key = keys::of(tenant).find(rx, id)?;
             let is_as_said = key.is_some_and(|key| *is_current || key.state != KeyState::Active);
-            wrong.extend(
-                (!is_as_said)
-                    .then(|| format!("key {id} is {}", if *is_current { "there" } else { "superseded" })),
-            );
+            wrong.extend((!is_as_said).then(|| {
+                format!("key {id} is {}", if *is_current { "there" } else { "closed to new backups" })
+            }));
         }
         for id in &self.destroyed {
             let key = keys::of(tenant).find(rx, id)?;

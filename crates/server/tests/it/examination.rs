@@ -188,7 +188,7 @@ const CASES: &[(&str, &str)] = &[
     ("DELETE FROM customer_keys WHERE id = '{key}'", "the log of {tenant} says that key {key} is there"),
     (
         "UPDATE customer_keys SET state = 'active', assignment_slot = NULL WHERE id = '{rotated}'",
-        "the log of {tenant} says that key {rotated} is superseded",
+        "the log of {tenant} says that key {rotated} is closed to new backups",
     ),
     (
         "UPDATE customer_keys SET acl_id = NULL WHERE id = '{guarded}'",

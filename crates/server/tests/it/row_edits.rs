@@ -305,7 +305,7 @@ async fn an_old_row_with_its_old_seal_is_told_by_the_log() {
     let told = contradicted(&app, &vandal, &["api_credentials", "customer_keys"]).await;
     for says in [
         format!("says that credential {credential} is revoked"),
-        format!("says that key {} is superseded", key.key_id),
+        format!("says that key {} is closed to new backups", key.key_id),
     ] {
         assert!(told.iter().any(|text| text.ends_with(&says)), "{says}: {told:?}");
     }

@@ -5,6 +5,7 @@ mod advance_recovery;
 mod attach_keys;
 mod build_intent;
 mod change_acl;
+mod close_keys;
 mod download_recovery;
 mod found_roster;
 mod list_reviews;

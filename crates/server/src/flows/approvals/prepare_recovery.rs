@@ -2,6 +2,7 @@
 //! the recovery. An enclave that is away is asked again. Asked again after a crash, it packs again, three times at
 //! most.
 
+use boundary::intent::Intent;
 use boundary::message::{Ballot, Package, Packaged, Refusal as EnclaveRefusal, Release, ReleaseItem};
 use boundary::token::NO_CHECKSUM;
 use boundary::wire::Wire as _;
@@ -24,6 +25,7 @@ use super::super::key_shares::open_each;
 use super::super::release_proof::open_checksum;
 use super::super::{Error, entry, event, tell};
 use super::advance_recovery::{concerned, seconds};
+use super::close_keys::{close_keys, closings};
 use super::news;
 use super::read_policy::newest;
 use super::read_recoveries::{ShownRecovery, backup_ids, control_data};
@@ -160,10 +162,9 @@ pub(super) async fn gather(
     tenant: &TenantId,
     shown: &ShownRecovery,
 ) -> Result<Option<Goods>, Error> {
-    let intent = boundary::intent::Intent::from_canonical(&shown.recovery.intent);
-    let intent = intent.ok_or_else(|| Error::fault("reading the intent of a recovery"))?;
+    let intent = intent_of(shown)?;
     let (owner, ids) = (tenant.clone(), backup_ids(&shown.recovery));
-    let private: Vec<KeyId> = intent.keys.iter().filter_map(|id| id.parse().ok()).collect();
+    let private = private_keys(&intent);
     let found = app.db.read("find_items", move |rx| {
         let items = backups::of(&owner).list_by_ids(rx, &ids)?;
         let mut sealed = Vec::new();
@@ -201,6 +202,16 @@ pub(super) async fn gather(
     let policies =
         newest(app, tenant).await?.into_iter().map(|policy| policy.document.into_bytes()).collect();
     Ok(Some(Goods { items, keys, policies }))
+}
+
+fn intent_of(shown: &ShownRecovery) -> Result<Intent, Error> {
+    Intent::from_canonical(&shown.recovery.intent)
+        .ok_or_else(|| Error::fault("reading the intent of a recovery"))
+}
+
+/// The keys whose private halves go out.
+fn private_keys(intent: &Intent) -> Vec<KeyId> {
+    intent.keys.iter().filter_map(|id| id.parse().ok()).collect()
 }
 
 async fn read_file(app: &App, tenant: &TenantId, backup: &domain::ids::BackupId) -> Result<Vec<u8>, Error> {
@@ -255,6 +266,7 @@ pub(super) async fn keep(
         })
         .chain(shown.backups.is_empty().then(|| about.clone()))
         .collect();
+    let closed = closings(app, private_keys(&intent_of(shown)?), &about);
     let told = event(&app.minter, now, "recovery.released", control_data(recovery, "ready"));
     let title = format!("Your recovery is ready: {}", shown.list.name);
     let text = "Download it within seven days. It is encrypted to the OpenPGP key that you gave.";
@@ -276,6 +288,7 @@ pub(super) async fn keep(
             ));
         }
         control_recoveries::of(&owner).set_package(tx, &id, &package)?;
+        close_keys(tx, &owner, &closed)?;
         signed_records::of(&owner).set_last(tx, &record)?;
         entries.iter().try_for_each(|entry| store::audit::of(&owner).append(tx, entry))?;
         notices.iter().try_for_each(|notice| store::notices::of(&owner).append(tx, notice))?;

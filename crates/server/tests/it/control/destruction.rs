@@ -11,7 +11,7 @@ use testkit::{Answer, App, Given, Person, Plan, assign_body};
 
 use super::approvals::{EVERYBODY, Stage, hidden, link, sign_page, vote};
 use super::path_of;
-use super::recoveries::{unpack, wait_for};
+use super::recoveries::{recover_key, unpack, wait_for};
 use crate::examination::failures;
 
 /// A little more than what the jobs need to look at everything twice.
@@ -314,6 +314,19 @@ async fn a_recovery_goes_on_and_the_end_waits_for_it() {
     let refused = stage.first.post("/control/recoveries", &asked).await;
     assert_eq!(refused.status, 409, "nothing is recovered under a key that is gone");
     assert!(refused.text().contains("destroyed"), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn a_key_that_went_out_while_it_was_to_be_destroyed_is_closed_when_that_is_stopped() {
+    let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+    let key = stage.key.key_id.clone();
+    let file = stage.key.device().encrypt(b"what the file holds");
+    stage.app.partner().try_store_file(&stage.key, &file, &Value::Null).await.ok();
+    ask_and_confirm(&mut stage, &key).await;
+    recover_key(&mut stage, &key).await;
+    assert_eq!(status(&stage.app, &key).await, "destroy-pending");
+    stop(&mut stage.owner, &key).await;
+    assert_eq!(status(&stage.app, &key).await, "released");
 }
 
 #[tokio::test]

@@ -82,16 +82,7 @@ async fn a_file_comes_as_it_was_uploaded_and_with_the_key_that_opens_it() {
     let rotated =
         partner.post(&format!("/v1/partner/keys/{}/rotate", stage.key.key_id), &serde_json::json!({})).await;
     let successor = rotated.ok()["key_id"].as_str().unwrap().to_owned();
-    let certificate = stage.app.fixture.recipient.certificate.clone();
-    let asked = [("keys", successor.as_str()), ("reason", "an heir"), ("certificate", &certificate)];
-    let answer = stage.first.post("/control/recoveries", &asked).await;
-    assert_eq!(answer.status, 303, "{}", answer.text());
-    let path = answer.header("location").to_owned();
-    let page = stage.first.open(&path).await.text();
-    stage.play(&page, "approve_inquiry").await;
-    vote(&mut stage.owner, &path, "yes").await;
-    vote(&mut stage.second, &path, "yes").await;
-    let package = link(&mut stage.first, &path).await;
+    let package = recover_key(&mut stage, &successor).await;
     let folder = unpack(&stage.app, &stage.first.get(&package).await.body);
     assert_eq!(std::fs::read(folder.join("files").join(&id)).unwrap(), file);
     assert_eq!(std::fs::read(folder.join("data").join(&stage.backup)).unwrap(), stage.plaintext);
@@ -101,6 +92,42 @@ async fn a_file_comes_as_it_was_uploaded_and_with_the_key_that_opens_it() {
     let more = ["-pkeyopt", "rsa_oaep_md:sha256", "-pkeyopt", "rsa_mgf1_md:sha256"];
     let opened = testkit::foreign::openssl(&folder, &[&args[..], &more[..]].concat(), &file);
     assert_eq!(opened, secret, "the key before opens the file from before");
+}
+
+/// Asks for all that a key guards, and has it packed.
+pub async fn recover_key(stage: &mut Stage, key: &str) -> String {
+    let certificate = stage.app.fixture.recipient.certificate.clone();
+    let asked = [("keys", key), ("reason", "an heir"), ("certificate", &certificate)];
+    let answer = stage.first.post("/control/recoveries", &asked).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let path = answer.header("location").to_owned();
+    let page = stage.first.open(&path).await.text();
+    stage.play(&page, "approve_inquiry").await;
+    vote(&mut stage.owner, &path, "yes").await;
+    vote(&mut stage.second, &path, "yes").await;
+    link(&mut stage.first, &path).await
+}
+
+#[tokio::test]
+async fn a_key_whose_private_half_went_out_takes_nothing_more_and_still_gives_back() {
+    let mut stage = Stage::new().await;
+    let (partner, key) = (stage.app.partner(), stage.key.key_id.clone());
+    let file = stage.key.device().encrypt(b"what the file holds");
+    partner.try_store_file(&stage.key, &file, &serde_json::Value::Null).await.ok();
+    for times in 1..=2 {
+        let package = recover_key(&mut stage, &key).await;
+        let folder = unpack(&stage.app, &stage.first.get(&package).await.body);
+        assert!(folder.join("keys").join(format!("{key}.pem")).exists(), "{times}");
+    }
+    assert_eq!(stage.logged("key.released").await.len(), 1);
+    let item = stage.key.device().item("more", b"letters");
+    partner.try_store_data(&stage.key, &item).await.refused(409, "key-released");
+    partner.try_store_file(&stage.key, &file, &serde_json::Value::Null).await.refused(409, "key-released");
+    let rotated = partner.post(&format!("/v1/partner/keys/{key}/rotate"), &serde_json::json!({})).await;
+    rotated.refused(409, "key-released");
+    let details = partner.get(&format!("/v1/partner/keys/{key}")).await.ok();
+    assert_eq!(details["status"], "released", "{details}");
+    assert!(stage.owner.open(&format!("/control/keys/{key}")).await.text().contains("Given out"));
 }
 
 #[tokio::test]
