@@ -177,8 +177,8 @@ impl Options {
 }
 
 /// What is said where the root key is not where it should be, and to whom would put it there.
-const NO_ROOT: &str = "root.key is to be there with --root disk, and offline without --socket; and not to be there \
-    otherwise, when `holdfast ceremony init` makes the root key in the running enclave";
+const NO_ROOT: &str = "root.key is there with --root disk, offline without --socket; it is not there where holders \
+    have the root key: say --root shares, offline --socket PATH, and have them open it (`holdfast ceremony`)";
 
 /// Whether the root key lies on the disk: a sandbox's does, production's only where that is said. One that is to go to
 /// holders does until it has.
