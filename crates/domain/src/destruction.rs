@@ -120,6 +120,8 @@ pub enum Hold {
     Frozen,
     /// A recovery runs that needs the key.
     Recovery,
+    /// A key that it replaced has backups that wait for the ceremony that moves them to it.
+    Moves,
     /// A key that replaced it guards files, which may be encrypted to this one.
     Files,
 }

@@ -1,7 +1,7 @@
 //! Ceremonies of the offline enclave, by its own program on files: COLD keys are made, checked under and released from.
 
 mod answers;
-mod moves;
+pub mod moves;
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ fn carried(app: &App) -> PathBuf {
     folder
 }
 
-async fn export(app: &App, keys: &[KeyType]) -> Exported {
+pub async fn export(app: &App, keys: &[KeyType]) -> Exported {
     let text = std::fs::read_to_string(&app.fixture.offline_key).unwrap();
     let offline = testkit::device::unhex(text.lines().next().unwrap());
     let admin = app.admin().await;
@@ -33,7 +33,7 @@ async fn export(app: &App, keys: &[KeyType]) -> Exported {
 }
 
 /// The offline enclave's answers.
-fn answer(app: &App, bundle: &[u8]) -> Vec<u8> {
+pub fn answer(app: &App, bundle: &[u8]) -> Vec<u8> {
     let folder = carried(app);
     std::fs::write(folder.join(REQUEST_FILE), bundle).unwrap();
     let mut command = program();
@@ -43,7 +43,7 @@ fn answer(app: &App, bundle: &[u8]) -> Vec<u8> {
     std::fs::read(folder.join(ANSWER_FILE)).unwrap()
 }
 
-async fn import(app: &App, file: &[u8]) -> Result<Imported, String> {
+pub async fn import(app: &App, file: &[u8]) -> Result<Imported, String> {
     let admin = app.admin().await;
     let imported = admin.import_answers(file).await.map_err(|error| error.to_string());
     admin.close().await;
@@ -51,7 +51,7 @@ async fn import(app: &App, file: &[u8]) -> Result<Imported, String> {
 }
 
 /// A whole ceremony.
-async fn hold(app: &App, keys: &[KeyType]) -> Imported {
+pub async fn hold(app: &App, keys: &[KeyType]) -> Imported {
     let exported = export(app, keys).await;
     let imported = import(app, &answer(app, &exported.file)).await.unwrap();
     assert_eq!(imported.sequence, exported.sequence);
@@ -59,7 +59,7 @@ async fn hold(app: &App, keys: &[KeyType]) -> Imported {
     imported
 }
 
-async fn cold_key(app: &App, user: &str) -> Given {
+pub async fn cold_key(app: &App, user: &str) -> Given {
     let mut body = testkit::assign_body(user, "customer-1");
     body["key_environment"] = json!("COLD");
     Given::of(app.partner().assign(&body).await.ok())

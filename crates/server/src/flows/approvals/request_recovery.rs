@@ -353,16 +353,18 @@ fn private_keys(
     Ok(out)
 }
 
-/// The keys that this one replaced, one after the other, but for those that are destroyed.
-pub(super) fn predecessors(
+/// The keys that this one replaced, one after the other, but for those that are destroyed. Rows that name one another in
+/// a circle are gone through once.
+pub(in crate::flows) fn predecessors(
     rx: &mut Rx<'_>,
     tenant: &TenantId,
     key: &CustomerKey,
 ) -> Result<Vec<CustomerKey>, StoreError> {
-    let (mut found, mut before) = (Vec::new(), key.supersedes.clone());
-    while let Some(id) = &before {
-        let Some(key) = keys::of(tenant).find(rx, id)? else { break };
+    let (mut found, mut seen, mut before) = (Vec::new(), vec![key.id.clone()], key.supersedes.clone());
+    while let Some(id) = before.take().filter(|id| !seen.contains(id)) {
+        let Some(key) = keys::of(tenant).find(rx, &id)? else { break };
         before.clone_from(&key.supersedes);
+        seen.push(id);
         if key.state != KeyState::Destroyed {
             found.push(key);
         }

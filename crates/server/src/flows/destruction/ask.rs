@@ -2,16 +2,17 @@
 
 use domain::control::Act;
 use domain::destruction::{DestructionState, REQUESTED, Wish, days, may_be_destroyed, wrong_state};
-use domain::ids::PersonId;
+use domain::ids::{PersonId, TenantId};
 use domain::limits::DESTRUCTION_ASKED_DAYS;
 use domain::refusal::{Kind, Refusal};
+use store::Rx;
 use store::audit::AuditEntry;
 use store::destructions::{self, Destruction};
-use store::keys;
+use store::keys::{self, CustomerKey};
 
 use super::super::approvals::{permitted, recorded};
 use super::super::{Ctx, Error};
-use super::facts::has_files_elsewhere;
+use super::facts::{has_files_elsewhere, is_moved_to};
 use super::{Found, about, find, news};
 use crate::app::App;
 
@@ -68,9 +69,7 @@ async fn ask(
         .write("ask_destruction", move |tx| {
             let key = keys::of(&tenant).find_locked(tx, &found.key.id)?.ok_or_else(Refusal::not_found)?;
             may_be_destroyed(key.state)?;
-            if has_files_elsewhere(tx, &tenant, &key)? {
-                return Err(Error::from(files_need_it()));
-            }
+            must_be_spare(tx, &tenant, &key)?;
             let destruction = Destruction { key_state: key.state, ..destruction.clone() };
             if !destructions::of(&tenant).insert(tx, &destruction)? {
                 return Err(wrong_state("its destruction is asked for already").into());
@@ -81,8 +80,17 @@ async fn ask(
         .await
 }
 
-/// What is told where a file may be lost with the key.
-pub(super) fn files_need_it() -> Refusal {
-    let text = "a key that replaced this one guards files, which may be encrypted to this one: they would be lost with it";
-    Refusal::new(Kind::Conflict, "files-need-key", text)
+/// Refuses where more would be lost with the key than what it guards by now.
+pub(super) fn must_be_spare(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<(), Error> {
+    let (code, text) = if has_files_elsewhere(rx, tenant, key)? {
+        ("files-need-key", "a key that replaced this one guards files, which may be encrypted to this one")
+    } else if is_moved_to(rx, tenant, key)? {
+        (
+            "moves-need-key",
+            "backups of a key that it replaced wait for the ceremony that moves them to this one",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::new(Kind::Conflict, code, format!("{text}: they would be lost with it")).into())
 }

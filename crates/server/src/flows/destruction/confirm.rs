@@ -12,8 +12,8 @@ use store::keys;
 
 use super::super::approvals::{permitted, recorded};
 use super::super::{Ctx, Error, event, tell};
-use super::ask::files_need_it;
-use super::facts::{has_files_elsewhere, is_owner};
+use super::ask::must_be_spare;
+use super::facts::is_owner;
 use super::{Found, about, data, find, news};
 use crate::app::App;
 
@@ -52,9 +52,7 @@ async fn confirm(app: &App, ctx: &Ctx, found: Found, person: PersonId, seen: &st
                 return Err(Error::from(wrong_state("whoever asked for it is no owner any more: ask anew")));
             }
             may_be_destroyed(key.state)?;
-            if has_files_elsewhere(tx, &tenant, &key)? {
-                return Err(files_need_it().into());
-            }
+            must_be_spare(tx, &tenant, &key)?;
             keys::of(&tenant).set_state(tx, &key.id, key.state, KeyState::DestroyPending)?;
             destructions::of(&tenant).set_confirmed(tx, (&key.id, key.state), &person, due_at, now)?;
             store::audit::of(&tenant).append(tx, &entry)?;

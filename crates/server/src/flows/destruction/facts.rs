@@ -3,6 +3,7 @@
 use domain::control::Act;
 use domain::destruction::{Doubt, Facts, Hold, is_as_logged};
 use domain::ids::{PersonId, TenantId};
+use domain::key::KeyState;
 use domain::person::PersonState;
 use domain::time::Timestamp;
 use store::destructions::{self, Destruction};
@@ -14,6 +15,7 @@ use store::rows::Table;
 use store::seal::RowKey;
 use store::{Rx, StoreError, control_recoveries};
 
+use super::super::approvals::predecessors;
 use super::super::rotate_key::is_at_rest;
 use super::successors;
 
@@ -60,6 +62,9 @@ pub(super) fn find_hold(
     if is_needed(rx, tenant, key)? {
         return Ok(Some(Hold::Recovery));
     }
+    if is_moved_to(rx, tenant, key)? {
+        return Ok(Some(Hold::Moves));
+    }
     Ok(has_files_elsewhere(rx, tenant, key)?.then_some(Hold::Files))
 }
 
@@ -78,6 +83,12 @@ fn is_needed(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<bo
         }
     }
     Ok(false)
+}
+
+/// Whether a key that it replaced has backups that wait for the ceremony that moves them here: they would come to a key
+/// that opens nothing.
+pub(super) fn is_moved_to(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<bool, StoreError> {
+    Ok(predecessors(rx, tenant, key)?.iter().any(|before| before.state == KeyState::Superseding))
 }
 
 /// Whether a key that replaced it guards files. They stay encrypted to the key that they were stored under, and nobody

@@ -60,13 +60,18 @@ fn look(rx: &mut Rx<'_>, of: OfTenant<Superseding>) -> Result<Option<Rotated>, S
     let OfTenant { tenant_id: tenant, row } = of;
     let Some(from) = keys::of(&tenant).find(rx, &row.id)? else { return Ok(None) };
     let Some(to) = keys::of(&tenant).find_successor(rx, &from.user_id, &from.id)? else { return Ok(None) };
-    if from.key_type != KeyType::Rsa4096 || !is_at_rest(rx, &tenant, &from)? {
+    if from.key_type != KeyType::Rsa4096 || !may_take(&to) || !is_at_rest(rx, &tenant, &from)? {
         return Ok(None);
     }
     let mut guarded = rotations::of(&tenant).list_guarded(rx, &from.id)?;
     // What has no record was not checked yet, or did not open then.
     guarded.retain(|item| item.record.is_some() && item.ciphertext.is_some());
     Ok(Some(Rotated { tenant, from, to, guarded }))
+}
+
+/// Whether backups may come to a key: never to one that is destroyed, or will be.
+fn may_take(to: &CustomerKey) -> bool {
+    !matches!(to.state, KeyState::DestroyPending | KeyState::Destroyed)
 }
 
 /// What an answer must find unchanged.
@@ -146,7 +151,7 @@ impl Moving {
         id: &BackupId,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        let (keys, rotations) = ((&self.from, &self.to), rotations::of(tenant));
+        let (from_to, rotations) = ((&self.from, &self.to), rotations::of(tenant));
         // Whoever asks for it back now has done so before, or waits, and finds it moved.
         let Some(key) = find_superseding_locked(tx, tenant, &self.from)? else {
             return Ok("nothing was changed: its key is not being replaced any more".to_owned());
@@ -156,7 +161,11 @@ impl Moving {
                 "a recovery of its key runs: import these answers again when that has ended".to_owned()
             );
         }
-        if !rotations.set_moved(tx, id, keys, (&self.left, &self.becomes), now)? {
+        // Locked after the one that it replaced, as whoever destroys a key locks them.
+        if !keys::of(tenant).find_locked(tx, &self.to)?.as_ref().is_some_and(may_take) {
+            return Ok(format!("stays: the key {} is destroyed, or will be", self.to));
+        }
+        if !rotations.set_moved(tx, id, from_to, (&self.left, &self.becomes), now)? {
             return Ok("changed since".to_owned());
         }
         store::audit::of(tenant).append(tx, &self.about)?;
@@ -207,6 +216,8 @@ fn end_rotation(
     let Some(key) = find_superseding_locked(tx, tenant, id)? else { return Ok(None) };
     let to = keys::of(tenant).find_successor(tx, &key.user_id, id)?;
     let Some(to) = to else { return Ok(None) };
+    let to = keys::of(tenant).find_locked(tx, &to.id)?;
+    let Some(to) = to.filter(may_take) else { return Ok(None) };
     if !is_at_rest(tx, tenant, &key)? {
         return Ok(None);
     }

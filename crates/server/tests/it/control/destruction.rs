@@ -1,5 +1,7 @@
 //! `/control/keys/{id}/destruction`: from the request to the key that is gone, and everything that keeps it.
 
+mod beside;
+
 use std::time::Duration;
 
 use domain::ids::TenantId;

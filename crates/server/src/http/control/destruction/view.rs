@@ -73,6 +73,9 @@ fn held(hold: Hold) -> &'static str {
     match hold {
         Hold::Frozen => "The account is frozen: while it is, nothing is destroyed.",
         Hold::Recovery => "A recovery runs that needs the key: it is not destroyed before that is over.",
+        Hold::Moves => {
+            "A key that it replaced has backups that wait for the ceremony that moves them to this one: until they have moved, it is not destroyed."
+        }
         Hold::Files => {
             "A key that replaced it guards files, which may be encrypted to this one: while it does, this one is not destroyed."
         }

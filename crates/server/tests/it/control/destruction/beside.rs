@@ -1,0 +1,99 @@
+//! A destruction beside all else that goes on: ceremonies that move backups, recoveries that are being asked for,
+//! deliveries that are repeated.
+
+use super::*;
+use crate::ceremonies::moves::{key_of, rotated, state, store};
+use crate::ceremonies::{answer, cold_key, export, hold, import};
+
+/// A key held offline with a backup and a file, and the one that replaced it, to which a ceremony will move both.
+struct Rotated {
+    old: Given,
+    new: Given,
+    backup: String,
+    file: String,
+}
+
+async fn rotated_offline(app: &App) -> Rotated {
+    let partner = app.partner();
+    let old = cold_key(app, "user-3").await;
+    let backup = store(&partner, &old, &secret("a")).await;
+    let file = partner.try_store_file(&old, &old.device().encrypt(b"a file"), &Value::Null).await.ok();
+    let file = file["backup_id"].as_str().unwrap().to_owned();
+    hold(app, &[]).await;
+    let new = rotated(app, &old).await;
+    Rotated { old, new, backup, file }
+}
+
+fn set_state(app: &App, key: &Given, state: &str) {
+    app.place.run(&format!("UPDATE customer_keys SET state = '{state}' WHERE id = '{}'", key.key_id));
+}
+
+#[tokio::test]
+async fn a_key_to_which_a_ceremony_will_move_backups_is_not_destroyed() {
+    let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+    let Rotated { old, new, .. } = rotated_offline(&stage.app).await;
+    // Neither the next one nor the one after it.
+    let newest = rotated(&stage.app, &new).await;
+    assert_eq!(ask(&mut stage.owner, &newest.key_id, "30").await.status, 409);
+    stage.refused("key.destruction-refused", "moves-need-key").await;
+    for _ in 0..2 {
+        hold(&stage.app, &[]).await;
+    }
+    assert_eq!(state(&stage.app, &newest).await, ("active".to_owned(), 2));
+    let count = ask(&mut stage.owner, &newest.key_id, "30").await;
+    assert_eq!(count.status, 303, "all of it is here, and the page says so: {}", count.text());
+
+    // Asked again when it is confirmed, and at the end.
+    let superseding = |is: bool| set_state(&stage.app, &old, if is { "superseding" } else { "superseded" });
+    superseding(true);
+    assert_eq!(confirm(&mut stage.second, &newest.key_id).await.status, 409);
+    superseding(false);
+    assert_eq!(confirm(&mut stage.second, &newest.key_id).await.status, 303);
+    superseding(true);
+    hasten(&mut stage, &newest.key_id).await;
+    stays(&stage.app, &newest.key_id).await;
+    let page = stage.owner.open(&page_of(&newest.key_id)).await.text();
+    assert!(page.contains("until they have moved, it is not destroyed"), "{page}");
+    set_state(&stage.app, &old, "superseded");
+    until_status(&stage.app, &newest.key_id, "destroyed").await;
+}
+
+async fn nothing_moves_to_a_key_that_is_destroyed_or_will_be(app: App) {
+    let Rotated { old, new, backup, file } = rotated_offline(&app).await;
+    let answers = answer(&app, &export(&app, &[]).await.file);
+    let stays = async || {
+        assert_eq!(state(&app, &old).await, ("superseding".to_owned(), 2));
+        for id in [&backup, &file] {
+            assert_eq!(key_of(&app, id).await, old.key_id);
+        }
+    };
+    for becomes in ["destroy-pending", "destroyed"] {
+        set_state(&app, &new, becomes);
+        let lines = import(&app, &answers).await.unwrap().lines;
+        let told = lines.iter().find(|line| line.contains(&backup)).unwrap();
+        assert!(told.contains("is destroyed, or will be"), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.contains(&format!("{}: ", old.key_id))), "{lines:?}");
+        stays().await;
+        // Nor does it leave for that key.
+        let none = app.admin().await;
+        let order = server::admin::Order { offline: [0; 32], keys: Vec::new() };
+        let error = none.export_bundle(&order).await.unwrap_err().to_string();
+        assert!(error.contains("nothing waits"), "{becomes}: {error}");
+        none.close().await;
+    }
+    // Stopped, it goes on.
+    set_state(&app, &new, "active");
+    import(&app, &answers).await.unwrap();
+    assert_eq!(state(&app, &old).await, ("superseded".to_owned(), 0));
+    assert_eq!(key_of(&app, &backup).await, new.key_id);
+}
+
+#[tokio::test]
+async fn nothing_moves_to_a_key_that_is_destroyed_or_will_be_on_sqlite() {
+    Box::pin(nothing_moves_to_a_key_that_is_destroyed_or_will_be(App::start().await)).await;
+}
+
+#[tokio::test]
+async fn nothing_moves_to_a_key_that_is_destroyed_or_will_be_on_postgres() {
+    Box::pin(nothing_moves_to_a_key_that_is_destroyed_or_will_be(App::on_postgres().await)).await;
+}
