@@ -49,6 +49,8 @@ pub(super) fn build_intent(app: &App, ctx: &Ctx, asked: &Asked<'_>) -> Result<In
         });
     }
     items.sort();
+    let mut keys: Vec<_> = asked.wanted.private.iter().map(ToString::to_string).collect();
+    keys.sort();
     let seconds = |span: i64| std::time::Duration::from_secs(span.unsigned_abs());
     let delay = if asked.is_cold { asked.list.delay_cold_s } else { asked.list.delay_hot_s };
     let life = intent_life(seconds(asked.list.vote_window_s), seconds(delay), PACKING_LIFE);
@@ -59,7 +61,7 @@ pub(super) fn build_intent(app: &App, ctx: &Ctx, asked: &Asked<'_>) -> Result<In
         user_tag: hex(&asked.ticket.user_tag),
         verification_id: asked.verification.map(ToString::to_string).unwrap_or_default(),
         items,
-        keys: asked.wanted.private.iter().map(ToString::to_string).collect(),
+        keys,
         acl_id: asked.wanted.acl.id.to_string(),
         reason: asked.reason.to_owned(),
         recipient: intent::Recipient {

@@ -48,13 +48,13 @@ pub struct RequestRecovery {
 pub(super) struct Wanted {
     /// The list.
     pub acl: Acl,
-    /// The keys, by id.
+    /// The keys, oldest first.
     pub keys: Vec<CustomerKey>,
     /// The backups with their keys, by id.
     pub backups: Vec<BackupWithKey>,
     /// Whose each of them is, by the tenant's name.
     pub users: Vec<String>,
-    /// The keys whose private half goes out, sorted.
+    /// The keys whose private half goes out, oldest first: each before the one that replaced it.
     pub private: Vec<KeyId>,
 }
 
@@ -205,6 +205,13 @@ async fn write(
             if acl_changes::of(&tenant).find_open(tx, &wanted.acl.id)?.is_some() {
                 return Err(change_open().into());
             }
+            // In the order in which whoever destroys one of them locks them.
+            for key in &wanted.private {
+                let found = keys::of(&tenant).find_locked(tx, key)?;
+                if found.is_none_or(|found| found.state == KeyState::Destroyed) {
+                    return Err(destroyed(key).into());
+                }
+            }
             for key in &wanted.keys {
                 let key = keys::of(&tenant).find_locked(tx, &key.id)?.ok_or_else(Refusal::not_found)?;
                 may_be_recovered(tx, &tenant, &key)?;
@@ -281,6 +288,7 @@ pub(super) async fn look(app: &App, ctx: &Ctx, command: &RequestRecovery) -> Res
             may_be_recovered(rx, &tenant, &key)?;
             keys.push(key);
         }
+        keys.sort_by(by_age);
         let acl = one_list(rx, &tenant, &keys)?;
         if acl_changes::of(&tenant).find_open(rx, &acl.id)?.is_some() {
             return Err(change_open().into());
@@ -345,12 +353,17 @@ fn private_keys(
     };
     let mut out = Vec::new();
     for key in keys.iter().filter(goes_out) {
-        out.push(key.id.clone());
-        out.extend(predecessors(rx, tenant, key)?.into_iter().map(|key| key.id));
+        out.extend(predecessors(rx, tenant, key)?);
+        out.push(key.clone());
     }
-    out.sort();
-    out.dedup();
-    Ok(out)
+    out.sort_by(by_age);
+    out.dedup_by(|a, b| a.id == b.id);
+    Ok(out.into_iter().map(|key| key.id).collect())
+}
+
+/// A key before the one that replaced it.
+fn by_age(a: &CustomerKey, b: &CustomerKey) -> std::cmp::Ordering {
+    (a.assigned_at, &a.id).cmp(&(b.assigned_at, &b.id))
 }
 
 /// The keys that this one replaced, one after the other, but for those that are destroyed. Rows that name one another in
@@ -393,6 +406,11 @@ fn unguarded(key: &CustomerKey) -> Refusal {
     let text =
         format!("the key {} is under no list: there is nobody to ask. An Owner puts it under one", key.id);
     Refusal::new(Kind::Conflict, "key-unguarded", text)
+}
+
+fn destroyed(key: &KeyId) -> Refusal {
+    let text = format!("the key {key} was destroyed while you asked: ask again, and it is left out");
+    Refusal::new(Kind::Conflict, "key-destroyed", text)
 }
 
 fn running(key: &KeyId) -> Refusal {

@@ -4,6 +4,10 @@
 use super::*;
 use crate::ceremonies::moves::{key_of, rotated, state, store};
 use crate::ceremonies::{answer, cold_key, export, hold, import};
+use crate::control::approvals::attach;
+
+/// So long that a call has come to the enclave, which does not answer.
+const UNDER_WAY: Duration = Duration::from_millis(400);
 
 /// A key held offline with a backup and a file, and the one that replaced it, to which a ceremony will move both.
 struct Rotated {
@@ -96,4 +100,33 @@ async fn nothing_moves_to_a_key_that_is_destroyed_or_will_be_on_sqlite() {
 #[tokio::test]
 async fn nothing_moves_to_a_key_that_is_destroyed_or_will_be_on_postgres() {
     Box::pin(nothing_moves_to_a_key_that_is_destroyed_or_will_be(App::on_postgres().await)).await;
+}
+
+/// Its private half, and with it those of the keys that it replaced, is what such a recovery gives out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_names_no_key_that_was_destroyed_while_it_was_asked_for() {
+    let mut stage = Stage::new().await;
+    let partner = stage.app.partner();
+    let old = partner.assigned("user-5", "customer-1").await;
+    attach(&mut stage.owner, &stage.acl, &old.key_id).await;
+    let new = rotated(&stage.app, &old).await;
+    let certificate = stage.app.fixture.recipient.certificate.clone();
+    let asked = [("keys", new.key_id.as_str()), ("reason", "x"), ("certificate", certificate.as_str())];
+    // It has looked at the keys, and waits for the enclave.
+    stage.app.enclave.pause();
+    let refused = {
+        let (call, meanwhile) = (stage.first.post("/control/recoveries", &asked), async {
+            tokio::time::sleep(UNDER_WAY).await;
+            set_state(&stage.app, &old, "destroyed");
+            stage.app.enclave.resume();
+        });
+        tokio::join!(call, meanwhile).0
+    };
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains(&format!("{} was destroyed", old.key_id)), "{}", refused.text());
+    stage.refused("recovery.refused", "key-destroyed").await;
+    assert_eq!(stage.app.place.rows("control_recoveries"), 0);
+    // Asked for again, it is left out.
+    let again = stage.first.post("/control/recoveries", &asked).await;
+    assert_eq!(again.status, 303, "{}", again.text());
 }
