@@ -13,6 +13,7 @@ use boundary::message::{
 };
 use domain::access::Deed;
 use domain::audit::{Outcome as AuditOutcome, RELEASED, hex};
+use domain::backup::BackupState;
 use domain::ids::{BackupId, RecoveryId};
 use domain::limits::{BACKUPS_PER_USER_MAX, DELIVERIES_MAX};
 use domain::recovery::{RecoveryFlow, RecoveryState};
@@ -181,10 +182,12 @@ async fn intend(
             let alarm = recovery_entry(app, ctx, inquiry, &first, "recovery.alarm");
             record_refused(app, ctx, alarm, "other-fingerprint").await?;
         }
-        return if same && first.deliveries < DELIVERIES_MAX {
-            Ok((first, items))
-        } else {
-            Err(used(same).into())
+        // The enclave delivers again exactly what it delivered, and of such an item nothing is left to say what that was.
+        let is_gone = items.iter().any(|item| item.backup.state == BackupState::Deleted);
+        return match (same && first.deliveries < DELIVERIES_MAX, is_gone) {
+            (false, _) => Err(used(same).into()),
+            (true, true) => Err(destroyed().into()),
+            (true, false) => Ok((first, items)),
         };
     }
     if items.is_empty() {
@@ -399,6 +402,12 @@ fn used(same_key: bool) -> Refusal {
     } else {
         "this verification was used for another OpenPGP key; start a new verification"
     };
+    Refusal::new(Kind::Forbidden, "verification-used", text)
+}
+
+fn destroyed() -> Refusal {
+    let text = "a key of this verification's recovery was destroyed since its first delivery; start a new verification \
+                for what is left";
     Refusal::new(Kind::Forbidden, "verification-used", text)
 }
 

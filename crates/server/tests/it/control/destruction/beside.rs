@@ -1,6 +1,8 @@
 //! A destruction beside all else that goes on: ceremonies that move backups, recoveries that are being asked for,
 //! deliveries that are repeated.
 
+use domain::credential::TenantKind;
+
 use super::*;
 use crate::ceremonies::moves::{key_of, rotated, state, store};
 use crate::ceremonies::{answer, cold_key, export, hold, import};
@@ -129,4 +131,46 @@ async fn a_recovery_names_no_key_that_was_destroyed_while_it_was_asked_for() {
     // Asked for again, it is left out.
     let again = stage.first.post("/control/recoveries", &asked).await;
     assert_eq!(again.status, 303, "{}", again.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_and_destroyed_since_is_not_delivered_again() {
+    let mut app = App::start().await;
+    let (retail, user, certificate) = (app.retail(), "user-1", app.fixture.recipient.certificate.clone());
+    let check = retail.approved(user).await;
+    let mut keys = Vec::new();
+    for name in ["a", "b"] {
+        let key = retail.key(user, &check).await;
+        retail.store(user, &check, &key, &[key.device().item(name, &secret(name))]).await;
+        keys.push(key);
+    }
+    let first = retail.recover(user, &check, &certificate).await.ok();
+    assert_eq!(first["backup"].as_array().unwrap().len(), 2);
+    destroy_of(&mut app, TenantKind::Retail, &keys[0].key_id).await;
+    let again = retail.recover(user, &check, &certificate).await;
+    let refused = again.refused(403, "verification-used");
+    assert!(refused.to_string().contains("destroyed"), "{refused}");
+    // What is left comes under another check.
+    let next = retail.approved(user).await;
+    let left = retail.recover(user, &next, &certificate).await.ok();
+    assert_eq!(left["backup"].as_array().unwrap().len(), 1);
+    assert_eq!(left["backup"][0]["item_key"], "b");
+}
+
+/// Has two owners of a tenant of that kind destroy a key.
+async fn destroy_of(app: &mut App, kind: TenantKind, key: &str) {
+    let mut owner = app.person_of(kind, "owner").await;
+    let path = path_of(&owner, "member-2@").await;
+    assert_eq!(owner.post(&format!("{path}/role"), &[("role", "owner")]).await.status, 303);
+    let mut second = app.person_of(kind, "member-2").await;
+    assert_eq!(ask(&mut owner, key, "30").await.status, 303);
+    assert_eq!(confirm(&mut second, key).await.status, 303);
+    assert_eq!(owner.post(&format!("{}/hasten", page_of(key)), &[]).await.status, 303);
+    for _ in 0..100 {
+        if one(app, &format!("customer_keys WHERE id = '{key}' AND state = 'destroyed'")) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    unreachable!("the key is not destroyed");
 }
