@@ -19,8 +19,8 @@ pub struct Readiness {
     pub environment: String,
     /// `ready`, or `away`: files can be neither stored nor checked, and all else goes on. As of ten seconds ago at most.
     pub files: String,
-    /// `whole`; `foreign`: somebody wrote entries for audit logs past the service, and they got no place there; or
-    /// `forked`: a tenant's audit log does not go on from what the enclave signed of it. Somebody put back an old copy of
+    /// `whole`; `foreign`: somebody wrote entries for audit logs past the service, and they got no place there, or the
+    /// head of one, and nothing is added to that log; or `forked`: a tenant's audit log does not go on from what the enclave signed of it. Somebody put back an old copy of
     /// the database or wrote a history anew. All goes on, and the operator should look.
     pub audit_logs: String,
     /// How it stands with those outside who sign the audit logs' checkpoints too: `none` of them is set, or `well`, or

@@ -17,7 +17,7 @@ use crate::page::Page;
 const FREE_BYTES_MIN: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Prints the settings as they are in force, secrets masked, and tests the deployment: files, database, what waits for its
-/// place in an audit log, enclave, the store of files, the ways to the outside.
+/// place in an audit log and where the logs end, enclave, the store of files, the ways to the outside.
 ///
 /// Each line is ok, a warning, or a failure with what to do about it. Ends with 4 if something does not work, and with
 /// 5 if --deep finds what the service did not write. Sends nothing to anybody. Run it as the service's user; the service

@@ -24,7 +24,8 @@ pub struct Args {
     pub check: bool,
     /// Then seals the rows that have no seal, as if the service had written them. Once, after the step `row_seals` was
     /// applied to a database that had rows; later a row without a seal is one that somebody wrote past the service. So too
-    /// the audit entries that waited for their places without one when the step `audit_tags` was applied.
+    /// the audit entries that waited for their places without one, and the heads of audit logs, when the step `audit_tags`
+    /// was applied.
     #[arg(long, conflicts_with = "check")]
     pub seal_rows: bool,
     /// Prints JSON for programs.

@@ -37,8 +37,8 @@ pub async fn migrate(settings: &Settings) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Seals the rows that have no seal, and the audit entries that wait without one, as if the service had written them; says
-/// how many of which tables.
+/// Seals the rows that have no seal, the audit entries that wait without one, and the heads of logs without one, as if the
+/// service had written them; says how many of which tables.
 pub async fn adopt_rows(settings: &Settings) -> Result<Vec<(&'static str, u64)>, SchemaError> {
     let keys = ServerKeys::load_or_create(&settings.data_dir.join("server.keys"), &mut SystemChance)?;
     let db = Db::open(settings.database.clone()).await?;
@@ -53,6 +53,10 @@ pub async fn adopt_rows(settings: &Settings) -> Result<Vec<(&'static str, u64)>,
     let sealed = db.write("adopt_entries", move |tx| audit::waiting::adopt(tx, &key));
     let sealed: u64 = sealed.await.map_err(|error: StoreError| error)?;
     adopted.extend((sealed > 0).then_some(("audit_entries", sealed)));
+    let key = keys.row_key().clone();
+    let sealed = db.write("adopt_heads", move |tx| audit::heads::adopt(tx, &key));
+    let sealed: u64 = sealed.await.map_err(|error: StoreError| error)?;
+    adopted.extend((sealed > 0).then_some(("audit_heads", sealed)));
     db.close().await;
     Ok(adopted)
 }

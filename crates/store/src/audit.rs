@@ -1,6 +1,7 @@
 //! The audit log. An entry is written in the transaction of the act and has no place yet; a sequencer gives
 //! committed entries their numbers, links them and adds them to the tree, so that a tenant's writes do not queue
-//! behind one another. What the service did not write gets none ([`waiting`]).
+//! behind one another. What the service did not write gets none ([`waiting`]), and nothing goes on from an end of a log
+//! that it did not write ([`heads`]).
 
 use domain::audit::tree::Tree;
 use domain::ids::{BackupId, EntryId, KeyId, RecoveryId, TenantId, VerificationId};
@@ -86,17 +87,6 @@ row! {
 }
 
 row! {
-    struct Trunk {
-        seq: i64,
-        entry_hash: Option<Hash>,
-        log: i64,
-        peaks: Option<Vec<u8>>,
-        checkpoint_size: Option<i64>,
-        checkpoint_at: Option<Timestamp>,
-    }
-}
-
-row! {
     struct Numbered {
         seq: i64,
         entry_hash: Hash,
@@ -156,7 +146,10 @@ macro_rules! columns {
     };
 }
 
+pub mod heads;
 pub mod waiting;
+
+use heads::Foreign;
 
 static APPEND: Sql = sql!(
     "audit.append",
@@ -191,20 +184,6 @@ static LIST_LATEST: Sql = sql!(
 );
 static FIND_HEAD: Sql =
     sql!("audit.find_head", "SELECT seq, entry_hash FROM audit_heads WHERE tenant_id = $1");
-static INSERT_HEAD: Sql = sql!(
-    "audit.insert_head",
-    "INSERT INTO audit_heads (tenant_id, seq) VALUES ($1, 0) ON CONFLICT (tenant_id) DO NOTHING"
-);
-// An update that changes nothing: it locks the row in either engine and shows what the last sequencer left.
-static LOCK_HEAD: Sql = sql!(
-    "audit.lock_head",
-    "UPDATE audit_heads SET seq = seq WHERE tenant_id = $1 ",
-    "RETURNING seq, entry_hash, log, peaks, checkpoint_size, checkpoint_at"
-);
-static SET_HEAD: Sql = sql!(
-    "audit.set_head",
-    "UPDATE audit_heads SET seq = $2, entry_hash = $3, peaks = $4 WHERE tenant_id = $1"
-);
 static LIST_LEAVES: Sql = sql!(
     "audit.list_leaves",
     "SELECT seq, entry_hash FROM audit_entries WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 ",
@@ -239,20 +218,21 @@ impl Log<'_> {
     }
 
     /// Looks at up to `limit` entries, and gives those that the service wrote their places. Of two sequencers at once
-    /// one waits for the other.
+    /// one waits for the other. Where the service did not write the head, nothing gets a place: see [`heads`].
     pub fn sequence_pending(
         self,
         tx: &mut Tx<'_>,
         limit: i64,
         hash: &HashEntry<'_>,
-    ) -> Result<Grown, StoreError> {
-        tx.exec(&INSERT_HEAD, &[self.tenant])?;
-        let trunk: Trunk = tx.find_one(&LOCK_HEAD, &[self.tenant])?;
-        let mut tree = self.tree_of(tx, &trunk)?;
-        let mut head = Head { seq: trunk.seq, entry_hash: trunk.entry_hash };
+    ) -> Result<Result<Grown, Foreign>, StoreError> {
         let key = tx.row_key().cloned();
         let key =
             key.ok_or_else(|| StoreError::other("sequencing the audit log", "there is no key of rows"))?;
+        let trunk = match self.lock(tx, &key)? {
+            Ok(trunk) => trunk,
+            Err(foreign) => return Ok(Err(foreign)),
+        };
+        let (mut seq, mut last, mut tree) = trunk.end()?;
         let (mut entries, mut refused) = (Vec::new(), Vec::new());
         for waiting in self.list_pending(tx, &key, None, limit)? {
             let Some(entry) = waiting.entry else {
@@ -260,40 +240,18 @@ impl Log<'_> {
                 refused.push(waiting.id);
                 continue;
             };
-            let (seq, prev_hash) = (head.seq + 1, head.entry_hash);
-            let entry_hash = hash(&entry, seq, prev_hash.as_ref());
-            tx.exec_one(&SET_SEQUENCED, &[self.tenant, &entry.id, &seq, &prev_hash, &entry_hash])?;
+            seq += 1;
+            let entry_hash = hash(&entry, seq, last.as_ref());
+            tx.exec_one(&SET_SEQUENCED, &[self.tenant, &entry.id, &seq, &last, &entry_hash])?;
             tree.push(entry_hash);
-            head = Head { seq, entry_hash: Some(entry_hash) };
+            last = Some(entry_hash);
             entries.push(entry);
         }
-        if !entries.is_empty() {
-            let peaks = tree.peaks();
-            tx.exec_one(&SET_HEAD, &[self.tenant, &head.seq, &head.entry_hash, &peaks])?;
+        if let Some(last) = last.filter(|_| !entries.is_empty()) {
+            self.set_head(tx, &key, (trunk.log, seq, last), &tree)?;
         }
         let checkpoint = trunk.checkpoint_size.zip(trunk.checkpoint_at);
-        Ok(Grown { entries, refused, tree, log: trunk.log, checkpoint })
-    }
-
-    /// The tree as it was left; of a log that has grown without one, from its leaves.
-    fn tree_of(self, tx: &mut Tx<'_>, trunk: &Trunk) -> Result<Tree, StoreError> {
-        if let Some(peaks) = &trunk.peaks {
-            let tree = Tree::of(trunk.seq.unsigned_abs(), peaks);
-            return tree.ok_or(corrupt(&LOCK_HEAD, "peaks", "are of a tree of another size"));
-        }
-        let (mut tree, mut after) = (Tree::default(), 0);
-        while after < trunk.seq {
-            let page: Vec<Numbered> =
-                tx.list(&LIST_LEAVES, &[self.tenant, &after, &trunk.seq, &LEAVES_PAGE])?;
-            if page.is_empty() {
-                return Err(corrupt(&LIST_LEAVES, "seq", "ends before the log does"));
-            }
-            for leaf in page {
-                tree.push(leaf.entry_hash);
-                after = leaf.seq;
-            }
-        }
-        Ok(tree)
+        Ok(Ok(Grown { entries, refused, tree, log: trunk.log, checkpoint }))
     }
 
     /// The last link; none before the first entry got its place.
@@ -341,6 +299,22 @@ impl Log<'_> {
             [self.tenant, &before_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
         rx.list(&LIST_LATEST, &args)
     }
+}
+
+/// The tree over the entries up to this place, of their hashes; none where one is not there.
+fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<Tree>, StoreError> {
+    let mut tree = Tree::default();
+    while tree.size() < seq.unsigned_abs() {
+        let after = i64::try_from(tree.size()).unwrap_or(i64::MAX);
+        let page: Vec<Numbered> = rx.list(&LIST_LEAVES, &[&owner, &after, &seq, &LEAVES_PAGE])?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        for leaf in page {
+            tree.push(leaf.entry_hash);
+        }
+    }
+    Ok(Some(tree))
 }
 
 fn corrupt(statement: &'static Sql, column: &'static str, why: &'static str) -> StoreError {

@@ -21,6 +21,8 @@ row! {
         pub audit_entries: i64,
         /// Audit entries that the service did not write, and that got no place therefore.
         pub audit_entries_refused: i64,
+        /// Audit logs whose head the service did not write, to which nothing is added therefore.
+        pub foreign_logs: i64,
         /// Audit logs of which the enclave knows another history.
         pub forked_logs: i64,
         /// Witnesses of audit logs who did not answer.
@@ -60,6 +62,7 @@ static WAITING: Sql = sql!(
     "(SELECT count(*) FROM audit_entries WHERE seq IS NULL AND refused <> FALSE) + ",
     "(SELECT count(*) FROM audit_entries WHERE seq IS NULL AND refused = FALSE AND tenant_id <> $1 ",
     "AND tenant_id NOT IN (SELECT id FROM tenants)) AS audit_entries_refused, ",
+    "(SELECT count(*) FROM audit_heads WHERE refused <> FALSE) AS foreign_logs, ",
     "(SELECT count(*) FROM audit_heads WHERE forked_at IS NOT NULL) AS forked_logs, ",
     "(SELECT count(*) FROM audit_witnesses WHERE state = 'away') AS witnesses_away, ",
     "(SELECT count(*) FROM audit_witnesses WHERE state = 'forked') AS witnesses_forked"

@@ -105,10 +105,11 @@ static LIST: Sql = sql!(
 static LIST_DUE: Sql = sql!(
     "checkpoints.list_due",
     "SELECT tenant_id FROM audit_heads WHERE seq > COALESCE(checkpoint_size, 0) ",
-    "AND COALESCE(checkpoint_at, 0) <= $1 ORDER BY tenant_id LIMIT $2"
+    "AND COALESCE(checkpoint_at, 0) <= $1 AND refused = FALSE ORDER BY tenant_id LIMIT $2"
 );
 
-/// Tenants whose logs have grown since their last checkpoint, which was made at `before` or earlier.
+/// Tenants whose logs have grown since their last checkpoint, which was made at `before` or earlier, but for those whose
+/// head was found to be foreign.
 pub fn list_due(rx: &mut Rx<'_>, before: Timestamp, limit: i64) -> Result<Vec<TenantId>, StoreError> {
     let rows = rx.list::<Due>(&LIST_DUE, &[&before, &limit])?;
     Ok(rows.into_iter().map(|row| row.tenant_id).collect())

@@ -53,7 +53,8 @@ static FORGET: [Sql; 30] = [
     sql!(
         "reset.audit_head",
         "UPDATE audit_heads SET seq = 0, entry_hash = NULL, log = log + 1, peaks = NULL, checkpoint_size = NULL, ",
-        "checkpoint_at = NULL, cosigned_size = NULL, cosign_after = NULL, forked_at = NULL WHERE tenant_id = $1"
+        "checkpoint_at = NULL, cosigned_size = NULL, cosign_after = NULL, forked_at = NULL, tag = NULL, refused = FALSE ",
+        "WHERE tenant_id = $1"
     ),
 ];
 

@@ -111,6 +111,8 @@ tables! {
     audit_heads [tenant_id Text] {
         CHAIN: seq entry_hash peaks checkpoint_size;
         ORIGIN: log;
+        TAGS: tag;
+        REFUSED: refused;
         QUEUE: checkpoint_at;
         ENCLAVE_KEEPS: cosigned_size cosign_after forked_at;
     }
@@ -207,7 +209,8 @@ tables! {
 }
 
 const ENVIRONMENT: Class = Told("the service does not start on a database of the other environment");
-const ORIGIN: Class = Free("part of the name of checkpoints to come, which whoever takes them away compares");
+const ORIGIN: Class =
+    Free("of a log that has entries, under its head's tag; else part of a name that has no checkpoint yet");
 const ENCLAVE_KEEPS: Class =
     Free("the enclave has its own of it, and refuses, loudly, a proof that does not go on from that");
 const WITNESS_KEEPS: Class =
@@ -222,7 +225,7 @@ const MARK: Class =
 const SIGNED_BY_ENCLAVE: Class =
     Told("the enclave's signature, which whoever takes the record away verifies");
 const REFUSED: Class =
-    Told("the examination names every entry that waits with it, or waits and is none of the service's");
+    Told("the examination names what is marked with it, and what is none of the service's");
 const TAGS: Class = Told("a tag that is changed fits no value any more");
 
 impl Table {

@@ -571,10 +571,13 @@ impl App {
         self.place.census()
     }
 
-    /// Seals what waits for its place in a log without a seal, as whoever has the server's keys too can.
+    /// Seals what waits for its place in a log without a seal, and the heads of logs without one, as whoever has the
+    /// server's keys too can; says how many of both.
     pub async fn seal_entries(&self) -> u64 {
         let key = self.keys().row_key().clone();
-        let sealed = self.db.write("seal_entries", move |tx| store::audit::waiting::adopt(tx, &key));
+        let sealed = self.db.write("seal_entries", move |tx| {
+            Ok(store::audit::waiting::adopt(tx, &key)? + store::audit::heads::adopt(tx, &key)?)
+        });
         sealed.await.unwrap_or_else(|error: StoreError| unreachable!("{error}"))
     }
 

@@ -392,7 +392,7 @@ export interface PlayForm {
 
 /** Everything that is needed is there. */
 export interface Readiness {
-  /** `whole`; `foreign`: somebody wrote entries for audit logs past the service, and they got no place there; or `forked`: a tenant's audit log does not go on from what the enclave signed of it. Somebody put back an old copy of the database or wrote a history anew. All goes on, and the operator should look. */
+  /** `whole`; `foreign`: somebody wrote entries for audit logs past the service, and they got no place there, or the head of one, and nothing is added to that log; or `forked`: a tenant's audit log does not go on from what the enclave signed of it. Somebody put back an old copy of the database or wrote a history anew. All goes on, and the operator should look. */
   audit_logs: "whole" | "foreign" | "forked";
   /** `sandbox` or `production`. */ environment: "production" | "sandbox";
   /** `ready`, or `away`: files can be neither stored nor checked, and all else goes on. As of ten seconds ago at most. */

@@ -10,7 +10,7 @@ use store::rows::{TABLES, Table};
 use store::tenants::Tenant;
 use store::{OfTenant, Rx, StoreError, inventory, tenants};
 
-use super::{Line, log, root::Named, waiting};
+use super::{Line, heads, log, root::Named, waiting};
 use crate::admin::{Admin, AdminError};
 use crate::app::App;
 use crate::edge::enclave::CallError;
@@ -85,6 +85,10 @@ async fn logs(app: &App, tenants: &[Tenant], look: &mut Look<'_>) -> Result<Vec<
         Ok(found) => found,
         Err(error) => vec![unread("audit", "what waits for its place in a log", error)?],
     };
+    lines.extend(match heads::check(app).await {
+        Ok(found) => found,
+        Err(error) => vec![unread("audit", "the heads of logs", error)?],
+    });
     let named = match Named::read(app).await {
         Ok(named) => named,
         Err(error) => {

@@ -12,7 +12,7 @@ use store::meta::{self, Server};
 use store::{StoreError, webhooks};
 use tokio::net::TcpStream;
 
-use super::{Line, waiting};
+use super::{Line, heads, waiting};
 use crate::admin::Admin;
 use crate::app::App;
 use crate::config::Settings;
@@ -213,9 +213,15 @@ async fn clock(app: &App) -> Line {
 
 /// Whether every audit entry that has no place in its log yet will get one.
 async fn entries(app: &App) -> Vec<Line> {
-    match waiting::check(app).await {
+    let found = match waiting::check(app).await {
+        Ok(waits) => heads::check(app).await.map(|found| [waits, found].concat()),
+        error => error,
+    };
+    match found {
         Ok(found) if found.is_empty() => {
-            vec![Line::ok("audit", "every entry that waits for its place was written by the service")]
+            let text =
+                "every entry that waits for its place, and where every log ends, was written by the service";
+            vec![Line::ok("audit", text)]
         }
         Ok(found) => found,
         Err(Error::Fault(fault)) => vec![Line::failure("audit", fault.chain(), "look at the database's log")],

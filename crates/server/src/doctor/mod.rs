@@ -3,6 +3,7 @@
 
 mod deep;
 mod deployment;
+mod heads;
 mod log;
 mod root;
 mod waiting;

@@ -1,9 +1,10 @@
 //! Has the enclave sign a log's last checkpoint too. It does so only if that goes on from what it signed before, so that
-//! a log whose history was written anew is found out by the next checkpoint, whoever holds the server's keys.
+//! a log whose history was written anew is found out by the next checkpoint, whoever holds the server's keys. It is shown
+//! none that the service did not sign itself.
 
 use boundary::checkpoint::{Cosign, Cosigned, TreeHead};
 use boundary::message::Refusal;
-use domain::audit::checkpoint::Checkpoint as Told;
+use domain::audit::checkpoint::{Checkpoint as Told, VerifierKey};
 use domain::audit::cosignature::{COSIGN_AFTER, COSIGN_ENTRIES, Cosigner};
 use domain::audit::tree::Tree;
 use domain::ids::TenantId;
@@ -47,6 +48,10 @@ pub async fn cosign_checkpoint(
     if last.cosigner.is_some() || last.size == 0 {
         return Ok(Some(last));
     }
+    if !is_ours(app, tenant, &last) {
+        alarm(app, tenant, &last, now).await?;
+        return Ok(None);
+    }
     // The enclave may have signed one of which this database was not told: then it says which.
     for _ in 0..2 {
         let proof = prove(app, tenant, known.as_ref(), &last).await?;
@@ -71,6 +76,13 @@ pub async fn cosign_checkpoint(
     }
     alarm(app, tenant, &last, now).await?;
     Ok(Some(last))
+}
+
+/// Whether the service signed what the row says: whoever may write the database can add one that it did not.
+fn is_ours(app: &App, tenant: &TenantId, made: &Checkpoint) -> bool {
+    let key = VerifierKey::parse(&app.log_key.vkey(tenant.as_str()));
+    let said = key.and_then(|key| key.open(&made.note).ok());
+    said.is_some_and(|said| (said.size, said.root) == (made.size, made.root))
 }
 
 fn head(checkpoint: &Checkpoint) -> TreeHead {
@@ -118,7 +130,7 @@ async fn alarm(app: &App, tenant: &TenantId, last: &Checkpoint, now: Timestamp) 
     tracing::error!(
         %tenant,
         checkpoint = Told::line(last.size, &last.root),
-        "the audit log does not go on from what the enclave signed of it: its history was written anew, cut or put back"
+        "the audit log does not go on from what was signed of it: its history was written anew, cut or put back"
     );
     let of = tenant.clone();
     let noted =

@@ -1,7 +1,8 @@
 //! Brings a tenant's log up to date: numbers committed entries, links them, adds them to the tree, and signs a
 //! checkpoint when one is due; all in one transaction, so that no checkpoint covers what a crash could lose. The same
 //! transaction names the checkpoint in the root log, which is brought up to date as any. An entry that the service did
-//! not write gets no number, and holds up no other.
+//! not write gets no number, and holds up no other. A log whose head the service did not write does not grow, and is not
+//! signed: whoever asks for it is refused, and all else goes on.
 
 use std::sync::Arc;
 
@@ -9,7 +10,9 @@ use domain::audit::checkpoint::{Checkpoint as Told, LogKey};
 use domain::audit::root::NAMED;
 use domain::audit::{ActorType, CHECKPOINT_AFTER, FIRST_PREV_HASH, Leaf, RELEASED, is_checkpoint_due};
 use domain::ids::{BackupId, KeyId, RecoveryId, TenantId, VerificationId};
+use domain::refusal::Refusal;
 use domain::time::Timestamp;
+use store::audit::heads::Foreign;
 use store::audit::{self, AuditEntry, Grown, Hash};
 use store::checkpoints::{self, Checkpoint};
 use store::{StoreError, Tx};
@@ -40,18 +43,32 @@ impl Signer {
     }
 }
 
-/// Numbers what there is.
+/// Numbers what there is. Unavailable where somebody wrote the log's head past the service.
 pub async fn sequence_audit(app: &App, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
+    let is_ours = number_all(app, tenant, now).await?;
+    if is_ours { Ok(()) } else { Err(Refusal::unavailable("the audit log").into()) }
+}
+
+/// Numbers what there is, or says that the log's head is not the service's.
+async fn number_all(app: &App, tenant: &TenantId, now: Timestamp) -> Result<bool, Error> {
     loop {
         let (tenant, signer) = (tenant.clone(), Signer::of(app));
         let of = tenant.clone();
         let numbered = app.db.write("sequence_audit", move |tx| number(tx, &of, &signer, now));
-        let grown = numbered.await.map_err(|error: StoreError| Error::from(error))?;
+        let grown = match numbered.await.map_err(|error: StoreError| Error::from(error))? {
+            Ok(grown) => grown,
+            Err(Foreign { is_news }) => {
+                if is_news {
+                    tracing::error!(%tenant, "the head of an audit log was not written by the service: nothing is added to it or signed of it");
+                }
+                return Ok(false);
+            }
+        };
         for entry in &grown.refused {
             tracing::error!(%tenant, entry, "an audit entry that waits was not written by the service: it gets no place");
         }
         if !is_full(&grown) {
-            return Ok(());
+            return Ok(true);
         }
     }
 }
@@ -70,10 +87,10 @@ pub async fn sequence_all(app: &App, now: Timestamp) -> Result<bool, Error> {
     tenants.dedup();
     let mut broken = None;
     for tenant in &tenants {
-        match sequence_audit(app, tenant, now).await {
+        match number_all(app, tenant, now).await {
             // A log that does not read holds up no other, least of all the root log, which comes first.
             Err(fault @ Error::Fault(_)) => broken = broken.or(Some(fault)),
-            done => done?,
+            done => drop(done?),
         }
     }
     broken.map_or(Ok(has_more), Err)
@@ -87,12 +104,14 @@ pub(super) fn seal_all(
     now: Timestamp,
 ) -> Result<Checkpoint, StoreError> {
     loop {
-        let grown = number(tx, tenant, signer, now)?;
+        let grown = number(tx, tenant, signer, now)??;
         if is_full(&grown) {
             continue;
         }
         let last = checkpoints::of(tenant).find_last(tx)?;
-        return match last.filter(|last| last.size == grown.size()) {
+        // A row that says another root is not of this log: of one size there is one, and nothing is signed beside it.
+        let is_of = |last: &Checkpoint| (last.size, last.root) == (grown.size(), grown.tree.root());
+        return match last.filter(is_of) {
             Some(last) => Ok(last),
             None => sign(tx, tenant, signer, &grown, now),
         };
@@ -103,9 +122,17 @@ fn is_full(grown: &Grown) -> bool {
     i64::try_from(grown.entries.len() + grown.refused.len()) == Ok(SEQUENCE_MAX)
 }
 
-fn number(tx: &mut Tx<'_>, tenant: &TenantId, signer: &Signer, now: Timestamp) -> Result<Grown, StoreError> {
+fn number(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    signer: &Signer,
+    now: Timestamp,
+) -> Result<Result<Grown, Foreign>, StoreError> {
     let hash = |entry: &AuditEntry, seq: i64, prev: Option<&Hash>| leaf_hash(tenant, entry, seq, prev);
-    let mut grown = audit::of(tenant).sequence_pending(tx, SEQUENCE_MAX, &hash)?;
+    let mut grown = match audit::of(tenant).sequence_pending(tx, SEQUENCE_MAX, &hash)? {
+        Ok(grown) => grown,
+        foreign => return Ok(foreign),
+    };
     let has_released = grown.entries.iter().any(|entry| entry.action == RELEASED);
     if is_checkpoint_due(grown.size(), grown.checkpoint, has_released, now) {
         sign(tx, tenant, signer, &grown, now)?;
@@ -114,7 +141,7 @@ fn number(tx: &mut Tx<'_>, tenant: &TenantId, signer: &Signer, now: Timestamp) -
     if has_released {
         checkpoints::of(tenant).set_cosign_now(tx)?;
     }
-    Ok(grown)
+    Ok(Ok(grown))
 }
 
 /// Signs the log as it stands, and names it in the root log. A signature depends on nothing but the log: made again, it

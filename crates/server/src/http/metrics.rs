@@ -137,6 +137,11 @@ fn add_backlog(found: &mut Registry, backlog: &Backlog, app: &App) {
             waiting.audit_entries_refused,
         ),
         (
+            "audit_logs_foreign",
+            "Audit logs whose head the service did not write, to which nothing is added",
+            waiting.foreign_logs,
+        ),
+        (
             "audit_logs_forked",
             "Audit logs that do not go on from what the enclave signed of them",
             waiting.forked_logs,

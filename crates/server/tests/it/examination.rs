@@ -68,6 +68,28 @@ const CASES: &[(&str, &str)] = &[
         "the log of {tenant}: its head is not",
     ),
     (
+        "UPDATE audit_heads SET peaks = NULL WHERE tenant_id = '{tenant}'",
+        "the log of {tenant}: its head was not written by the service",
+    ),
+    (
+        "UPDATE audit_heads SET tag = NULL WHERE tenant_id = '{root}'",
+        "the log of {root}: its head was not written by the service",
+    ),
+    (
+        "INSERT INTO audit_heads (tenant_id, seq, entry_hash, peaks, tag) SELECT '{unknown}', seq, entry_hash, peaks, tag \
+         FROM audit_heads WHERE tenant_id = '{tenant}'",
+        "the log of {unknown}: its head was not written by the service",
+    ),
+    (
+        "UPDATE audit_heads SET refused = TRUE WHERE tenant_id = '{tenant}'",
+        "the log of {tenant} is kept from growing, though the service wrote its head",
+    ),
+    (
+        "INSERT INTO audit_entries (id, seq, tenant_id, time, actor, actor_type, action, result, request_id) \
+         VALUES ('{unknown}', {last} + 1, '{tenant}', 1, 'x', 'service', 'backup.deleted', 'ok', 'service')",
+        "the log of {tenant}: there are numbered entries that its head does not count",
+    ),
+    (
         "UPDATE audit_heads SET checkpoint_size = NULL WHERE tenant_id = '{tenant}'",
         "the log of {tenant}: its head is not",
     ),
@@ -423,16 +445,22 @@ async fn each_check_tells_what_it_is_for_on_postgres() {
 async fn what_has_no_place_yet_is_believed_and_gets_none() {
     let world = Box::pin(World::new(Plan::default().on_sqlite().start().await)).await;
     world.edit(CASES.iter().find(|(edit, _)| edit.contains("seq = {last} - 1")).unwrap().0);
-    let head = world.named("the log of {tenant}: its head is not what its entries and checkpoints make");
-    assert_eq!(world.failures().await, [head], "what lies behind the head was read too");
+    let told = [
+        "the log of {tenant}: its head was not written by the service as it is",
+        "the log of {tenant}: there are numbered entries that its head does not count",
+        "the log of {tenant}: its head is not what its entries and checkpoints make",
+    ];
+    let told = told.map(|text| world.named(text));
+    assert_eq!(world.failures().await, told, "what lies behind the head was read too");
     world.edit(
-        "UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL \
+        "UPDATE audit_heads SET tag = NULL WHERE tenant_id = '{tenant}'; UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL \
          WHERE tenant_id = '{tenant}' AND seq = {last}",
     );
     let found = world.failures().await;
     let [waits, made] = ["waits for its place, and was not written by the service", "was made"];
-    assert!(found.len() == 2 && found[0].contains(waits) && found[1].contains(made), "{found:#?}");
-    assert_eq!(world.app.seal_entries().await, 1);
+    assert!(found.len() == 4 && found[0].contains(waits) && found[3].contains(made), "{found:#?}");
+    assert_eq!([&found[1], &found[2]], [&told[0], &told[2]]);
+    assert_eq!(world.app.seal_entries().await, 2, "the entry and the head");
     let tables = ["audit_heads", "audit_entries", "audit_checkpoints"];
     let before = tables.map(|table| world.app.place.contents(table));
     assert_eq!(world.failures().await, [""; 0]);

@@ -218,9 +218,20 @@ async fn a_broken_root_log_holds_up_no_other() {
     let partner = app.partner();
     history(&app).await;
     Root::of(&app).await;
-    app.place
-        .run(&format!("UPDATE audit_heads SET peaks = x'00' WHERE tenant_id = '{}'", TenantId::root_log()));
-    checkpoint(&partner).await;
-    fill(&app, &partner, 5).await;
-    until("the others go on", async || app.place.rows("audit_entries WHERE seq IS NULL") == 0).await;
+    let root = TenantId::root_log();
+    // A place that is taken, and a head that somebody wrote.
+    let edits = [
+        format!(
+            "INSERT INTO audit_entries (id, seq, tenant_id, time, actor, actor_type, action, result, request_id) SELECT \
+             '01890000-0000-7000-8000-0000000000ff', seq + 1, tenant_id, 1, 'x', 'x', 'x', 'ok', 'x' FROM audit_heads \
+             WHERE tenant_id = '{root}'"
+        ),
+        format!("UPDATE audit_heads SET peaks = x'00' WHERE tenant_id = '{root}'"),
+    ];
+    for (round, edit) in edits.iter().enumerate() {
+        app.place.run(edit);
+        checkpoint(&partner).await;
+        partner.assigned(&format!("later-{round}"), "customer-1").await;
+        until("the others go on", async || app.place.rows("audit_entries WHERE seq IS NULL") == 0).await;
+    }
 }

@@ -166,7 +166,7 @@ fn is_named(edit: &Edit, found: &[Line]) -> bool {
             texts().any(|text| text.starts_with(&format!("{table} {id} ")))
         });
     }
-    if edit.class() == audit_class() {
+    if edit.class() == audit_class() || edit.table.name == "audit_heads" {
         let is_about = |line: &&Line| edit.tenants.iter().any(|tenant| line.text.contains(tenant.as_str()));
         return found.iter().filter(is_about).any(|line| line.check == "audit");
     }
@@ -201,11 +201,8 @@ fn must_be_named(edit: &Edit, World { app, waiting }: &World) -> bool {
             let entries = format!("audit_entries WHERE tenant_id = '{}' AND seq > 0", edit.rows[0]);
             place.all_rows(&entries) > 0
         }
-        // They are made of the entries again.
-        "audit_heads" if edit.column == Some("peaks") => {
-            let emptied = format!("audit_heads WHERE tenant_id = '{}' AND peaks IS NULL", edit.rows[0]);
-            place.all_rows(&emptied) == 0
-        }
+        // Its seal, and what says that it does not hold.
+        "audit_heads" if matches!(edit.column, Some("tag" | "refused")) => true,
         _ => edit.class() == Class::Sealed || edit.class() == audit_class(),
     }
 }

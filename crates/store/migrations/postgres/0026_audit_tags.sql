@@ -8,3 +8,11 @@ ALTER TABLE audit_entries ADD COLUMN refused boolean NOT NULL DEFAULT false;
 
 DROP INDEX audit_entries_pending;
 CREATE INDEX audit_entries_waiting ON audit_entries (tenant_id, refused, id) WHERE seq IS NULL;
+
+-- What tells the head of a log from one that somebody wrote past the service: the chain's hashes need no key.
+
+-- Over whose it is, which log, its last place, the hash there and the peaks; null: none, as of a log without entries.
+ALTER TABLE audit_heads ADD COLUMN tag bytea;
+-- It is not the service's: nothing is added to the log, and none of it is signed.
+ALTER TABLE audit_heads ADD COLUMN refused boolean NOT NULL DEFAULT false;
+CREATE INDEX audit_heads_refused ON audit_heads (tenant_id) WHERE refused;

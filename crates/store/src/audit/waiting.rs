@@ -77,6 +77,8 @@ static OWNERS: Sql = sql!(
     "audit.list_tenants_with_pending",
     "SELECT DISTINCT tenant_id FROM audit_entries WHERE seq IS NULL AND refused = FALSE ",
     "AND (tenant_id = $2 OR EXISTS (SELECT 1 FROM tenants WHERE tenants.id = audit_entries.tenant_id)) ",
+    // Nor is one gone on with whose head is not the service's.
+    "AND NOT EXISTS (SELECT 1 FROM audit_heads h WHERE h.tenant_id = audit_entries.tenant_id AND h.refused <> FALSE) ",
     "ORDER BY tenant_id LIMIT $1"
 );
 static LIST_PENDING: Sql = sql!(
@@ -114,7 +116,8 @@ pub(super) fn tag(key: &RowKey, owner: &str, entry: &AuditEntry) -> [u8; TAG_BYT
     key.tag(&parts)
 }
 
-/// Tenants that have entries without a place, but for those that were refused one; the root log's owner among them.
+/// Tenants that have entries without a place, but for those that were refused one and those whose log's head was found to
+/// be foreign; the root log's owner among them.
 pub fn list_owners(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<TenantId>, StoreError> {
     let rows = rx.list::<Owner>(&OWNERS, &[&limit, &TenantId::root_log()])?;
     Ok(rows.into_iter().map(|row| row.tenant_id).collect())

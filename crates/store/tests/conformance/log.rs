@@ -52,7 +52,11 @@ async fn append(db: &Db, entry: AuditEntry) {
 }
 
 async fn sequence(db: &Db, limit: i64) -> usize {
-    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash)).await.entries.len()
+    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash))
+        .await
+        .expect("a head of ours")
+        .entries
+        .len()
 }
 
 async fn list(db: &Db, filter: Filter) -> Vec<Sequenced> {

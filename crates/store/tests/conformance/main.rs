@@ -10,6 +10,7 @@ mod checkpoints;
 mod destructions;
 mod engine;
 mod fixture;
+mod heads;
 mod held_keys;
 mod idempotency;
 mod issuers;

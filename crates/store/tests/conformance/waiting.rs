@@ -29,7 +29,7 @@ async fn append(db: &Db, entry: AuditEntry) {
 }
 
 async fn sequence(db: &Db, limit: i64) -> Grown {
-    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash)).await
+    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash)).await.expect("a head of ours")
 }
 
 fn ids(numbers: &[u64]) -> Vec<String> {

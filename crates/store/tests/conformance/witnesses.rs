@@ -97,12 +97,12 @@ fn hash(entry: &AuditEntry, _: i64, _: Option<&Hash>) -> Hash {
 async fn log(db: &Db, tenant: u64, size: i64, is_covered: bool) {
     write(db, move |tx| {
         let of = id(tenant);
-        let grown = audit::of(&of).sequence_pending(tx, 0, &hash)?.size();
+        let grown = audit::of(&of).sequence_pending(tx, 0, &hash)?.expect("a head of ours").size();
         for number in grown..size {
             let number = tenant * 1_000 + number.unsigned_abs();
             audit::of(&of).append(tx, &entry(number))?;
         }
-        audit::of(&of).sequence_pending(tx, size, &hash)?;
+        audit::of(&of).sequence_pending(tx, size, &hash)?.expect("a head of ours");
         let (note, peaks) = (format!("note {size}"), Some(vec![7; 32]));
         let made = Checkpoint { size, root: [7; 32], note, made_at: at(1), peaks, cosigner: None };
         if is_covered { checkpoints::of(&of).insert(tx, &made) } else { Ok(()) }

@@ -29,17 +29,17 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Readiness>, Fail
         return Err(Refusal::unavailable("the database").into());
     }
     let found = app.db.read("readyz", |rx| {
-        let (forked, refused) =
-            (store::checkpoints::count_forked(rx)?, store::audit::waiting::count_refused(rx)?);
-        Ok((forked, refused, store::audit_witnesses::find_troubles(rx)?))
+        let forked = store::checkpoints::count_forked(rx)?;
+        let foreign = store::audit::waiting::count_refused(rx)? + store::audit::heads::count_refused(rx)?;
+        Ok((forked, foreign, store::audit_witnesses::find_troubles(rx)?))
     });
-    let (forked, refused, troubles) = found.await.map_err(|error: StoreError| Error::from(error))?;
+    let (forked, foreign, troubles) = found.await.map_err(|error: StoreError| Error::from(error))?;
     app.enclave.hello(Hello { env: app.env }).await.map_err(Error::from)?;
     // Without it most goes on, recoveries among it: no reason to send callers elsewhere.
     let files = if app.files.are_there(app.clock.now()).await { "ready" } else { "away" };
     let (status, environment) = ("ready".to_owned(), app.env.as_str().to_owned());
-    // Entries of a foreign hand are kept out of the logs, which go on: nor is that a reason.
-    let audit_logs = match (forked, refused) {
+    // What a foreign hand wrote is kept out of the logs, and acts go on: nor is that a reason.
+    let audit_logs = match (forked, foreign) {
         (0, 0) => "whole",
         (0, _) => "foreign",
         _ => "forked",

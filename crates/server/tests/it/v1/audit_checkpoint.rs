@@ -231,7 +231,7 @@ async fn a_database_that_was_rewritten_is_found_out() {
     // All of it anew, hashes and tree: what was signed before tells.
     app.place.run(
         "BEGIN IMMEDIATE; DELETE FROM audit_checkpoints; \
-         UPDATE audit_heads SET seq = 0, entry_hash = NULL, peaks = NULL, checkpoint_size = NULL, checkpoint_at = NULL; \
+         UPDATE audit_heads SET seq = 0, entry_hash = NULL, peaks = NULL, tag = NULL, checkpoint_size = NULL, checkpoint_at = NULL; \
          UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL; COMMIT",
     );
     app.seal_entries().await;

@@ -112,7 +112,7 @@ async fn a_history_that_was_written_anew_is_not_signed_and_told_of() {
     let ours = ours();
     app.place.run(&format!(
         "BEGIN IMMEDIATE; UPDATE audit_entries SET actor = 'nobody' WHERE seq = 3 AND {ours}; \
-         DELETE FROM audit_checkpoints WHERE {ours}; UPDATE audit_heads SET seq = 0, entry_hash = NULL, peaks = NULL, \
+         DELETE FROM audit_checkpoints WHERE {ours}; UPDATE audit_heads SET seq = 0, entry_hash = NULL, peaks = NULL, tag = NULL, \
          checkpoint_size = NULL, checkpoint_at = NULL, cosigned_size = NULL WHERE {ours}; \
          UPDATE audit_entries SET seq = NULL, prev_hash = NULL, entry_hash = NULL WHERE {ours}; COMMIT"
     ));
@@ -142,10 +142,11 @@ async fn an_old_copy_of_the_log_is_not_signed_on() {
     app.place.run(&format!(
         "BEGIN IMMEDIATE; DELETE FROM audit_entries WHERE (seq > {size} OR seq IS NULL) AND {ours}; \
          DELETE FROM audit_checkpoints WHERE size > {size} AND {ours}; \
-         UPDATE audit_heads SET seq = {size}, checkpoint_size = {size}, cosigned_size = {size}, \
+         UPDATE audit_heads SET seq = {size}, checkpoint_size = {size}, cosigned_size = {size}, tag = NULL, \
          entry_hash = (SELECT entry_hash FROM audit_entries WHERE seq = {size} AND {ours}), \
          peaks = (SELECT peaks FROM audit_checkpoints WHERE size = {size} AND {ours}) WHERE {ours}; COMMIT"
     ));
+    app.seal_entries().await;
     assert_eq!(checkpoint(&partner).await["note"], copied["note"], "by itself it is what it was");
     for number in 2..5 {
         partner.assigned(&format!("later-{number}"), "customer-1").await;
