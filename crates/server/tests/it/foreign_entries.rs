@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::audit::hex;
 use domain::audit::tree::{Hash, Tree};
 use domain::ids::TenantId;
 use reqwest::Method;
@@ -75,7 +76,7 @@ async fn what_nobody_said_is_in_no_log_and_told_of_on_postgres() {
 
 /// Bytes as the engine's statements spell them.
 fn blob(app: &App, bytes: &[u8]) -> String {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(bytes);
     match app.place {
         Place::Sqlite(_) => format!("x'{hex}'"),
         Place::Postgres(_) => format!("'\\x{hex}'::bytea"),

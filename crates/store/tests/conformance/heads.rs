@@ -1,5 +1,6 @@
 //! The heads of logs: one that the service did not write ends its log until somebody looked.
 
+use domain::audit::hex;
 use domain::audit::tree::{Hash, Tree, leaf};
 use domain::ids::{EntryId, TenantId};
 use store::audit::heads::{self, Foreign, Found};
@@ -50,7 +51,7 @@ async fn log(bench: &Bench, size: u64) -> Db {
 
 /// Bytes as the engine's statements spell them.
 fn blob(bench: &Bench, bytes: &[u8]) -> String {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(bytes);
     match bench.kind() {
         Kind::Sqlite => format!("x'{hex}'"),
         Kind::Postgres => format!("'\\x{hex}'::bytea"),
