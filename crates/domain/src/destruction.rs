@@ -99,6 +99,16 @@ impl Wish {
     }
 }
 
+impl Wish {
+    /// What the log keeps of it.
+    pub fn logged(&self) -> String {
+        format!("{}{DAYS_END}{}", self.days, self.reason)
+    }
+}
+
+/// What the log has between the days and why.
+const DAYS_END: &str = " days: ";
+
 /// So many days.
 pub fn days(count: i64) -> Duration {
     Duration::from_hours(24 * count.unsigned_abs())
@@ -192,12 +202,28 @@ pub struct Act {
     pub actor_type: String,
     /// Who.
     pub actor: String,
+    /// What is kept of why, such as [`Wish::logged`].
+    pub reason: Option<String>,
 }
 
-/// Whether these acts, the latest first, end with the request of the one and the yes of the other, at least the fewest
-/// days ago. A rehearsal may have left days out.
-pub fn is_as_logged(acts: &[Act], asked_by: &PersonId, confirmed_by: &PersonId, now: Timestamp) -> bool {
-    let is_hastened = acts.first().is_some_and(|act| act.action == HASTENED);
+impl Act {
+    /// For how many days the request wants it to be stopped; none: it does not say.
+    fn days(&self) -> Option<i64> {
+        let (days, reason) = self.reason.as_deref()?.split_once(DAYS_END)?;
+        Wish::parse(reason, days).ok().map(|wish| wish.days)
+    }
+}
+
+/// Whether these acts, the latest first, end with the request of the one and the yes of the other, as many days ago as
+/// the request says: a row can be put back as it was, with an instant that was right then. A rehearsal may have left days
+/// out, in a sandbox.
+pub fn is_as_logged(
+    acts: &[Act],
+    (asked_by, confirmed_by): (&PersonId, &PersonId),
+    now: Timestamp,
+    is_sandbox: bool,
+) -> bool {
+    let is_hastened = is_sandbox && acts.first().is_some_and(|act| act.action == HASTENED);
     let Some([confirmed, requested]) = acts.get(usize::from(is_hastened)..).and_then(|acts| acts.get(..2))
     else {
         return false;
@@ -207,7 +233,7 @@ pub fn is_as_logged(acts: &[Act], asked_by: &PersonId, confirmed_by: &PersonId, 
             && act.actor_type == ActorType::Person.to_string()
             && act.actor == person.as_str()
     };
-    let is_over = confirmed.time + days(DESTRUCTION_DAYS_MIN) <= now;
+    let is_over = requested.days().is_some_and(|count| confirmed.time + days(count) <= now);
     is_by(confirmed, CONFIRMED, confirmed_by)
         && is_by(requested, REQUESTED, asked_by)
         && (is_over || is_hastened)
@@ -234,6 +260,7 @@ mod tests {
             action: action.to_owned(),
             actor_type: "person".to_owned(),
             actor: person(by).to_string(),
+            reason: (action == REQUESTED).then(|| Wish::parse("gone", "7").unwrap().logged()),
         }
     }
 
@@ -300,7 +327,7 @@ mod tests {
     fn the_log_must_say_the_same() {
         let week = i64::try_from(days(DESTRUCTION_DAYS_MIN).as_millis()).unwrap();
         let now = Timestamp::from_ms(week + 20);
-        let says = |acts: &[Act]| is_as_logged(acts, &person(1), &person(2), now);
+        let says = |acts: &[Act]| is_as_logged(acts, (&person(1), &person(2)), now, true);
         let (asked, confirmed) = (act(REQUESTED, 1, 10), act(CONFIRMED, 2, 20));
         assert!(says(&[confirmed.clone(), asked.clone()]));
         let older = act("key.destruction-stopped", 1, 5);
@@ -312,6 +339,15 @@ mod tests {
         assert!(!says(&[Act { actor_type: "service".to_owned(), ..confirmed.clone() }, asked.clone()]));
         let late = act(CONFIRMED, 2, 21);
         assert!(!says(&[late.clone(), asked.clone()]), "not so many days ago");
-        assert!(says(&[act(HASTENED, 1, 30), late, asked]), "but in a rehearsal");
+        let hastened = [act(HASTENED, 1, 30), late, asked.clone()];
+        assert!(says(&hastened), "but in a rehearsal");
+        assert!(
+            !is_as_logged(&hastened, (&person(1), &person(2)), now, false),
+            "there are none in production"
+        );
+        for reason in [Some("8 days: gone"), Some("6 days: gone"), Some("7"), None] {
+            let other = Act { reason: reason.map(str::to_owned), ..asked.clone() };
+            assert!(!says(&[confirmed.clone(), other]), "{reason:?}");
+        }
     }
 }

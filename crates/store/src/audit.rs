@@ -147,6 +147,7 @@ macro_rules! columns {
 }
 
 pub mod heads;
+pub mod proven;
 pub mod waiting;
 
 use heads::Foreign;

@@ -1,6 +1,6 @@
 //! Destructions of keys: one row for each key, the latest of it.
 
-use domain::destruction::{Act, DestructionState};
+use domain::destruction::DestructionState;
 use domain::ids::{BackupId, KeyId, PersonId, TenantId};
 use domain::key::KeyState;
 use domain::time::Timestamp;
@@ -8,7 +8,7 @@ use domain::time::Timestamp;
 use crate::backups::Changed;
 use crate::held_keys::Kept;
 use crate::sql::Sql;
-use crate::{OfTenant, Rx, StoreError, ToArg, Tx};
+use crate::{Rx, StoreError, ToArg, Tx};
 
 row! {
     /// The destruction of a key.
@@ -40,11 +40,13 @@ row! {
 }
 
 row! {
-    struct LoggedAct {
-        time: Timestamp,
-        action: String,
-        actor_type: String,
-        actor: String,
+    /// Where there is something to do. These are texts, so that a row that does not read keeps no other.
+    #[derive(Debug)]
+    pub struct Due {
+        /// Whose key, as it stands there.
+        pub tenant_id: String,
+        /// The key, as it stands there.
+        pub key_id: String,
     }
 }
 
@@ -90,13 +92,12 @@ static LOCK: Sql = sql!(
 static SET_RELEASED: Sql = sql!(
     "destructions.set_released",
     "UPDATE key_destructions SET key_state = 'released' ",
-    "WHERE tenant_id = $1 AND key_id = $2 AND key_state = 'active'"
+    "WHERE tenant_id = $1 AND key_id = $2 AND key_state = 'active' AND state IN ('pending', 'halted')"
 );
 static LIST_DUE: Sql = sql!(
     "destructions.list_due",
-    "SELECT tenant_id, ",
-    columns!(),
-    " FROM key_destructions WHERE state IN ('asked', 'pending', 'erasing') AND due_at <= $1 ORDER BY due_at LIMIT $2"
+    "SELECT tenant_id, key_id FROM key_destructions WHERE state IN ('asked', 'pending', 'erasing') AND due_at <= $1 ",
+    "ORDER BY due_at LIMIT $2"
 );
 static SET_CONFIRMED: Sql = sql!(
     "destructions.set_confirmed",
@@ -130,18 +131,9 @@ static COUNT_FILES: Sql = sql!(
     "destructions.count_files",
     "SELECT count(*) AS count FROM backups WHERE tenant_id = $1 AND key_id = $2 AND kind = 'file' AND state <> 'deleted'"
 );
-static LIST_ACTS: Sql = sql!(
-    "destructions.list_acts",
-    "SELECT time, action, actor_type, actor FROM audit_entries WHERE tenant_id = $1 AND key_id = $2 AND result = 'ok' ",
-    "AND action LIKE 'key.destruction-%' ORDER BY id DESC LIMIT $3"
-);
 
-/// What there is to do about destructions of all tenants, the longest overdue first.
-pub fn list_due(
-    rx: &mut Rx<'_>,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<OfTenant<Destruction>>, StoreError> {
+/// The keys of all tenants about whose destruction there is something to do, the longest overdue first.
+pub fn list_due(rx: &mut Rx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Due>, StoreError> {
     rx.list(&LIST_DUE, &[&now, &limit])
 }
 
@@ -198,7 +190,7 @@ impl Destructions<'_> {
     }
 
     /// Notes that the private half of an active key went out, for the case that the destruction is stopped; false where
-    /// there is nothing to note.
+    /// there is nothing to note, since no days run: the key's own row says what it is.
     pub fn set_released(self, tx: &mut Tx<'_>, key: &KeyId) -> Result<bool, StoreError> {
         Ok(tx.exec(&SET_RELEASED, &[self.tenant, key])? == 1)
     }
@@ -233,12 +225,5 @@ impl Destructions<'_> {
     /// How many files a key guards.
     pub fn count_files(self, rx: &mut Rx<'_>, key: &KeyId) -> Result<i64, StoreError> {
         Ok(rx.find_one::<Count>(&COUNT_FILES, &[self.tenant, key])?.count)
-    }
-
-    /// What the log says was done about the destruction of a key, the latest first.
-    pub fn list_acts(self, rx: &mut Rx<'_>, key: &KeyId, limit: i64) -> Result<Vec<Act>, StoreError> {
-        let found: Vec<LoggedAct> = rx.list(&LIST_ACTS, &[self.tenant, key, &limit])?;
-        let act = |LoggedAct { time, action, actor_type, actor }| Act { time, action, actor_type, actor };
-        Ok(found.into_iter().map(act).collect())
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn check(app: &App, tenant: &TenantId, root: &Named) -> Result<
         named.meet(&tree);
         said.note(&entry.entry);
     };
-    let chain = flows::follow_audit(app, tenant, &head, &mut see).await?;
+    let chain = flows::follow_audit(app, tenant, (&flows::START, &head), &mut see).await?;
     if let Some(seq) = chain.broken_at {
         tell(format!("the log of {tenant}: entry {seq} is not as it was written, or not there"));
     }

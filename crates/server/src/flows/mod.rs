@@ -128,8 +128,8 @@ pub use store_file::{StoreFile, store_file};
 pub use sweep_files::sweep_files;
 pub use test_webhook::test_webhook;
 pub use update_webhook::{UpdateWebhook, update_webhook};
-pub(crate) use verify_audit::follow_audit;
 pub use verify_audit::{Chain, verify_audit};
+pub(crate) use verify_audit::{START, follow_audit};
 pub use verify_stored::{Verdict, check_backup, check_key, verify_backup, verify_key};
 pub use witness_checkpoint::{Witness, witness_all};
 

@@ -13,7 +13,7 @@ use crate::app::App;
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// How many entries were hashed.
+    /// The place of the last entry that was hashed.
     pub entries: i64,
     /// The hash of the last of them.
     pub head: Option<Hash>,
@@ -29,18 +29,23 @@ pub async fn verify_audit(app: &App, ctx: &Ctx) -> Result<Chain, Error> {
     let of = tenant.clone();
     let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
     let head = head.map_err(|error: StoreError| Error::from(error))?;
-    let head = head.unwrap_or(Head { seq: 0, entry_hash: None });
-    follow_audit(app, &tenant, &head, &mut |_| {}).await
+    let head = head.unwrap_or(START);
+    follow_audit(app, &tenant, (&START, &head), &mut |_| {}).await
 }
 
-/// Hashes the entries up to this head, page after page, and shows all there are to `see`, those behind a break too.
+/// The link before a log's first entry.
+pub(crate) const START: Head = Head { seq: 0, entry_hash: None };
+
+/// Hashes the entries after the first link up to this head, page after page, and shows all there are to `see`, those
+/// behind a break too.
 pub(crate) async fn follow_audit(
     app: &App,
     tenant: &TenantId,
-    head: &Head,
+    (from, head): (&Head, &Head),
     see: &mut (dyn FnMut(&Sequenced) + Send),
 ) -> Result<Chain, Error> {
-    let (mut chain, mut after_seq) = (Chain { entries: 0, head: None, broken_at: None }, 0);
+    let (mut chain, mut after_seq) =
+        (Chain { entries: from.seq, head: from.entry_hash, broken_at: None }, from.seq);
     while after_seq < head.seq {
         let of = tenant.clone();
         let page = app.db.read("verify_audit", move |rx| {

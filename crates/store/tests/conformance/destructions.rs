@@ -4,6 +4,7 @@ use domain::backup::{BackupKind, BackupState};
 use domain::destruction::DestructionState::{self, Asked, Done, Erasing, Lapsed, Pending, Stopped};
 use domain::ids::KeyId;
 use domain::key::KeyState;
+use store::audit::{AuditEntry, Hash};
 use store::backups::{self, Backup};
 use store::destructions::{self, Destruction};
 use store::held_keys::{self, Held};
@@ -20,6 +21,7 @@ crate::on_both_engines! {
     a_destroyed_key_has_nothing_left_and_guards_nothing,
     a_slot_stays_taken_while_its_key_may_come_back,
     one_row_is_compared_with_its_seal,
+    what_went_out_is_noted_while_the_days_run,
     the_log_is_asked_for_what_was_done_about_it,
 }
 
@@ -96,8 +98,14 @@ async fn what_is_due_is_listed_and_confirmed_once(bench: &Bench) {
     insert(&db, asked(1)).await;
     insert(&db, Destruction { due_at: at(90), ..asked(2) }).await;
     let due = async |now: i64, limit: i64| -> Vec<(KeyId, DestructionState)> {
-        let found = read(&db, move |rx| destructions::list_due(rx, at(now), limit)).await;
-        found.into_iter().map(|due| (due.row.key_id, due.row.state)).collect()
+        read(&db, move |rx| {
+            let due = destructions::list_due(rx, at(now), limit)?;
+            let keys = due.into_iter().map(|due| due.key_id.parse().expect("an id"));
+            keys.map(|key| Ok((destructions::of(&id(1)).find(rx, &key)?.expect("it").state, key)))
+                .map(|found| found.map(|(state, key)| (key, state)))
+                .collect()
+        })
+        .await
     };
     assert_eq!(due(89, 9).await, []);
     assert_eq!(due(100, 9).await, [(id(2), Asked), (id(1), Asked)]);
@@ -115,6 +123,10 @@ async fn what_is_due_is_listed_and_confirmed_once(bench: &Bench) {
     assert_eq!(due(30, 9).await, [(id(1), Erasing)]);
     step(&db, Erasing, Done).await;
     assert_eq!(due(30, 9).await, []);
+    // A row that does not read hides no other.
+    bench.raw("UPDATE key_destructions SET asked_by = 'nobody' WHERE state = 'asked'");
+    let found = read(&db, |rx| destructions::list_due(rx, at(100), 9)).await;
+    assert_eq!(found.into_iter().map(|due| due.key_id).collect::<Vec<_>>(), [id::<KeyId>(2).to_string()]);
 }
 
 async fn a_destroyed_key_has_nothing_left_and_guards_nothing(bench: &Bench) {
@@ -214,6 +226,27 @@ async fn one_row_is_compared_with_its_seal(bench: &Bench) {
     assert_eq!(check("customer_keys").await, Some(store::row_seals::Fault::Unsealed));
 }
 
+async fn what_went_out_is_noted_while_the_days_run(bench: &Bench) {
+    let db = bench.open().await;
+    fill(&db).await;
+    let note = async || write(&db, |tx| destructions::of(&id(1)).set_released(tx, &id(1))).await;
+    insert(&db, asked(1)).await;
+    assert!(!note().await, "the key is what its own row says");
+    confirm(&db, 1).await;
+    assert!(!write(&db, |tx| destructions::of(&id(2)).set_released(tx, &id(1))).await, "another tenant's");
+    assert!(note().await && !note().await);
+    let found = read(&db, |rx| destructions::of(&id(1)).find(rx, &id(1))).await.expect("one");
+    assert_eq!(found.key_state, KeyState::Released);
+    for over in [Stopped, Lapsed] {
+        insert(&db, asked(2)).await;
+        let end = move |tx: &mut store::Tx<'_>| {
+            destructions::of(&id(1)).set_state(tx, &id(2), (Asked, over), Some(at(70)))
+        };
+        assert!(write(&db, end).await);
+        assert!(!write(&db, |tx| destructions::of(&id(1)).set_released(tx, &id(2))).await, "{over}");
+    }
+}
+
 async fn the_log_is_asked_for_what_was_done_about_it(bench: &Bench) {
     let db = bench.open().await;
     fill(&db).await;
@@ -225,7 +258,7 @@ async fn the_log_is_asked_for_what_was_done_about_it(bench: &Bench) {
             (4, "key.destruction-confirmed", 2, "ok"),
             (5, "key.destruction-confirmed", 1, "ok"),
         ] {
-            let entry = store::audit::AuditEntry {
+            let entry = AuditEntry {
                 key_id: Some(id(key)),
                 action: action.to_owned(),
                 result: result.to_owned(),
@@ -237,9 +270,39 @@ async fn the_log_is_asked_for_what_was_done_about_it(bench: &Bench) {
     })
     .await;
     let acts = async |limit| {
-        let acts = read(&db, move |rx| destructions::of(&id(1)).list_acts(rx, &id(1), limit)).await;
-        acts.into_iter().map(|act| act.action).collect::<Vec<_>>()
+        let row_key = server_keys().row_key().clone();
+        let of = (id(1), "key.destruction-%");
+        let acts = read(&db, move |rx| {
+            store::audit::of(&id(1)).list_proven(rx, (&row_key, &hash), (&of.0, of.1), limit)
+        });
+        let acts = acts.await?;
+        Some(
+            acts.into_iter()
+                .map(|act| (act.entry.action, act.before.map(|link| link.seq)))
+                .collect::<Vec<_>>(),
+        )
     };
-    assert_eq!(acts(9).await, ["key.destruction-confirmed", "key.destruction-requested"]);
-    assert_eq!(acts(1).await, ["key.destruction-confirmed"]);
+    let said = |place: Option<i64>| {
+        let requested = ("key.destruction-requested".to_owned(), place);
+        Some(vec![("key.destruction-confirmed".to_owned(), place.map(|seq| seq + 4)), requested])
+    };
+    assert_eq!(acts(9).await, said(None), "they wait, each with its tag");
+    assert_eq!(acts(1).await.map(|acts| acts.len()), Some(1));
+    bench.raw("UPDATE audit_entries SET actor = 'x' || actor WHERE action = 'key.destruction-requested'");
+    assert_eq!(acts(9).await, None, "it was altered while it waited");
+    bench.raw("UPDATE audit_entries SET actor = substr(actor, 2) WHERE action = 'key.destruction-requested'");
+    write(&db, |tx| store::audit::of(&id(1)).sequence_pending(tx, 99, &hash).map(drop)).await;
+    assert_eq!(acts(9).await, said(Some(0)), "each at its place");
+    bench.raw("UPDATE audit_entries SET actor = 'x' || actor WHERE action = 'key.destruction-requested'");
+    assert_eq!(acts(9).await, None, "it is not what was hashed");
+    assert_eq!(acts(1).await.map(|acts| acts.len()), Some(1), "the other one is");
+}
+
+fn hash(entry: &AuditEntry, seq: i64, before: Option<&Hash>) -> Hash {
+    let text = format!("{seq} {before:?} {entry:?}");
+    let mut hash = [0_u8; 32];
+    for (at, byte) in text.bytes().enumerate() {
+        hash[at % 32] = hash[at % 32].wrapping_mul(31) ^ byte;
+    }
+    hash
 }

@@ -24,6 +24,8 @@ pub(super) fn close_keys(
     closed: &[(KeyId, AuditEntry)],
 ) -> Result<(), StoreError> {
     for (key, entry) in closed {
+        // Whoever stops its destruction meanwhile comes before this, or after it.
+        keys::of(tenant).find_locked(tx, key)?;
         let was_active = keys::of(tenant).set_state(tx, key, KeyState::Active, KeyState::Released)?;
         let would_be_active = destructions::of(tenant).set_released(tx, key)?;
         if was_active || would_be_active {

@@ -57,10 +57,7 @@ async fn ask(
         confirmed_at: None,
         ended_at: None,
     };
-    let entry = AuditEntry {
-        reason: Some(format!("{} days: {}", wish.days, wish.reason)),
-        ..about(&found.key, ctx.entry(app, REQUESTED))
-    };
+    let entry = AuditEntry { reason: Some(wish.logged()), ..about(&found.key, ctx.entry(app, REQUESTED)) };
     let text = "Nothing happens before another owner confirms it, which lapses after seven days. Look at why, and stop it \
                 if it is not right.";
     let tenant = ctx.principal.tenant.clone();

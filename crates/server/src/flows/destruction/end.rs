@@ -3,18 +3,20 @@
 
 use domain::audit::{ActorType, Outcome};
 use domain::destruction::{DESTROYED, DestructionState, Doubt, Step};
-use domain::ids::{KeyId, TenantId};
+use domain::ids::TenantId;
 use domain::time::Timestamp;
 use store::audit::AuditEntry;
-use store::destructions::{self, Destruction};
-use store::{OfTenant, StoreError, Tx, keys, listings};
+use store::destructions::{self, Destruction, Due};
+use store::{StoreError, keys, listings};
 
 use super::super::freeze_tenant::stands;
 use super::super::{Error, delete_backup, entry, event, tell};
 use super::erase::erase_rest;
 use super::facts::read_facts;
+use super::judge::Judge;
+use super::logged::is_log_whole;
 use super::stop::keep_key;
-use super::{Found, about, data, find_of, news, successors};
+use super::{Found, about, data, find_of, news};
 use crate::app::App;
 
 /// How many destructions are looked at in one round.
@@ -25,23 +27,40 @@ const SERVICE: &str = "service";
 /// Comes back to every destruction whose days are over; says how many moved on. What fails of one keeps no other.
 pub async fn end_destructions(app: &App, now: Timestamp) -> Result<usize, Error> {
     let due = app.db.read("list_due_destructions", move |rx| destructions::list_due(rx, now, ROUND_MAX));
-    let due: Vec<OfTenant<Destruction>> = due.await.map_err(|error: StoreError| Error::from(error))?;
-    let (mut moved, mut failed) = (0, None);
-    for OfTenant { tenant_id, row } in due {
-        match move_on(app, &tenant_id, &row, now).await {
+    let due: Vec<Due> = due.await.map_err(|error: StoreError| Error::from(error))?;
+    let (mut moved, mut refused, mut broken) = (0, None, None);
+    for due in &due {
+        match move_on(app, due, now).await {
             Ok(has_moved) => moved += usize::from(has_moved),
-            Err(error) => failed = Some(error),
+            Err(Error::Refused(refusal)) => {
+                let Due { tenant_id, key_id } = due;
+                tracing::warn!(tenant_id, key_id, %refusal, "the destruction of a key waits");
+                refused = refused.or(Some(Error::Refused(refusal)));
+            }
+            Err(Error::Fault(fault)) => {
+                let Due { tenant_id, key_id } = due;
+                tracing::error!(
+                    tenant_id,
+                    key_id,
+                    cause = fault.chain(),
+                    "the destruction of a key does not go on"
+                );
+                broken = broken.or(Some(Error::Fault(fault)));
+            }
         }
     }
-    failed.map_or(Ok(moved), Err)
+    broken.or(refused).map_or(Ok(moved), Err)
 }
 
-async fn move_on(app: &App, tenant: &TenantId, due: &Destruction, now: Timestamp) -> Result<bool, Error> {
-    let Some(found) = find_of(app, tenant, &due.key_id).await? else { return Ok(false) };
-    match due.state {
-        DestructionState::Asked => lapse(app, tenant, &found, now).await,
-        DestructionState::Pending => end(app, tenant, &found, now).await,
-        DestructionState::Erasing => erase_rest(app, tenant, due, now).await,
+async fn move_on(app: &App, Due { tenant_id, key_id }: &Due, now: Timestamp) -> Result<bool, Error> {
+    let (Ok(tenant), Ok(key)) = (tenant_id.parse(), key_id.parse()) else {
+        return Err(Error::fault("reading of what key a destruction is"));
+    };
+    let Some(found) = find_of(app, &tenant, &key).await? else { return Ok(false) };
+    match found.destruction.as_ref().map(|due| due.state) {
+        Some(DestructionState::Asked) => lapse(app, &tenant, &found, now).await,
+        Some(DestructionState::Pending) => end(app, &tenant, &found, now).await,
+        Some(DestructionState::Erasing) => erase_rest(app, &tenant, &key, now).await,
         _ => Ok(false),
     }
 }
@@ -71,59 +90,27 @@ async fn lapse(app: &App, tenant: &TenantId, found: &Found, now: Timestamp) -> R
 async fn end(app: &App, tenant: &TenantId, found: &Found, now: Timestamp) -> Result<bool, Error> {
     let is_frozen = stands(app, tenant).await?.left_ms > 0;
     let (owner, id, judge) = (tenant.clone(), found.key.id.clone(), Judge::of(app, is_frozen, now));
+    let asked = judge.clone();
     let judged = app.db.read("judge_destruction", move |rx| {
         let (key, due) = (keys::of(&owner).find(rx, &id)?, destructions::of(&owner).find(rx, &id)?);
         let (Some(key), Some(due)) = (key, due) else { return Ok(None) };
-        read_facts(rx, &judge.row_key, (&owner, &key, &due), judge.is_frozen, judge.now)
-            .map(|facts| Some((facts.next(), due)))
+        read_facts(rx, &asked, (&owner, &key, &due)).map(|facts| Some((facts.next(), due)))
     });
     let judged: Option<(Step, Destruction)> = judged.await.map_err(|error: StoreError| Error::from(error))?;
-    let judge = Judge::of(app, is_frozen, now);
     match judged {
         None | Some((Step::Wait(_), _)) => Ok(false),
         Some((Step::Halt(doubt), _)) => halt(app, tenant, found, (doubt, judge)).await,
+        Some((Step::Destroy, _)) if !is_log_whole(app, (tenant, &found.key.id), now).await? => {
+            halt(app, tenant, found, (Doubt::Log, Judge { is_log_broken: true, ..judge })).await
+        }
         Some((Step::Stop, _)) => stop(app, tenant, found, judge).await,
         Some((Step::Destroy, due)) => {
             let is_done = destroy(app, tenant, found, (&due, judge)).await?;
             if is_done {
-                let erasing = Destruction { state: DestructionState::Erasing, ended_at: Some(now), ..due };
-                erase_rest(app, tenant, &erasing, now).await?;
+                erase_rest(app, tenant, &found.key.id, now).await?;
             }
             Ok(is_done)
         }
-    }
-}
-
-/// What is asked again in the transaction.
-#[derive(Clone)]
-struct Judge {
-    row_key: store::seal::RowKey,
-    is_frozen: bool,
-    now: Timestamp,
-}
-
-impl Judge {
-    fn of(app: &App, is_frozen: bool, now: Timestamp) -> Self {
-        Self { row_key: app.keys.row_key().clone(), is_frozen, now }
-    }
-
-    /// The destruction, if its days are over and this is still what is to be done about it. Until the transaction ends
-    /// nobody changes it, or has anything to do with the key or those that replaced it.
-    fn find_due(
-        &self,
-        tx: &mut Tx<'_>,
-        (tenant, id): (&TenantId, &KeyId),
-        step: Step,
-    ) -> Result<Option<Destruction>, StoreError> {
-        let key = keys::of(tenant).find_locked(tx, id)?;
-        let due = destructions::of(tenant).find_locked(tx, id)?;
-        let (Some(key), Some(due)) = (key, due) else { return Ok(None) };
-        for successor in successors(tx, tenant, &key)? {
-            keys::of(tenant).find_locked(tx, &successor.id)?;
-        }
-        let is_due = due.state == DestructionState::Pending && due.due_at <= self.now;
-        let facts = read_facts(tx, &self.row_key, (tenant, &key, &due), self.is_frozen, self.now)?;
-        Ok(Some(due).filter(|_| is_due && facts.next() == step))
     }
 }
 

@@ -17,35 +17,35 @@ use store::{Rx, StoreError, control_recoveries};
 
 use super::super::approvals::predecessors;
 use super::super::rotate_key::is_at_rest;
+use super::judge::Judge;
+use super::logged::list_acts;
 use super::successors;
 
-/// How much of what the log says of a key is looked at: a request, a yes, and in a rehearsal what left days out.
-const ACTS_READ: i64 = 3;
-
-/// All of it. `is_frozen` is the enclave's word.
+/// All of it.
 pub(super) fn read_facts(
     rx: &mut Rx<'_>,
-    row_key: &RowKey,
+    judge: &Judge,
     (tenant, key, destruction): (&TenantId, &CustomerKey, &Destruction),
-    is_frozen: bool,
-    now: Timestamp,
 ) -> Result<Facts, StoreError> {
     let asked_by = &destruction.asked_by;
     let confirmed_by = destruction.confirmed_by.as_ref();
-    let acts = destructions::of(tenant).list_acts(rx, &key.id, ACTS_READ)?;
+    let Judge { row_key, is_sandbox, is_frozen, is_log_broken, now } = judge;
+    let acts = list_acts(rx, row_key, (tenant, &key.id))?;
     let are_both_owners = match confirmed_by {
         Some(second) if second != asked_by => {
             is_owner(rx, tenant, asked_by)? && is_owner(rx, tenant, second)?
         }
         _ => false,
     };
-    let is_logged = confirmed_by.is_some_and(|second| is_as_logged(&acts, asked_by, second, now));
+    let is_logged = acts.zip(confirmed_by).is_some_and(|(acts, second)| {
+        !is_log_broken && is_as_logged(&acts, (asked_by, second), *now, *is_sandbox)
+    });
     let doubt = if are_sealed(rx, row_key, (tenant, key, destruction))? {
         (!is_logged).then_some(Doubt::Log)
     } else {
         Some(Doubt::Rows)
     };
-    Ok(Facts { doubt, are_both_owners, hold: find_hold(rx, (tenant, key), is_frozen, now)? })
+    Ok(Facts { doubt, are_both_owners, hold: find_hold(rx, (tenant, key), *is_frozen, *now)? })
 }
 
 /// What the end has to wait for by now. That the account is frozen is said by the enclave, and by the row beside it.

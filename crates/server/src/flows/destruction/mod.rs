@@ -7,6 +7,8 @@ mod end;
 mod erase;
 mod facts;
 mod hasten;
+mod judge;
+mod logged;
 mod read;
 mod stop;
 
@@ -99,10 +101,15 @@ fn data(found: &Found, destroy_after: Option<Timestamp>) -> EventData {
     data
 }
 
-/// The keys that replaced this one, one after the other.
+/// The keys that replaced this one, one after the other; that they do not come back to one of them is the database's
+/// word, which is not taken for it.
 fn successors(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<Vec<CustomerKey>, StoreError> {
     let (mut found, mut last) = (Vec::new(), key.id.clone());
     while let Some(next) = keys::of(tenant).find_successor(rx, &key.user_id, &last)? {
+        if next.id == key.id || found.iter().any(|seen: &CustomerKey| seen.id == next.id) {
+            let (statement, column) = ("keys.find_successor", "supersedes");
+            return Err(StoreError::Corrupt { statement, column, why: "comes back to where it was" });
+        }
         last = next.id.clone();
         found.push(next);
     }

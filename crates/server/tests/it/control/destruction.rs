@@ -366,6 +366,17 @@ async fn a_frozen_account_destroys_nothing() {
     until_status(&stage.app, &key, "destroyed").await;
 }
 
+/// Until each entry has its place.
+async fn placed(app: &App) {
+    for _ in 0..100 {
+        if app.place.rows("audit_entries WHERE seq IS NULL") == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    unreachable!("entries wait");
+}
+
 /// What somebody does to the database, what the log calls the doubt, and what is as it was afterwards.
 const FORGED: [(&str, &str, &str); 8] = [
     ("UPDATE key_destructions SET due_at = 1", "rows-changed", ""),
@@ -433,26 +444,78 @@ async fn what_somebody_wrote_past_the_service_destroys_nothing() {
     }
 }
 
+/// Keeps what a destruction rests on, as it is now.
+const KEEP: &str = "DROP TABLE IF EXISTS old_keys; CREATE TABLE old_keys AS SELECT id, state FROM customer_keys; \
+    DROP TABLE IF EXISTS old_ones; CREATE TABLE old_ones AS SELECT * FROM key_destructions; \
+    DROP TABLE IF EXISTS old_seals; \
+    CREATE TABLE old_seals AS SELECT * FROM row_seals WHERE place IN ('customer_keys', 'key_destructions')";
+
+/// Puts it back: all of it fits, but for what the log says.
+const PUT_BACK: &str = "UPDATE customer_keys SET state = (SELECT state FROM old_keys o WHERE o.id = customer_keys.id); \
+    DELETE FROM row_seals WHERE place IN ('customer_keys', 'key_destructions'); \
+    INSERT INTO row_seals SELECT * FROM old_seals; \
+    DELETE FROM key_destructions; INSERT INTO key_destructions SELECT * FROM old_ones";
+
+/// What is done to the log beside it.
+const RELOGGED: [&str; 6] = [
+    "SELECT 1",
+    "UPDATE audit_entries SET result = 'failed' WHERE action = 'key.destruction-stopped'",
+    "UPDATE audit_entries SET key_id = NULL, action = 'x' WHERE action = 'key.destruction-stopped'",
+    "DELETE FROM audit_entries WHERE action = 'key.destruction-stopped'",
+    // Written anew: as if it were waiting, or had a place.
+    "INSERT INTO audit_entries (id, tenant_id, time, actor, actor_type, action, key_id, result, reason, request_id, refused) \
+     SELECT 'ffffffff' || substr(id, 9), tenant_id, time, actor, actor_type, action, key_id, result, reason, request_id, 1 \
+     FROM audit_entries e WHERE action IN ('key.destruction-requested', 'key.destruction-confirmed') AND seq > \
+     (SELECT max(seq) - 9 FROM audit_entries d WHERE d.tenant_id = e.tenant_id AND d.action = 'key.destruction-stopped')",
+    "INSERT INTO audit_entries (id, tenant_id, seq, time, actor, actor_type, action, key_id, result, reason, request_id, \
+     prev_hash, entry_hash) SELECT 'ffffffff' || substr(id, 9), tenant_id, seq + 9000, time, actor, actor_type, action, \
+     key_id, result, reason, request_id, prev_hash, entry_hash \
+     FROM audit_entries WHERE action IN ('key.destruction-requested', 'key.destruction-confirmed') AND seq IS NOT NULL",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destruction_that_was_stopped_is_not_put_back() {
+    for relogged in RELOGGED {
+        let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+        let key = stage.key.key_id.clone();
+        ask_and_confirm(&mut stage, &key).await;
+        stage.app.place.run(KEEP);
+        assert_eq!(stop(&mut stage.first, &key).await.status, 303);
+        placed(&stage.app).await;
+        stage.app.clock.advance(31 * DAY);
+        stage.app.place.run(&format!("BEGIN; {relogged}; {PUT_BACK}; COMMIT"));
+        stays(&stage.app, &key).await;
+        assert!(one(&stage.app, "key_destructions WHERE state = 'halted'"), "{relogged}");
+        let entry = "audit_entries WHERE action = 'key.destruction-halted' AND reason = 'log-differs'";
+        assert!(one(&stage.app, entry), "{relogged}");
+    }
+}
+
+/// The instant that was right while it was only asked for is sealed as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_instant_is_put_back_and_the_days_are_waited_for_all_the_same() {
     let mut stage = two_owners(App::start().await, &EVERYBODY).await;
     let key = stage.key.key_id.clone();
-    ask_and_confirm(&mut stage, &key).await;
-    stage.app.place.run(
-        "CREATE TABLE old_keys AS SELECT id, state FROM customer_keys; CREATE TABLE old_ones AS SELECT * FROM \
-         key_destructions; CREATE TABLE old_seals AS SELECT * FROM row_seals WHERE place IN ('customer_keys', 'key_destructions')",
+    assert_eq!(ask(&mut stage.owner, &key, "30").await.status, 303);
+    stage.app.place.run(KEEP);
+    assert_eq!(confirm(&mut stage.second, &key).await.status, 303);
+    // Of the seal, the cell of that column: it has eight bytes a column.
+    let columns = store::rows::Table::find_sealed("key_destructions").unwrap().sealed();
+    let at = 8 * columns.take_while(|column| *column != "due_at").count();
+    let cell = format!(
+        "unhex(hex(substr(seal, 1, {at})) || (SELECT hex(substr(o.seal, {}, 8)) FROM old_seals o WHERE o.place = \
+         'key_destructions') || hex(substr(seal, {})))",
+        at + 1,
+        at + 9
     );
-    assert_eq!(stop(&mut stage.first, &key).await.status, 303);
-    stage.app.clock.advance(31 * DAY);
-    // All of it fits: only the log says that it was stopped since.
-    stage.app.place.run(
-        "UPDATE customer_keys SET state = (SELECT state FROM old_keys o WHERE o.id = customer_keys.id); \
-         DELETE FROM row_seals WHERE place IN ('customer_keys', 'key_destructions'); \
-         INSERT INTO row_seals SELECT * FROM old_seals; \
-         DELETE FROM key_destructions; INSERT INTO key_destructions SELECT * FROM old_ones",
-    );
+    stage.app.place.run(&format!(
+        "BEGIN; UPDATE key_destructions SET due_at = (SELECT due_at FROM old_ones); \
+         UPDATE row_seals SET seal = {cell} WHERE place = 'key_destructions'; COMMIT"
+    ));
+    stage.app.clock.advance(8 * DAY);
     stays(&stage.app, &key).await;
-    stage.refused("key.destruction-halted", "log-differs").await;
+    let entry = "audit_entries WHERE action = 'key.destruction-halted' AND reason = 'log-differs'";
+    assert!(one(&stage.app, entry), "the seals fit, and the log names thirty days");
 }
 
 #[tokio::test]
@@ -547,10 +610,18 @@ async fn shares_and_files_go_too_and_whatever_ends_that_halfway_the_next_round_e
     assert!(one(&stage.app, "key_destructions WHERE state = 'erasing'"));
     assert!(stage.owner.open(&page_of(&key)).await.text().contains("is being removed"));
     assert_eq!(stop(&mut stage.owner, &key).await.status, 409, "there is nothing to keep");
-    stage.app.stop_service().await;
+    // Now the files are away, and the shares go.
+    let files = stage.app.folder().join("data/files");
+    let elsewhere = files.with_extension("aside");
+    std::fs::rename(&files, &elsewhere).unwrap();
     std::fs::remove_file(&away).unwrap();
     std::fs::rename(&aside, &away).unwrap();
-    assert!(shares(&stage.app, &tenant, &key).await > 0);
+    tokio::time::sleep(ROUNDS).await;
+    assert_eq!(shares(&stage.app, &tenant, &key).await, 0);
+    assert!(one(&stage.app, "key_destructions WHERE state = 'erasing'"), "a file is left");
+    stage.app.stop_service().await;
+    std::fs::rename(&elsewhere, &files).unwrap();
+    assert_eq!(stage.app.files().await.len(), 1);
     stage.app.start_service().await.unwrap();
     for _ in 0..100 {
         if one(&stage.app, "key_destructions WHERE state = 'done'") {
@@ -567,6 +638,49 @@ async fn shares_and_files_go_too_and_whatever_ends_that_halfway_the_next_round_e
         &stage.app,
         &format!("customer_keys WHERE id = '{key}' AND split_id IS NULL AND length(sealed) = 0")
     ));
+}
+
+/// Shares and files are where nobody reaches who writes to the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_says_that_a_key_is_destroyed_removes_nothing() {
+    let stage = two_owners(Plan::default().in_shares().start().await, &EVERYBODY).await;
+    let (key, partner) = (stage.key.key_id.clone(), stage.app.partner());
+    let tenant = stage.app.tenant_of(&partner).await;
+    partner.try_store_file(&stage.key, b"a file", &json!({"original_filename": "a"})).await.ok();
+    stage.app.place.run(&format!(
+        "INSERT INTO key_destructions (tenant_id, key_id, state, key_state, reason, days, asked_by, confirmed_by, due_at, \
+         asked_at, confirmed_at, ended_at) SELECT '{tenant}', '{key}', 'erasing', 'active', 'x', 7, id, id, 0, 0, 0, 0 \
+         FROM people WHERE tenant_id = '{tenant}' AND email LIKE 'owner@%'"
+    ));
+    let forged = ["SELECT 1", "UPDATE customer_keys SET state = 'destroyed', sealed = x'', split_id = NULL"];
+    for edit in forged {
+        stage.app.place.run(&format!("{edit}; UPDATE key_destructions SET due_at = 0"));
+        tokio::time::sleep(ROUNDS).await;
+        assert_eq!(shares(&stage.app, &tenant, &key).await, 2, "{edit}");
+        assert_eq!(stage.app.files().await.len(), 1, "{edit}");
+        assert!(one(&stage.app, "key_destructions WHERE state = 'erasing'"), "{edit}");
+        assert_eq!(stage.logged("key.shares-removed").await, [], "{edit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_does_not_read_keeps_no_other_destruction() {
+    let edits = [
+        "UPDATE key_destructions SET asked_by = 'nobody' WHERE key_id = 'KEY'",
+        "UPDATE customer_keys SET supersedes = id WHERE id = 'KEY'",
+    ];
+    for edit in edits {
+        let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+        let (key, other) =
+            (stage.key.key_id.clone(), stage.app.partner().assigned("user-2", "customer-1").await);
+        for key in [&key, &other.key_id] {
+            ask_and_confirm(&mut stage, key).await;
+        }
+        stage.app.place.run(&edit.replace("KEY", &key));
+        stage.app.clock.advance(30 * DAY);
+        until_status(&stage.app, &other.key_id, "destroyed").await;
+        assert_eq!(status(&stage.app, &key).await, "destroy-pending", "{edit}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,75 @@
+//! What a log says of one key, believed only where each entry is as the service wrote it: one with a place by its hash,
+//! one that waits by its tag. A hash has no key: what was hashed anew, or taken away, the chain shows from there on.
+
+use domain::ids::KeyId;
+
+use super::{AuditEntry, Hash, HashEntry, Head, Log, waiting};
+use crate::seal::{RowKey, TAG_BYTES};
+use crate::sql::Sql;
+use crate::{Cells, FromRow, Rx, StoreError};
+
+/// An entry that is as the service wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The entry.
+    pub entry: AuditEntry,
+    /// The link before it; none: it has no place yet.
+    pub before: Option<Head>,
+}
+
+/// The same before that is known: it need not read as an entry.
+struct Found {
+    seq: Option<i64>,
+    prev_hash: Option<Hash>,
+    entry_hash: Option<Hash>,
+    tag: Option<Vec<u8>>,
+    entry: Option<AuditEntry>,
+}
+
+impl FromRow for Found {
+    fn read(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: cells.take("seq")?,
+            prev_hash: cells.take("prev_hash")?,
+            entry_hash: cells.take("entry_hash")?,
+            tag: cells.take("tag")?,
+            entry: cells.rest(),
+        })
+    }
+}
+
+static LIST_OF_KEY: Sql = sql!(
+    "audit.list_of_key",
+    "SELECT seq, prev_hash, entry_hash, tag, ",
+    columns!(),
+    " FROM audit_entries WHERE tenant_id = $1 AND key_id = $2 AND result = 'ok' AND action LIKE $3 ",
+    "ORDER BY id DESC LIMIT $4"
+);
+
+impl Log<'_> {
+    /// What was done to a key under names like this, the latest first; none where one entry of it is not as the service
+    /// wrote it.
+    pub fn list_proven(
+        self,
+        rx: &mut Rx<'_>,
+        (row_key, hash): (&RowKey, &HashEntry<'_>),
+        (key, like): (&KeyId, &str),
+        limit: i64,
+    ) -> Result<Option<Vec<Proven>>, StoreError> {
+        let found: Vec<Found> = rx.list(&LIST_OF_KEY, &[self.tenant, key, &like, &limit])?;
+        Ok(found.into_iter().map(|found| self.proven((row_key, hash), found)).collect())
+    }
+
+    fn proven(self, (row_key, hash): (&RowKey, &HashEntry<'_>), found: Found) -> Option<Proven> {
+        let Found { seq, prev_hash, entry_hash, tag, entry } = found;
+        let entry = entry?;
+        let (is_ours, before) = if let Some(seq) = seq {
+            let before = Head { seq: seq - 1, entry_hash: prev_hash };
+            (entry_hash == Some(hash(&entry, seq, prev_hash.as_ref())), Some(before))
+        } else {
+            let ours: [u8; TAG_BYTES] = waiting::tag(row_key, self.tenant.as_str(), &entry);
+            (tag.as_deref() == Some(&ours), None)
+        };
+        is_ours.then_some(Proven { entry, before })
+    }
+}
