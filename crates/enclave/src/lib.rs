@@ -178,7 +178,7 @@ impl Options {
 
 /// What is said where the root key is not where it should be, and to whom would put it there.
 const NO_ROOT: &str = "root.key is there with --root disk, offline without --socket; it is not there where holders \
-    have the root key: say --root shares, offline --socket PATH, and have them open it (`holdfast ceremony`)";
+    have it: say --root shares, offline --socket PATH, and run `holdfast ceremony init`, then `unseal` or `hold`";
 
 /// Whether the root key lies on the disk: a sandbox's does, production's only where that is said. One that is to go to
 /// holders does until it has.
