@@ -130,3 +130,18 @@ pub fn digest_preimage(
     put_parts([tenant_id, user_tag, key_id, item_key, ciphertext, checksum], &mut out);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records that are stored stand on it: not a byte of it may change.
+    #[test]
+    fn the_preimage_of_a_record_says_where_each_of_its_parts_ends() {
+        let part = |bytes: &[u8]| [&(bytes.len() as u64).to_be_bytes(), bytes].concat();
+        let parts: [&[u8]; 6] = [b"tenant", &[3; 32], b"key", b"item", b"sealed", &[4; 32]];
+        let said = [b"backup-record/v1\0".to_vec(), parts.map(part).concat()].concat();
+        assert_eq!(digest_preimage("tenant", &[3; 32], "key", "item", b"sealed", &[4; 32]), said);
+        assert_eq!(said[17..31], *b"\0\0\0\0\0\0\0\x06tenant");
+    }
+}

@@ -91,3 +91,14 @@ fn map() -> io::Result<NonNull<[u8; 32]>> {
     let at = unsafe { mmap(null_mut(), bytes, access, flags, &file, 0) }?;
     NonNull::new(at.cast()).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_the_memory_of_the_process_it_is_as_good_and_says_so() {
+        let secret = Secret(Place::Own(Box::new(Zeroizing::new([7; 32]))));
+        assert_eq!((secret.expose(), secret.is_hidden()), (&[7; 32], false));
+    }
+}
