@@ -1,10 +1,12 @@
 //! Puts keys under a list, for good, and by them all that they open: an Owner signs for exactly these keys.
 
+use std::collections::BTreeSet;
+
 use boundary::approval::{AclDocument, Attachment, Document as _};
 use boundary::message::{Attach, Request};
 use domain::audit::hex;
 use domain::control::Act;
-use domain::ids::KeyId;
+use domain::ids::{AclId, KeyId};
 use domain::key::KeyState;
 use domain::limits::CONTROL_KEYS_MAX;
 use domain::refusal::{Kind, Refusal};
@@ -123,24 +125,30 @@ async fn look(
         .collect::<Result<_, _>>()?;
     ids.sort();
     ids.dedup();
-    if !(1..=CONTROL_KEYS_MAX).contains(&ids.len()) {
-        return Err(Refusal::field("keys", format!("must be 1 to {CONTROL_KEYS_MAX}")).into());
-    }
     let (tenant, list) = (ctx.principal.tenant.clone(), acl.id.clone());
     let (found, genesis) = app
         .db
         .read("find_keys", move |rx| {
-            let mut found = Vec::new();
+            let (mut found, mut replaced) = (Vec::new(), BTreeSet::new());
             for id in &ids {
                 let key = keys::of(&tenant).find(rx, id)?;
                 let key = key.ok_or_else(|| Refusal::field("keys", "name a key that there is not"))?;
-                may_be_attached(&key, &list)?;
                 // Older files are encrypted to the keys that it replaced, which go where it goes.
-                found.extend(predecessors(rx, &tenant, &key)?);
+                for before in predecessors(rx, &tenant, &key)? {
+                    replaced.insert(before.id.clone());
+                    found.push(before);
+                }
                 found.push(key);
             }
             found.sort_by(|a: &CustomerKey, b| a.id.cmp(&b.id));
             found.dedup_by(|a, b| a.id == b.id);
+            if !(1..=CONTROL_KEYS_MAX).contains(&found.len()) {
+                let text = format!("must be 1 to {CONTROL_KEYS_MAX}, with those that they replaced");
+                return Err(Refusal::field("keys", text).into());
+            }
+            for key in &found {
+                may_be_attached(key, &list, replaced.contains(&key.id))?;
+            }
             let versions = acls::of(&tenant).list_versions(rx, &list)?;
             let genesis = versions.first().map(|first| first.hash);
             Ok::<_, Error>((found, genesis.ok_or_else(|| Error::fault("finding a list's first version"))?))
@@ -157,12 +165,14 @@ async fn look(
     Ok((attachment, found))
 }
 
-fn may_be_attached(key: &CustomerKey, acl: &domain::ids::AclId) -> Result<(), Refusal> {
+/// Refuses a key that another list guards, and one that takes no part in anything any more, unless it goes along with a
+/// key that replaced it.
+fn may_be_attached(key: &CustomerKey, acl: &AclId, goes_along: bool) -> Result<(), Refusal> {
     if key.acl_id.as_ref().is_some_and(|its| its != acl) {
         let text = format!("the key {} is under another list, for good", key.id);
         return Err(Refusal::new(Kind::Conflict, "key-guarded", text));
     }
-    if !matches!(key.state, KeyState::Active | KeyState::Superseding | KeyState::Released) {
+    if !goes_along && !matches!(key.state, KeyState::Active | KeyState::Superseding | KeyState::Released) {
         let instead = match key.state {
             KeyState::DestroyPending => "stop its destruction first",
             KeyState::Destroyed => "there is nothing left to guard",

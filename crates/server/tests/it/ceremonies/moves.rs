@@ -137,6 +137,52 @@ async fn what_a_rotated_key_guards_moves_in_a_ceremony_on_postgres() {
     Box::pin(what_a_rotated_key_guards_moves_in_a_ceremony(App::on_postgres().await)).await;
 }
 
+/// The key goes under a list while what it replaced waits for the ceremony, or after it.
+#[tokio::test]
+async fn a_rotated_cold_key_goes_under_a_list_with_the_one_that_it_replaced() {
+    for has_moved in [false, true] {
+        let app = App::start().await;
+        let old = cold_key(&app, "user-1").await;
+        let plaintext = secret("wallet");
+        let backup = store(&app.partner(), &old, &plaintext).await;
+        let encrypted = old.device().encrypt(b"a file");
+        let file = app.partner().try_store_file(&old, &encrypted, &Value::Null).await.ok();
+        hold(&app, &[]).await;
+        let new = rotated(&app, &old).await;
+        if has_moved {
+            hold(&app, &[]).await;
+        }
+        let was = if has_moved { ("superseded".to_owned(), 0) } else { ("superseding".to_owned(), 2) };
+        assert_eq!(state(&app, &old).await, was);
+        let mut owner = app.person("owner").await;
+        let (first, second) = (app.person("member-1").await, app.person("member-2").await);
+        let acl = make_list(&mut owner, &EVERYBODY, &[]).await;
+        attach(&mut owner, &acl, &new.key_id).await;
+        let mut stage = Stage { app, owner, first, second, key: new, backup, plaintext, acl };
+        let mut attached = logged(&stage.app, "key.attached").await;
+        attached.sort_unstable();
+        let mut both = [old.key_id.clone(), stage.key.key_id.clone()];
+        both.sort_unstable();
+        assert_eq!(attached, both);
+        let lines = hold(&stage.app, &[]).await.lines;
+        assert!(!lines.iter().any(|line| line.contains("not taken")), "{lines:?}");
+        assert_eq!(state(&stage.app, &old).await, ("superseded".to_owned(), 0));
+        let data = stage.backup.clone();
+        stage.backup = format!("{data} {}", file["backup_id"].as_str().unwrap());
+        let path = stage.ask_and_prove().await;
+        vote(&mut stage.first, &path, "yes").await;
+        vote(&mut stage.second, &path, "yes").await;
+        let lines = hold(&stage.app, &[]).await.lines;
+        assert!(lines[0].ends_with("released: ready for download"), "{lines:?}");
+        let package = link(&mut stage.first, &path).await;
+        let folder = unpack(&stage.app, &stage.first.get(&package).await.body);
+        assert_eq!(std::fs::read(folder.join("data").join(&data)).unwrap(), stage.plaintext);
+        for key in &both {
+            assert!(folder.join("keys").join(format!("{key}.pem")).exists(), "{key}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_moved_is_released_and_what_is_asked_for_does_not_move() {
     let app = App::start().await;

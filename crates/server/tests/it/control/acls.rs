@@ -1,6 +1,10 @@
 //! `/control/acls`: lists are made by an owner's signature and changed by their members' votes.
 
-use super::approvals::{EVERYBODY, Stage, attach, list_form, options_for, pairs, sign, sign_page, vote};
+use super::approvals::{
+    EVERYBODY, Stage, attach, hidden, list_form, make_list, options_for, pairs, sign, sign_page, vote,
+};
+use super::recoveries::{recover_key, unpack};
+use crate::ceremonies::moves::rotated;
 use testkit::{App, Person};
 
 #[tokio::test]
@@ -35,7 +39,7 @@ async fn only_owners_make_lists_and_only_over_what_they_signed() {
     assert_eq!(member.get("/control/acls/new").await.status, 403);
     let fields = list_form(&owner, &EVERYBODY, &[]).await;
     let page = owner.post("/control/acls/new", &pairs(&fields)).await.text();
-    let document = super::approvals::hidden(&page, "document");
+    let document = hidden(&page, "document");
     let credential = sign(&owner, &testkit::options_of(&page));
     for (document, credential) in [
         (document.replace("\"value\":2", "\"value\":1"), credential.clone()),
@@ -174,7 +178,7 @@ async fn a_weaker_list_waits_its_delay_and_a_stricter_one_does_not() {
 #[tokio::test]
 async fn a_key_goes_under_one_list_by_an_owners_signature() {
     let mut stage = Stage::new().await;
-    let other = super::approvals::make_list(&mut stage.owner, &EVERYBODY, &[("name", "Other")]).await;
+    let other = make_list(&mut stage.owner, &EVERYBODY, &[("name", "Other")]).await;
     let path = format!("/control/acls/{other}/attach");
     let answer = stage.owner.post(&path, &[("keys", &stage.key.key_id)]).await;
     assert_eq!(answer.status, 409, "{}", answer.text());
@@ -191,6 +195,87 @@ async fn a_key_goes_under_one_list_by_an_owners_signature() {
     attach(&mut stage.owner, &other, &key.key_id).await;
     attach(&mut stage.owner, &other, &key.key_id).await;
     assert_eq!(stage.logged("key.attached").await.len(), 2, "each key once");
+}
+
+async fn a_rotated_key_goes_under_a_list_with_those_that_it_replaced(app: App) {
+    let mut stage = Stage::of(app, &EVERYBODY, &[]).await;
+    let partner = stage.app.partner();
+    let first = partner.assigned("user-2", "customer-2").await;
+    let file = first.device().encrypt(b"what the file holds");
+    let stored = partner.try_store_file(&first, &file, &serde_json::Value::Null).await.ok();
+    let second = rotated(&stage.app, &first).await;
+    let third = rotated(&stage.app, &second).await;
+    let path = format!("/control/acls/{}/attach", stage.acl);
+    let page = stage.owner.post(&path, &[("keys", &third.key_id)]).await;
+    let mut all = [first, second, third].map(|key| key.key_id);
+    let [first, second, third] = all.clone();
+    // A key that was replaced goes where the one goes that replaced it, and nowhere by itself: not even if that is what
+    // is sent.
+    let alone = format!("The key {second} is superseded: put the key that replaced it under the list");
+    let refused = stage.owner.post(&path, &[("keys", &format!("{first} {second}"))]).await;
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains(&alone), "{}", refused.text());
+    let document = hidden(&page.text(), "document");
+    let mut sent: serde_json::Value = serde_json::from_str(&document).unwrap();
+    sent["key_ids"].as_array_mut().unwrap().retain(|id| *id != third);
+    let credential = sign(&stage.owner, &testkit::options_of(&page.text()));
+    let attached = format!("/control/acls/{}/attached", stage.acl);
+    let fields = [("document", sent.to_string()), ("credential", credential)];
+    let refused =
+        stage.owner.post(&attached, &fields.each_ref().map(|(name, text)| (*name, text.as_str()))).await;
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    stage.refused("acl.attachment-refused", "key-superseded").await;
+
+    let done = sign_page(&mut stage.owner, &page, &attached).await;
+    assert_eq!(done.status, 303, "{}", done.text());
+    let guarded = |id: &String| format!("customer_keys WHERE id = '{id}' AND acl_id = '{}'", stage.acl);
+    assert!(all.iter().all(|id| stage.app.place.rows(&guarded(id)) == 1));
+    let mut logged: Vec<_> = partner.audit("&action=key.attached").await;
+    logged.retain(|entry| entry["key_id"] != stage.key.key_id);
+    let mut logged: Vec<_> = logged.iter().map(|entry| entry["key_id"].as_str().unwrap()).collect();
+    logged.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(logged, all);
+    // The enclave has them under it as well: the file comes back, with all that may open it.
+    let package = recover_key(&mut stage, &third).await;
+    let folder = unpack(&stage.app, &stage.first.get(&package).await.body);
+    let backup = stored["backup_id"].as_str().unwrap();
+    assert_eq!(std::fs::read(folder.join("files").join(backup)).unwrap(), file);
+    assert!(all.iter().all(|id| folder.join("keys").join(format!("{id}.pem")).exists()));
+    // None of them goes elsewhere.
+    let other = make_list(&mut stage.owner, &EVERYBODY, &[("name", "Other")]).await;
+    let elsewhere = stage.owner.post(&format!("/control/acls/{other}/attach"), &[("keys", &third)]).await;
+    assert_eq!(elsewhere.status, 409, "{}", elsewhere.text());
+    stage.refused("acl.attachment-refused", "key-guarded").await;
+}
+
+#[tokio::test]
+async fn a_rotated_key_goes_under_a_list_with_those_that_it_replaced_on_sqlite() {
+    Box::pin(a_rotated_key_goes_under_a_list_with_those_that_it_replaced(App::start().await)).await;
+}
+
+#[tokio::test]
+async fn a_rotated_key_goes_under_a_list_with_those_that_it_replaced_on_postgres() {
+    Box::pin(a_rotated_key_goes_under_a_list_with_those_that_it_replaced(App::on_postgres().await)).await;
+}
+
+/// Whoever holds one of them could open what the others guard: what a key replaced is under no other list than it.
+#[tokio::test]
+async fn a_key_goes_under_no_other_list_than_one_that_it_replaced() {
+    let mut stage = Stage::new().await;
+    let old = stage.app.partner().assigned("user-2", "customer-2").await;
+    let new = rotated(&stage.app, &old).await;
+    let other = make_list(&mut stage.owner, &EVERYBODY, &[("name", "Other")]).await;
+    stage.app.place.run(&format!("UPDATE customer_keys SET acl_id = '{other}' WHERE id = '{}'", old.key_id));
+    let path = format!("/control/acls/{}/attach", stage.acl);
+    let refused = stage.owner.post(&path, &[("keys", &new.key_id)]).await;
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(
+        refused.text().contains(&format!("The key {} is under another list", old.key_id)),
+        "{}",
+        refused.text()
+    );
+    stage.refused("acl.attachment-refused", "key-guarded").await;
 }
 
 #[tokio::test]
@@ -212,7 +297,7 @@ async fn a_new_owner_signs_once_an_owner_on_record_has_signed_for_him() {
     let page = owner.open("/control/acls/owners").await;
     assert_eq!(sign_page(&mut owner, &page, "/control/acls/owners").await.status, 303);
     assert!(other.open("/control/acls/owners").await.text().contains("This is version 2."));
-    super::approvals::make_list(&mut other, &EVERYBODY, &[]).await;
+    make_list(&mut other, &EVERYBODY, &[]).await;
 }
 
 /// A list with a veto of the owner's, and a weaker version of it that has passed and waits: where.

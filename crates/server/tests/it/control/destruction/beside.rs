@@ -174,3 +174,54 @@ async fn destroy_of(app: &mut App, kind: TenantKind, key: &str) {
     }
     unreachable!("the key is not destroyed");
 }
+
+/// Until it is destroyed, what a key guards is as recoverable as before, and so it is guarded; then there is nothing left.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_will_be_destroyed_goes_under_a_list_with_what_replaced_it_and_what_is_destroyed_does_not() {
+    let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+    let partner = stage.app.partner();
+    let mut keys = Vec::new();
+    for user in ["user-6", "user-7"] {
+        let old = partner.assigned(user, "customer-1").await;
+        let new = rotated(&stage.app, &old).await;
+        ask_and_confirm(&mut stage, &old.key_id).await;
+        keys.push((old.key_id, new.key_id));
+    }
+    let [(waiting, heir), (gone, survivor)] = [keys[0].clone(), keys[1].clone()];
+    hasten(&mut stage, &gone).await;
+    until_status(&stage.app, &gone, "destroyed").await;
+    let path = format!("/control/acls/{}/attach", stage.acl);
+    for (id, told) in [(&waiting, "stop its destruction first"), (&gone, "there is nothing left to guard")] {
+        let refused = stage.owner.post(&path, &[("keys", id)]).await;
+        assert!(refused.status == 409 && refused.text().contains(told), "{}", refused.text());
+    }
+    for id in [&heir, &survivor] {
+        attach(&mut stage.owner, &stage.acl, id).await;
+    }
+    let under =
+        |id: &str| one(&stage.app, &format!("customer_keys WHERE id = '{id}' AND acl_id = '{}'", stage.acl));
+    assert_eq!([&waiting, &heir, &gone, &survivor].map(|id| under(id)), [true, true, false, true]);
+    // Stopped, it gives back what it guards with the one that replaced it.
+    assert_eq!(stop(&mut stage.owner, &waiting).await.status, 303);
+    let package = recover_key(&mut stage, &heir).await;
+    let folder = unpack(&stage.app, &stage.first.get(&package).await.body);
+    for id in [&waiting, &heir] {
+        assert!(folder.join("keys").join(format!("{id}.pem")).exists(), "{id}");
+    }
+}
+
+/// Signed for while a key was there that is destroyed since: nothing is put under the list that is not what was signed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_destroyed_while_an_owner_signs_is_put_under_no_list() {
+    let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+    let old = stage.app.partner().assigned("user-6", "customer-1").await;
+    let new = rotated(&stage.app, &old).await;
+    let path = format!("/control/acls/{}/attach", stage.acl);
+    let page = stage.owner.post(&path, &[("keys", &new.key_id)]).await;
+    set_state(&stage.app, &old, "destroyed");
+    let attached = format!("{path}ed");
+    assert_eq!(sign_page(&mut stage.owner, &page, &attached).await.status, 409);
+    let under = format!("customer_keys WHERE acl_id = '{}'", stage.acl);
+    assert_eq!(stage.app.place.rows(&under), 1, "the stage's own");
+    attach(&mut stage.owner, &stage.acl, &new.key_id).await;
+}
