@@ -75,15 +75,13 @@ impl FromRow for Sequenced {
     }
 }
 
-row! {
-    /// The last link of a tenant's log.
-    #[derive(Debug)]
-    pub struct Head {
-        /// The place of the last entry; 0: none.
-        pub seq: i64,
-        /// Its hash; none when there is no entry.
-        pub entry_hash: Option<Hash>,
-    }
+/// The last link of a tenant's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The place of the last entry; 0: none.
+    pub seq: i64,
+    /// Its hash; none when there is no entry.
+    pub entry_hash: Option<Hash>,
 }
 
 row! {
@@ -101,6 +99,8 @@ pub struct Grown {
     pub entries: Vec<AuditEntry>,
     /// The ids of those that were refused one, since the service did not write them.
     pub refused: Vec<String>,
+    /// The last link by now. What the database has beyond it, nobody here put there.
+    pub head: Head,
     /// The tree over all that have one.
     pub tree: Tree,
     /// Which of the tenant's logs it is, from 1.
@@ -112,8 +112,7 @@ pub struct Grown {
 impl Grown {
     /// How many entries have their places.
     pub fn size(&self) -> i64 {
-        // The tree has a leaf for each `seq`.
-        i64::try_from(self.tree.size()).unwrap_or(i64::MAX)
+        self.head.seq
     }
 }
 
@@ -164,7 +163,7 @@ static LIST: Sql = sql!(
     "SELECT seq, prev_hash, entry_hash, ",
     columns!(),
     " FROM audit_entries ",
-    "WHERE tenant_id = $1 AND seq > $2 ",
+    "WHERE tenant_id = $1 AND seq > $2 AND seq <= $11 ",
     "AND (CAST($4 AS TEXT) IS NULL OR customer_id = $4) AND (CAST($5 AS TEXT) IS NULL OR package_id = $5) ",
     "AND (CAST($6 AS TEXT) IS NULL OR key_id = $6) AND (CAST($7 AS TEXT) IS NULL OR backup_id = $7) ",
     "AND (CAST($8 AS TEXT) IS NULL OR action = $8) ",
@@ -176,15 +175,13 @@ static LIST_LATEST: Sql = sql!(
     "SELECT seq, prev_hash, entry_hash, ",
     columns!(),
     " FROM audit_entries ",
-    "WHERE tenant_id = $1 AND seq < $2 ",
+    "WHERE tenant_id = $1 AND seq BETWEEN 1 AND $2 ",
     "AND (CAST($4 AS TEXT) IS NULL OR customer_id = $4) AND (CAST($5 AS TEXT) IS NULL OR package_id = $5) ",
     "AND (CAST($6 AS TEXT) IS NULL OR key_id = $6) AND (CAST($7 AS TEXT) IS NULL OR backup_id = $7) ",
     "AND (CAST($8 AS TEXT) IS NULL OR action = $8) ",
     "AND (CAST($9 AS BIGINT) IS NULL OR time >= $9) AND (CAST($10 AS BIGINT) IS NULL OR time < $10) ",
     "ORDER BY seq DESC LIMIT $3"
 );
-static FIND_HEAD: Sql =
-    sql!("audit.find_head", "SELECT seq, entry_hash FROM audit_heads WHERE tenant_id = $1");
 static LIST_LEAVES: Sql = sql!(
     "audit.list_leaves",
     "SELECT seq, entry_hash FROM audit_entries WHERE tenant_id = $1 AND seq > $2 AND seq <= $3 ",
@@ -252,12 +249,8 @@ impl Log<'_> {
             self.set_head(tx, &key, (trunk.log, seq, last), &tree)?;
         }
         let checkpoint = trunk.checkpoint_size.zip(trunk.checkpoint_at);
-        Ok(Ok(Grown { entries, refused, tree, log: trunk.log, checkpoint }))
-    }
-
-    /// The last link; none before the first entry got its place.
-    pub fn find_head(self, rx: &mut Rx<'_>) -> Result<Option<Head>, StoreError> {
-        rx.find(&FIND_HEAD, &[self.tenant])
+        let head = Head { seq, entry_hash: last };
+        Ok(Ok(Grown { entries, refused, head, tree, log: trunk.log, checkpoint }))
     }
 
     /// The hashes of the entries after the place `after_seq` up to `last_seq`, ascending; as many as there are.
@@ -272,32 +265,42 @@ impl Log<'_> {
         Ok(rows.into_iter().map(|row| row.entry_hash).collect())
     }
 
-    /// Up to `limit` entries after the place `after_seq`, ascending. Those without a place are not shown.
+    /// Up to `limit` entries after the place `after_seq` up to `last_seq`, ascending. Those without a place are not shown.
     pub fn list(
         self,
         rx: &mut Rx<'_>,
         filter: &Filter,
-        after_seq: i64,
+        (after_seq, last_seq): (i64, i64),
         limit: i64,
     ) -> Result<Vec<Sequenced>, StoreError> {
         let Filter { customer_id, package_id, key_id, backup_id, action, from, to } = filter;
-        let args: [&dyn ToArg; 10] =
-            [self.tenant, &after_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
+        let args: [&dyn ToArg; 11] = [
+            self.tenant,
+            &after_seq,
+            &limit,
+            customer_id,
+            package_id,
+            key_id,
+            backup_id,
+            action,
+            from,
+            to,
+            &last_seq,
+        ];
         rx.list(&LIST, &args)
     }
 
-    /// Up to `limit` entries before the place `before_seq`, or from the end, descending.
+    /// Up to `limit` entries from the place `last_seq` on, descending.
     pub fn list_latest(
         self,
         rx: &mut Rx<'_>,
         filter: &Filter,
-        before_seq: Option<i64>,
+        last_seq: i64,
         limit: i64,
     ) -> Result<Vec<Sequenced>, StoreError> {
-        let before_seq = before_seq.unwrap_or(i64::MAX);
         let Filter { customer_id, package_id, key_id, backup_id, action, from, to } = filter;
         let args: [&dyn ToArg; 10] =
-            [self.tenant, &before_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
+            [self.tenant, &last_seq, &limit, customer_id, package_id, key_id, backup_id, action, from, to];
         rx.list(&LIST_LATEST, &args)
     }
 }

@@ -188,7 +188,10 @@ static FIND_KEY: Sql = sql!("listings.find_key", keys_shown!(), "WHERE k.tenant_
 static LIST_KEY_ACTS: Sql = sql!(
     "listings.list_key_acts",
     "SELECT time, action, actor_type, actor FROM audit_entries ",
-    "WHERE tenant_id = $1 AND key_id = $2 AND result = 'ok' AND action LIKE 'key.%' ORDER BY id LIMIT $3"
+    "WHERE tenant_id = $1 AND key_id = $2 AND result = 'ok' AND action LIKE 'key.%' AND refused = FALSE ",
+    // What waits, and what the log's head counts.
+    "AND (seq IS NULL OR seq BETWEEN 1 AND (SELECT h.seq FROM audit_heads h WHERE h.tenant_id = $1)) ",
+    "ORDER BY id LIMIT $3"
 );
 static LIST_BACKUPS: Sql = sql!(
     "listings.list_backups",

@@ -99,7 +99,7 @@ pub(super) fn each_since(
 ) -> Result<(), StoreError> {
     let log = audit::of(tenant);
     loop {
-        let page = log.list(rx, &Filter::default(), seq, PAGE_ROWS)?;
+        let page = log.list(rx, &Filter::default(), (seq, i64::MAX), PAGE_ROWS)?;
         for row in &page {
             see(&row.entry);
         }

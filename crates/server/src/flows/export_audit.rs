@@ -34,11 +34,7 @@ pub(crate) async fn begin_export(
     filter: Filter,
     now: Timestamp,
 ) -> Result<AuditExport, Error> {
-    sequence_audit(app, &tenant, now).await?;
-    let of = tenant.clone();
-    let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
-    let head = head.map_err(|error: StoreError| Error::from(error))?;
-    let head = head.unwrap_or(Head { seq: 0, entry_hash: None });
+    let head = sequence_audit(app, &tenant, now).await?;
     Ok(AuditExport { tenant, filter, head, after_seq: 0 })
 }
 
@@ -58,10 +54,10 @@ impl AuditExport {
         let (after_seq, last_seq) = (self.after_seq, self.head.seq);
         let read = app.db.read("export_audit", move |rx| {
             let log = audit::of(&tenant);
-            let last = log.list(rx, &Filter::default(), last_seq - 1, 1)?.pop();
-            Ok((last, log.list(rx, &filter, after_seq, AUDIT_EXPORT_PAGE_ENTRIES)?))
+            let last = log.list(rx, &Filter::default(), (last_seq - 1, last_seq), 1)?.pop();
+            Ok((last, log.list(rx, &filter, (after_seq, last_seq), AUDIT_EXPORT_PAGE_ENTRIES)?))
         });
-        let (last, mut page): (Option<Sequenced>, Vec<Sequenced>) =
+        let (last, page): (Option<Sequenced>, Vec<Sequenced>) =
             read.await.map_err(|error: StoreError| Error::from(error))?;
         if last.map(|last| last.entry_hash) != self.head.entry_hash {
             return Err(Error::fault("exporting a log that began anew meanwhile"));
@@ -69,7 +65,6 @@ impl AuditExport {
         let is_full = i64::try_from(page.len()).is_ok_and(|entries| entries == AUDIT_EXPORT_PAGE_ENTRIES);
         // The next page begins after this one, or there is none.
         self.after_seq = page.last().filter(|_| is_full).map_or(last_seq, |entry| entry.seq);
-        page.retain(|entry| entry.seq <= last_seq);
         Ok(Some(page))
     }
 }

@@ -24,10 +24,10 @@ pub struct AuditQuery {
 pub async fn list_audit(app: &App, ctx: &Ctx, query: AuditQuery) -> Result<(Vec<Sequenced>, bool), Error> {
     ctx.principal.permit(Deed::ReadAudit)?;
     let limit = page_limit(query.limit)?;
-    sequence_audit(app, &ctx.principal.tenant, ctx.now).await?;
+    let head = sequence_audit(app, &ctx.principal.tenant, ctx.now).await?;
     let tenant = ctx.principal.tenant.clone();
     let page = app.db.read("list_audit", move |rx| {
-        audit::of(&tenant).list(rx, &query.filter, query.after_seq, i64::from(limit) + 1)
+        audit::of(&tenant).list(rx, &query.filter, (query.after_seq, head.seq), i64::from(limit) + 1)
     });
     let mut page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
     let more = page.len() > limit as usize;
@@ -43,10 +43,11 @@ pub async fn latest_audit(
     before_seq: Option<i64>,
 ) -> Result<(Vec<Sequenced>, bool), Error> {
     ctx.principal.permit(Deed::ReadAudit)?;
-    sequence_audit(app, &ctx.principal.tenant, ctx.now).await?;
+    let head = sequence_audit(app, &ctx.principal.tenant, ctx.now).await?;
     let tenant = ctx.principal.tenant.clone();
+    let last_seq = before_seq.map_or(head.seq, |before| head.seq.min(before.saturating_sub(1)));
     let page = app.db.read("latest_audit", move |rx| {
-        audit::of(&tenant).list_latest(rx, &filter, before_seq, i64::from(PAGE_DEFAULT) + 1)
+        audit::of(&tenant).list_latest(rx, &filter, last_seq, i64::from(PAGE_DEFAULT) + 1)
     });
     let mut page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
     let more = page.len() > PAGE_DEFAULT as usize;

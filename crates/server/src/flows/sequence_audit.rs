@@ -13,7 +13,7 @@ use domain::ids::{BackupId, KeyId, RecoveryId, TenantId, VerificationId};
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use store::audit::heads::Foreign;
-use store::audit::{self, AuditEntry, Grown, Hash};
+use store::audit::{self, AuditEntry, Grown, Hash, Head};
 use store::checkpoints::{self, Checkpoint};
 use store::{StoreError, Tx};
 
@@ -43,14 +43,15 @@ impl Signer {
     }
 }
 
-/// Numbers what there is. Unavailable where somebody wrote the log's head past the service.
-pub async fn sequence_audit(app: &App, tenant: &TenantId, now: Timestamp) -> Result<(), Error> {
-    let is_ours = number_all(app, tenant, now).await?;
-    if is_ours { Ok(()) } else { Err(Refusal::unavailable("the audit log").into()) }
+/// Numbers what there is, and says where the log ends by the service's own word: whoever reads it is shown nothing beyond.
+/// Unavailable where somebody wrote the log's head past the service.
+pub async fn sequence_audit(app: &App, tenant: &TenantId, now: Timestamp) -> Result<Head, Error> {
+    let head = number_all(app, tenant, now).await?;
+    head.ok_or_else(|| Refusal::unavailable("the audit log").into())
 }
 
-/// Numbers what there is, or says that the log's head is not the service's.
-async fn number_all(app: &App, tenant: &TenantId, now: Timestamp) -> Result<bool, Error> {
+/// Numbers what there is: the last link; none where the log's head is not the service's.
+async fn number_all(app: &App, tenant: &TenantId, now: Timestamp) -> Result<Option<Head>, Error> {
     loop {
         let (tenant, signer) = (tenant.clone(), Signer::of(app));
         let of = tenant.clone();
@@ -61,14 +62,14 @@ async fn number_all(app: &App, tenant: &TenantId, now: Timestamp) -> Result<bool
                 if is_news {
                     tracing::error!(%tenant, "the head of an audit log was not written by the service: nothing is added to it or signed of it");
                 }
-                return Ok(false);
+                return Ok(None);
             }
         };
         for entry in &grown.refused {
             tracing::error!(%tenant, entry, "an audit entry that waits was not written by the service: it gets no place");
         }
         if !is_full(&grown) {
-            return Ok(true);
+            return Ok(Some(grown.head));
         }
     }
 }

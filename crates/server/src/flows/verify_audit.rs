@@ -25,11 +25,7 @@ pub struct Chain {
 pub async fn verify_audit(app: &App, ctx: &Ctx) -> Result<Chain, Error> {
     ctx.principal.permit(Deed::ReadAudit)?;
     let tenant = ctx.principal.tenant.clone();
-    sequence_audit(app, &tenant, ctx.now).await?;
-    let of = tenant.clone();
-    let head = app.db.read("find_audit_head", move |rx| audit::of(&of).find_head(rx)).await;
-    let head = head.map_err(|error: StoreError| Error::from(error))?;
-    let head = head.unwrap_or(START);
+    let head = sequence_audit(app, &tenant, ctx.now).await?;
     follow_audit(app, &tenant, (&START, &head), &mut |_| {}).await
 }
 
@@ -46,13 +42,13 @@ pub(crate) async fn follow_audit(
 ) -> Result<Chain, Error> {
     let (mut chain, mut after_seq) =
         (Chain { entries: from.seq, head: from.entry_hash, broken_at: None }, from.seq);
-    while after_seq < head.seq {
+    let last_seq = head.seq;
+    while after_seq < last_seq {
         let of = tenant.clone();
         let page = app.db.read("verify_audit", move |rx| {
-            audit::of(&of).list(rx, &Filter::default(), after_seq, AUDIT_EXPORT_PAGE_ENTRIES)
+            audit::of(&of).list(rx, &Filter::default(), (after_seq, last_seq), AUDIT_EXPORT_PAGE_ENTRIES)
         });
-        let mut page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
-        page.retain(|entry| entry.seq <= head.seq);
+        let page: Vec<Sequenced> = page.await.map_err(|error: StoreError| Error::from(error))?;
         let Some(last) = page.last() else { break };
         after_seq = last.seq;
         for row in &page {

@@ -161,6 +161,84 @@ async fn a_link_that_somebody_added_is_signed_by_nobody_and_told_of_on_postgres(
     Box::pin(a_link_that_somebody_added_is_signed_by_nobody_and_told_of(App::on_postgres().await)).await;
 }
 
+async fn root_export(app: &App) -> String {
+    let (admin, mut out) = (app.admin().await, Vec::new());
+    admin.export_root_log(&mut out).await.unwrap();
+    admin.close().await;
+    String::from_utf8(out).unwrap()
+}
+
+/// Where a log's head is ours and there is more than it counts, which somebody else put there.
+async fn what_stands_behind_the_head_is_shown_to_nobody(mut app: App) {
+    let partner = app.partner();
+    let (key, _) = history(&app).await;
+    // Signing in is an entry, too.
+    let auditor = app.person("auditor").await;
+    checkpoint(&partner).await;
+    assert!(root_export(&app).await.contains("checkpoint.signed"));
+    let size = partner.audit("").await.len();
+    let (ours, root_log) = (app.tenant_of(&partner).await, TenantId::root_log());
+    let hash = blob(&app, &[7; 32]);
+    let put = |id: &str, owner: &TenantId, seq: &str| {
+        app.place.run(&format!(
+            "INSERT INTO audit_entries (id, tenant_id, seq, prev_hash, entry_hash, time, actor, actor_type, action, key_id, \
+             result, request_id) SELECT '01890000-0000-7000-8000-{id}', tenant_id, {seq}, entry_hash, {hash}, 1, 'nobody', \
+             'service', 'key.destroyed', '{key}', 'ok', 'service' FROM audit_heads WHERE tenant_id = '{owner}'"
+        ));
+    };
+    // The root log grows meanwhile: further away.
+    for (id, owner, seq) in [
+        ("00000000000a", &ours, "seq + 1"),
+        ("00000000000b", &ours, "0"),
+        ("00000000000c", &ours, "seq + 9"),
+        ("00000000000d", &root_log, "seq + 999"),
+    ] {
+        put(id, owner, seq);
+    }
+    let about = format!("&key_id={key}");
+    for query in ["", "&action=key.destroyed", &about] {
+        let log = partner.audit(query).await;
+        assert!(log.iter().all(|entry| entry["actor"] != "nobody"), "{query}: {log:?}");
+    }
+    let log = partner.audit("").await;
+    assert!(log.len() == size && log.last().unwrap()["seq"] == size, "and all else is: {log:?}");
+    let behind = partner.get(&format!("/v1/audit?cursor=s{size}")).await.ok();
+    assert_eq!(behind["data"].as_array().unwrap().len(), 0, "{behind}");
+    let exported = partner.get("/v1/audit/export").await.text();
+    assert_eq!((exported.lines().count(), exported.contains("nobody")), (size, false));
+    for path in
+        ["/control/log", "/control/log?action=key.destroyed", &format!("/control/log?before={}", size + 99)]
+    {
+        let page = auditor.get(path).await;
+        assert!(page.status == 200 && !page.text().contains("nobody"), "{path}: {}", page.text());
+    }
+    let verified = auditor.get("/control/log/verify").await.text();
+    assert!(verified.contains("The chain is whole"), "{verified}");
+    let shown = partner.get(&format!("/v1/partner/keys/{key}")).await.ok();
+    assert!(!shown["history"].to_string().contains("nobody"), "{shown}");
+    let root = root_export(&app).await;
+    assert!(!root.is_empty() && !root.contains("nobody"), "{root}");
+    // The doctor names it.
+    let told = |owner: &TenantId| {
+        format!("the log of {owner}: there are numbered entries that its head does not count")
+    };
+    assert_eq!(seen(&mut app).await, [told(&root_log), told(&ours)]);
+    app.place.run("DELETE FROM audit_entries WHERE actor = 'nobody'");
+    partner.assigned("later", "customer-1").await;
+    assert_eq!(partner.audit("").await.len(), size + 1);
+    assert_eq!(seen(&mut app).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_behind_the_head_is_shown_to_nobody_on_sqlite() {
+    Box::pin(what_stands_behind_the_head_is_shown_to_nobody(App::start().await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_behind_the_head_is_shown_to_nobody_on_postgres() {
+    Box::pin(what_stands_behind_the_head_is_shown_to_nobody(App::on_postgres().await)).await;
+}
+
 /// The enclave signs what goes on from what it signed before: it would sign this, if it were asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_that_the_service_did_not_sign_is_not_shown_to_the_enclave() {

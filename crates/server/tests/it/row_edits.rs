@@ -81,7 +81,8 @@ impl World {
     /// Leaves entries that wait in every log, as a service that ended a moment ago does.
     pub async fn leave_waiting(&mut self) {
         let found = self.app.db.read("list", |rx| {
-            let said = audit::of(&TenantId::root_log()).list(rx, &Filter::default(), 0, WAITING)?;
+            let said =
+                audit::of(&TenantId::root_log()).list(rx, &Filter::default(), (0, i64::MAX), WAITING)?;
             Ok((said, tenants::list_all(rx)?))
         });
         let found: Result<(Vec<Sequenced>, Vec<Tenant>), StoreError> = found.await;

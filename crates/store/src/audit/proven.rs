@@ -1,5 +1,6 @@
 //! What a log says of one key, believed only where each entry is as the service wrote it: one with a place by its hash,
-//! one that waits by its tag. A hash has no key: what was hashed anew, or taken away, the chain shows from there on.
+//! one that waits by its tag. A hash has no key: what was hashed anew, or taken away, the chain shows from there on; and
+//! what was put behind the log's head, that head.
 
 use domain::ids::KeyId;
 
@@ -20,6 +21,7 @@ pub struct Proven {
 /// The same before that is known: it need not read as an entry.
 struct Found {
     seq: Option<i64>,
+    is_beyond: bool,
     prev_hash: Option<Hash>,
     entry_hash: Option<Hash>,
     tag: Option<Vec<u8>>,
@@ -30,6 +32,7 @@ impl FromRow for Found {
     fn read(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             seq: cells.take("seq")?,
+            is_beyond: cells.take("beyond")?,
             prev_hash: cells.take("prev_hash")?,
             entry_hash: cells.take("entry_hash")?,
             tag: cells.take("tag")?,
@@ -40,7 +43,8 @@ impl FromRow for Found {
 
 static LIST_OF_KEY: Sql = sql!(
     "audit.list_of_key",
-    "SELECT seq, prev_hash, entry_hash, tag, ",
+    "SELECT seq, COALESCE(seq > COALESCE((SELECT h.seq FROM audit_heads h WHERE h.tenant_id = $1), 0), FALSE) AS beyond, ",
+    "prev_hash, entry_hash, tag, ",
     columns!(),
     " FROM audit_entries WHERE tenant_id = $1 AND key_id = $2 AND result = 'ok' AND action LIKE $3 ",
     "ORDER BY id DESC LIMIT $4"
@@ -61,8 +65,8 @@ impl Log<'_> {
     }
 
     fn proven(self, (row_key, hash): (&RowKey, &HashEntry<'_>), found: Found) -> Option<Proven> {
-        let Found { seq, prev_hash, entry_hash, tag, entry } = found;
-        let entry = entry?;
+        let Found { seq, is_beyond, prev_hash, entry_hash, tag, entry } = found;
+        let entry = entry.filter(|_| !is_beyond)?;
         let (is_ours, before) = if let Some(seq) = seq {
             let before = Head { seq: seq - 1, entry_hash: prev_hash };
             (entry_hash == Some(hash(&entry, seq, prev_hash.as_ref())), Some(before))

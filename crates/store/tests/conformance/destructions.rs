@@ -293,6 +293,9 @@ async fn the_log_is_asked_for_what_was_done_about_it(bench: &Bench) {
     bench.raw("UPDATE audit_entries SET actor = substr(actor, 2) WHERE action = 'key.destruction-requested'");
     write(&db, |tx| store::audit::of(&id(1)).sequence_pending(tx, 99, &hash).map(drop)).await;
     assert_eq!(acts(9).await, said(Some(0)), "each at its place");
+    bench.raw("UPDATE audit_heads SET seq = seq - 1");
+    assert_eq!(acts(9).await, None, "the last of them is behind the head");
+    bench.raw("UPDATE audit_heads SET seq = seq + 1");
     bench.raw("UPDATE audit_entries SET actor = 'x' || actor WHERE action = 'key.destruction-requested'");
     assert_eq!(acts(9).await, None, "it is not what was hashed");
     assert_eq!(acts(1).await.map(|acts| acts.len()), Some(1), "the other one is");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use store::audit::{self, AuditEntry, Filter, Hash, Sequenced};
+use store::audit::{self, AuditEntry, Filter, Grown, Hash, Head, Sequenced};
 use store::events::{self, Event};
 use store::{Db, Tx};
 
@@ -51,16 +51,23 @@ async fn append(db: &Db, entry: AuditEntry) {
     write(db, move |tx| audit::of(&id(1)).append(tx, &entry)).await;
 }
 
+async fn grow(db: &Db, limit: i64) -> Grown {
+    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash)).await.expect("a head of ours")
+}
+
 async fn sequence(db: &Db, limit: i64) -> usize {
-    write(db, move |tx| audit::of(&id(1)).sequence_pending(tx, limit, &hash))
-        .await
-        .expect("a head of ours")
-        .entries
-        .len()
+    grow(db, limit).await.entries.len()
 }
 
 async fn list(db: &Db, filter: Filter) -> Vec<Sequenced> {
-    read(db, move |rx| audit::of(&id(1)).list(rx, &filter, 0, 1000)).await
+    read(db, move |rx| audit::of(&id(1)).list(rx, &filter, (0, i64::MAX), 1000)).await
+}
+
+/// The places of those from there on, the last first.
+async fn latest(db: &Db, last_seq: i64) -> Vec<i64> {
+    let found =
+        read(db, move |rx| audit::of(&id(1)).list_latest(rx, &Filter::default(), last_seq, 1000)).await;
+    found.iter().map(|entry| entry.seq).collect()
 }
 
 async fn entries_are_shown_once_they_have_their_place(bench: &Bench) {
@@ -80,7 +87,7 @@ async fn entries_are_shown_once_they_have_their_place(bench: &Bench) {
     append(&db, entry(2)).await;
     append(&db, entry(3)).await;
     assert!(list(&db, Filter::default()).await.is_empty());
-    assert_eq!(read(&db, |rx| audit::of(&id(1)).find_head(rx)).await, None);
+    assert_eq!(grow(&db, 0).await.head, Head { seq: 0, entry_hash: None });
     assert_eq!(sequence(&db, 2).await, 2);
     let first = hash(&full, 1, None);
     let second = hash(&entry(2), 2, Some(&first));
@@ -89,11 +96,19 @@ async fn entries_are_shown_once_they_have_their_place(bench: &Bench) {
     assert_eq!(shown[1], Sequenced { seq: 2, prev_hash: Some(first), entry_hash: second, entry: entry(2) });
     assert_eq!(shown.len(), 2);
     assert_eq!((sequence(&db, 2).await, sequence(&db, 2).await), (1, 0));
-    let head = read(&db, |rx| audit::of(&id(1)).find_head(rx)).await.expect("a head");
-    assert_eq!((head.seq, head.entry_hash), (3, Some(hash(&entry(3), 3, Some(&second)))));
-    let page = read(&db, |rx| audit::of(&id(1)).list(rx, &Filter::default(), 1, 1)).await;
-    assert_eq!(page.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2]);
-    assert!(read(&db, |rx| audit::of(&id(2)).list(rx, &Filter::default(), 0, 9)).await.is_empty());
+    let head = Head { seq: 3, entry_hash: Some(hash(&entry(3), 3, Some(&second))) };
+    assert_eq!(grow(&db, 2).await.head, head);
+    let page = async |from: i64, to: i64, limit: i64| {
+        let found =
+            read(&db, move |rx| audit::of(&id(1)).list(rx, &Filter::default(), (from, to), limit)).await;
+        found.iter().map(|entry| entry.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (page(1, 3, 1).await, page(1, 3, 9).await, page(0, 2, 9).await),
+        (vec![2], vec![2, 3], vec![1, 2])
+    );
+    assert_eq!((latest(&db, 3).await, latest(&db, 2).await), (vec![3, 2, 1], vec![2, 1]));
+    assert!(read(&db, |rx| audit::of(&id(2)).list(rx, &Filter::default(), (0, 9), 9)).await.is_empty());
 }
 
 async fn the_chain_has_no_gap_and_no_fork_with_two_sequencers(bench: &Bench) {

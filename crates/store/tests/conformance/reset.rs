@@ -6,7 +6,7 @@ use store::audit::{self, AuditEntry, Hash};
 use store::backups::Backup;
 use store::checkpoints::{self, Checkpoint};
 use store::signed_records::{self, SignedRecord};
-use store::{Db, Tx, backups, keys, recoveries, reset, users, verifications};
+use store::{Db, Tx, backups, inventory, keys, recoveries, reset, users, verifications};
 
 use crate::fixture::*;
 use crate::support::Bench;
@@ -54,7 +54,7 @@ async fn has(db: &Db, tenant: TenantId, number: u64) -> (bool, bool, bool, i64) 
             users::of(&tenant).find_by_identifier(rx, "anna")?.is_some(),
             keys::of(&tenant).find(rx, &id(number))?.is_some(),
             backups::of(&tenant).find(rx, &id(number))?.is_some(),
-            audit::of(&tenant).find_head(rx)?.map_or(0, |head| head.seq),
+            inventory::find_crown(rx, &tenant)?.0.seq,
         ))
     })
     .await

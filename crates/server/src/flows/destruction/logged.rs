@@ -5,7 +5,7 @@ use domain::destruction::{Act, DESTROYED};
 use domain::ids::{KeyId, TenantId};
 use domain::time::Timestamp;
 use store::audit::proven::Proven;
-use store::audit::{self, AuditEntry, Hash, Head};
+use store::audit::{self, AuditEntry, Hash};
 use store::seal::RowKey;
 use store::{Rx, StoreError};
 
@@ -50,14 +50,11 @@ pub(super) async fn is_log_whole(
     (tenant, key): (&TenantId, &KeyId),
     now: Timestamp,
 ) -> Result<bool, Error> {
-    sequence_audit(app, tenant, now).await?;
+    let head = sequence_audit(app, tenant, now).await?;
     let (owner, key, row_key) = (tenant.clone(), key.clone(), app.keys.row_key().clone());
-    let ends = app.db.read("find_log_of_destruction", move |rx| {
-        let acts = list(rx, &row_key, (&owner, &key), ACTS)?;
-        let first = acts.and_then(|mut acts| acts.pop()?.before);
-        Ok::<_, StoreError>(first.zip(audit::of(&owner).find_head(rx)?))
-    });
-    let Some((before, head)): Option<(Head, Head)> = ends.await? else { return Ok(false) };
+    let acts = app.db.read("find_log_of_destruction", move |rx| list(rx, &row_key, (&owner, &key), ACTS));
+    let acts: Option<Vec<Proven>> = acts.await.map_err(|error: StoreError| Error::from(error))?;
+    let Some(before) = acts.and_then(|mut acts| acts.pop()?.before) else { return Ok(false) };
     let chain = follow_audit(app, tenant, (&before, &head), &mut |_| {}).await?;
     Ok(chain.broken_at.is_none())
 }
