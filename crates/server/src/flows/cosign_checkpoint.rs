@@ -79,7 +79,7 @@ pub async fn cosign_checkpoint(
 }
 
 /// Whether the service signed what the row says: whoever may write the database can add one that it did not.
-fn is_ours(app: &App, tenant: &TenantId, made: &Checkpoint) -> bool {
+pub(super) fn is_ours(app: &App, tenant: &TenantId, made: &Checkpoint) -> bool {
     let key = VerifierKey::parse(&app.log_key.vkey(tenant.as_str()));
     let said = key.and_then(|key| key.open(&made.note).ok());
     said.is_some_and(|said| (said.size, said.root) == (made.size, made.root))

@@ -3,7 +3,7 @@
 use boundary::Env;
 use boundary::json::Value as Json;
 use domain::audit::ActorType;
-use domain::audit::checkpoint::Checkpoint;
+use domain::audit::checkpoint::Checkpoint as Told;
 use domain::event::Event;
 use domain::ids::{TenantId, WebhookId};
 use domain::limits::{WEBHOOK_FAILING_MAX, WEBHOOK_LEASE};
@@ -13,11 +13,13 @@ use domain::webhook::{
     attempts_max, next_try, read_retry_after, signed_headers,
 };
 use store::audit::AuditEntry;
+use store::checkpoints::{self, Checkpoint};
 use store::seal::Place;
 use store::webhook_deliveries::{self, Attempt, Claim, Claimed, Due};
 use store::webhooks::{self, Endpoint};
-use store::{OfTenant, StoreError, Tx, checkpoints};
+use store::{OfTenant, StoreError, Tx};
 
+use super::cosign_checkpoint::is_ours;
 use super::create_webhook::{previous_place, secret_place};
 use super::keep_mark::mark_text;
 use super::{Error, entry, event, tell};
@@ -69,7 +71,10 @@ pub async fn claim_deliveries(
         Ok::<_, StoreError>(Some((found, webhook_deliveries::claim(tx, &claim)?, checkpoint)))
     });
     let Some((OfTenant { tenant_id, row }, claimed, last)) = claimed.await? else { return Ok(Vec::new()) };
-    let checkpoint = last.map(|last| Checkpoint::line(last.size, &last.root));
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let checkpoint = last.and_then(|last| line_of(app, &tenant_id, &last));
     let parcel = |claimed| Parcel {
         tenant: tenant_id.clone(),
         endpoint: row.clone(),
@@ -77,6 +82,17 @@ pub async fn claim_deliveries(
         checkpoint: checkpoint.clone(),
     };
     Ok(claimed.into_iter().map(parcel).collect())
+}
+
+/// What a checkpoint says, as it goes out; nothing, and the operator is told, where the service did not sign that: who
+/// keeps the line keeps it as the service's word.
+fn line_of(app: &App, tenant: &TenantId, last: &Checkpoint) -> Option<String> {
+    if is_ours(app, tenant, last) {
+        return Some(Told::line(last.size, &last.root));
+    }
+    let size = last.size;
+    tracing::error!(%tenant, size, "the last checkpoint was not signed by the service as it is: webhooks go without it");
+    None
 }
 
 /// Sends one event, and writes down what came of it.

@@ -267,3 +267,54 @@ async fn each_webhook_carries_the_last_one() {
     let hits = sink.wait_for(3).await;
     assert!(!hits[2].headers.contains_key("holdfast-checkpoint"), "{:?}", hits[2]);
 }
+
+/// Whoever writes into the database alone has no line go out in the service's name.
+async fn no_webhook_carries_one_that_the_service_did_not_sign(app: App) {
+    let (sink, partner) = (Sink::new(OK).await, app.partner());
+    let made = sink.register(&partner).await;
+    history(&app).await;
+    sink.wait_for(6).await;
+    let (newest, stranger) = (checkpoint(&partner).await, app.retail());
+    stranger.approved("anna").await;
+    checkpoint(&stranger).await;
+    let (ours, theirs) = (app.tenant_of(&partner).await, app.tenant_of(&stranger).await);
+    let header = async |already: usize| {
+        partner.post(&format!("/v1/webhooks/{}/test", text(&made["id"])), &Value::Null).await.ok();
+        sink.wait_for(already + 1).await[already].headers.get("holdfast-checkpoint").cloned()
+    };
+    let line = Some(format!("{} {}", newest["size"], text(&newest["root"])));
+    assert_eq!(header(6).await, line);
+    let columns = "root, note, made_at, peaks, cosigner";
+    let (last, theirs) = (
+        format!("FROM audit_checkpoints WHERE tenant_id = '{ours}' ORDER BY size DESC LIMIT 1"),
+        format!("FROM audit_checkpoints WHERE tenant_id = '{theirs}' ORDER BY size DESC LIMIT 1"),
+    );
+    // Of another size than was signed, of another root, and one that was signed for somebody else.
+    for (at, from) in
+        [format!("size + 1, {columns} {last}"), format!("size + 99, {columns} {theirs}")].iter().enumerate()
+    {
+        app.place.run(&format!(
+            "INSERT INTO audit_checkpoints (tenant_id, size, {columns}) SELECT '{ours}', {from}"
+        ));
+        assert_eq!(header(7 + 2 * at).await, None, "{from}");
+        app.place.run(&format!(
+            "DELETE FROM audit_checkpoints WHERE tenant_id = '{ours}' AND size > {}",
+            newest["size"]
+        ));
+        assert_eq!(header(8 + 2 * at).await, line, "the next one carries it again");
+    }
+    app.place.run(&format!(
+        "UPDATE audit_checkpoints SET root = (SELECT root {theirs}) WHERE tenant_id = '{ours}'"
+    ));
+    assert_eq!(header(11).await, None, "of another root");
+}
+
+#[tokio::test]
+async fn no_webhook_carries_one_that_the_service_did_not_sign_on_sqlite() {
+    Box::pin(no_webhook_carries_one_that_the_service_did_not_sign(App::start().await)).await;
+}
+
+#[tokio::test]
+async fn no_webhook_carries_one_that_the_service_did_not_sign_on_postgres() {
+    Box::pin(no_webhook_carries_one_that_the_service_did_not_sign(App::on_postgres().await)).await;
+}
