@@ -305,9 +305,9 @@ impl Log<'_> {
     }
 }
 
-/// The tree over the entries up to this place, of their hashes; none where one is not there.
-fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<Tree>, StoreError> {
-    let mut tree = Tree::default();
+/// The tree over the entries up to this place, of their hashes, and the last of these; none where one is not there.
+fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<(Tree, Option<Hash>)>, StoreError> {
+    let (mut tree, mut last) = (Tree::default(), None);
     while tree.size() < seq.unsigned_abs() {
         let after = i64::try_from(tree.size()).unwrap_or(i64::MAX);
         let page: Vec<Numbered> = rx.list(&LIST_LEAVES, &[&owner, &after, &seq, &LEAVES_PAGE])?;
@@ -316,9 +316,13 @@ fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<Tree>, Store
         }
         for leaf in page {
             tree.push(leaf.entry_hash);
+            if leaf.seq.unsigned_abs() != tree.size() {
+                return Ok(None);
+            }
+            last = Some(leaf.entry_hash);
         }
     }
-    Ok(Some(tree))
+    Ok(Some((tree, last)))
 }
 
 fn corrupt(statement: &'static Sql, column: &'static str, why: &'static str) -> StoreError {

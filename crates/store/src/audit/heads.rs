@@ -167,7 +167,7 @@ fn list_unproven(rx: &mut Rx<'_>, after: &str, limit: i64) -> Result<Vec<OfOwner
 
 /// Gives heads without a tag theirs, as if the service had written them; says how many there were. One without peaks, of a
 /// log from before there were any, gets them of its entries. A tag that does not fit stays as it is, and so does a head
-/// that no tree goes with.
+/// that is not what the entries make: one of them is not there, or another, or there are more.
 pub fn adopt(tx: &mut Tx<'_>, key: &RowKey) -> Result<u64, StoreError> {
     let (mut adopted, mut after) = (0, String::new());
     loop {
@@ -175,15 +175,15 @@ pub fn adopt(tx: &mut Tx<'_>, key: &RowKey) -> Result<u64, StoreError> {
         let Some(last) = page.last() else { return Ok(adopted) };
         after.clone_from(&last.owner);
         for found in page {
-            let owner = found.owner.clone();
+            let (owner, has_more) = (found.owner.clone(), found.has_more);
             let mut trunk = Trunk::from(found);
-            if trunk.tag.is_some() || trunk.is_of_no_entry() {
+            if trunk.tag.is_some() || trunk.is_of_no_entry() || has_more {
                 continue;
             }
-            if trunk.peaks.is_none() {
-                trunk.peaks = super::tree_of(tx, &owner, trunk.seq)?.map(|tree| tree.peaks());
-            }
-            if trunk.end().is_ok() {
+            let Some((tree, last)) = super::tree_of(tx, &owner, trunk.seq)? else { continue };
+            let (entry_hash, peaks) = (last.map(|hash| hash.to_vec()), tree.peaks());
+            if trunk.entry_hash == entry_hash && trunk.peaks.as_ref().is_none_or(|kept| *kept == peaks) {
+                trunk.peaks = Some(peaks);
                 adopted += tx.exec(&ADOPT, &[&owner, &trunk.peaks, &trunk.tag(key, &owner)])?;
             }
         }

@@ -216,11 +216,26 @@ async fn heads_from_before_are_sealed_once_asked(bench: &Bench) {
     assert_eq!(state(&db).await, (true, false, false));
     append(&db, 1_204..=1_205).await;
     assert_eq!(grow(&db).await.expect("a head of ours").tree, tree(1_205), "its tree is made of its entries");
-    // Neither what has a tag that does not fit, nor what does not go together.
-    for edit in ["seq = seq - 1", "tag = NULL, peaks = entry_hash", "tag = NULL, peaks = NULL, seq = seq + 9"]
-    {
+    // Neither what has a tag that does not fit, nor what is not made by the entries up to there and none behind.
+    bench.raw("DELETE FROM kept; INSERT INTO kept SELECT * FROM audit_heads; CREATE TABLE log AS SELECT * FROM audit_entries");
+    let other_peaks = blob(bench, &tree(1_207).peaks());
+    for edit in [
+        "audit_heads SET seq = seq - 1".to_owned(),
+        "audit_heads SET tag = NULL, peaks = entry_hash".to_owned(),
+        "audit_heads SET tag = NULL, peaks = NULL, seq = seq + 9".to_owned(),
+        "audit_heads SET tag = NULL, peaks = NULL, seq = seq - 1, entry_hash = (SELECT entry_hash FROM audit_entries \
+         WHERE seq = 1204)"
+            .to_owned(),
+        format!("audit_heads SET tag = NULL, seq = 1207, peaks = {other_peaks}"),
+        "audit_heads SET tag = NULL, entry_hash = (SELECT entry_hash FROM audit_entries WHERE seq = 1204)".to_owned(),
+        "audit_heads SET tag = NULL; UPDATE audit_entries SET entry_hash = prev_hash WHERE seq = 9".to_owned(),
+        "audit_heads SET tag = NULL; DELETE FROM audit_entries WHERE seq = 1205".to_owned(),
+        "audit_heads SET tag = NULL, peaks = NULL; DELETE FROM audit_entries WHERE seq = 9".to_owned(),
+        "audit_heads SET tag = NULL, peaks = NULL; UPDATE audit_entries SET seq = 0 WHERE seq = 1".to_owned(),
+    ] {
         put_back(bench);
-        bench.raw(&format!("UPDATE audit_heads SET {edit}"));
+        bench.raw("DELETE FROM audit_entries; INSERT INTO audit_entries SELECT * FROM log");
+        bench.raw(&format!("UPDATE {edit}"));
         assert_eq!(write(&db, adopt).await, 0, "{edit}");
         assert!(!found(&db).await.is_ours, "{edit}");
     }
