@@ -4,6 +4,7 @@
 #![expect(dead_code, reason = "uses its part of the rig")]
 
 mod rig {
+    pub mod account;
     pub mod chance;
     pub mod draw;
     pub mod group;
@@ -12,15 +13,15 @@ mod rig {
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::rig::chance::{Chance, seed};
+use crate::rig::account::{self, Account};
 use crate::rig::group::{PROGRAM, wait_for};
-use crate::rig::installation::{Installation, Setup, data_dir};
+use crate::rig::installation::{Installation, data_dir};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const NAME: &str = "witness.example.org";
@@ -61,63 +62,7 @@ impl Drop for Witness {
     }
 }
 
-/// An account of an installation, and whoever administers that.
-struct Account {
-    folder: PathBuf,
-    base_url: String,
-    tenant: String,
-    api_key: String,
-}
-
 impl Account {
-    fn admin(folder: &Path, args: &[&str]) -> Value {
-        let mut command = Command::new(PROGRAM);
-        command.args(["admin", "--json", "--config"]).arg(folder.join("holdfast.toml")).args(args);
-        let said = command.output().expect("it runs");
-        assert!(said.status.success(), "{said:?}");
-        serde_json::from_slice(&said.stdout).expect("JSON")
-    }
-
-    fn new(folder: &Path, base_url: String) -> Self {
-        let made = Self::admin(folder, &["tenant", "create", "--name", "Example", "--kind", "partner"]);
-        let tenant = made["id"].as_str().expect("an id").to_owned();
-        let scopes = ["--name", "first", "--scopes", "partner,audit,credentials"];
-        let made =
-            Self::admin(folder, &[&["credential", "create", "--tenant", &tenant][..], &scopes].concat());
-        let api_key = made["api_key"].as_str().expect("a key").to_owned();
-        Self { folder: folder.to_owned(), base_url, tenant, api_key }
-    }
-
-    fn log_key(&self) -> String {
-        let told = Self::admin(&self.folder, &["log-key", "--tenant", &self.tenant]);
-        told["key"].as_str().expect("a key").to_owned()
-    }
-
-    fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> String {
-        let call = reqwest::Client::new().request(method, format!("{}{path}", self.base_url));
-        let call = call.header("x-api-key", &self.api_key);
-        let call = body.into_iter().fold(call, reqwest::RequestBuilder::json);
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(async {
-            let answer = call.send().await.expect("an answer");
-            assert!(answer.status().is_success(), "{path}: {}", answer.status());
-            answer.text().await.expect("text")
-        })
-    }
-
-    fn get(&self, path: &str) -> String {
-        self.call(reqwest::Method::GET, path, None)
-    }
-
-    /// Writes an entry.
-    fn act(&self, name: &str) {
-        self.call(
-            reqwest::Method::POST,
-            "/v1/credentials",
-            Some(&json!({"name": name, "scopes": ["audit"]})),
-        );
-    }
-
     fn witnesses(&self) -> String {
         let ready: Value = serde_json::from_str(&self.get("/readyz")).expect("JSON");
         ready["witnesses"].as_str().expect("a word").to_owned()
@@ -187,14 +132,7 @@ fn copy_database(from: &Path, to: &Path) {
 
 /// A service that was not started yet, and an account of it.
 fn install(folder: &Path) -> (Installation, Account) {
-    let seed = seed();
-    println!("HOLDFAST_SEED={seed}");
-    let setup = Setup { folder, database: "", rsa_keys: 0 };
-    let installation = Installation::new(&setup, &mut Chance::of(seed));
-    let data = data_dir(folder);
-    fs::create_dir_all(data.join("enclave")).expect("a folder");
-    let provider = format!("name=simulator\nformat=persona\nsecret={}\nenv=sandbox\n", "0a".repeat(32));
-    fs::write(data.join("simulator.provider"), provider).expect("written");
+    let installation = account::install(folder, "");
     let account = Account::new(folder, installation.base_url());
     (installation, account)
 }
