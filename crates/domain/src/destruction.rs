@@ -155,6 +155,25 @@ impl Doubt {
     }
 }
 
+/// Why the word of the two counts no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// One of the two is no owner any more.
+    Owner,
+    /// The owners of the account did not stay who they were: who would have stopped it may not be one any more.
+    Owners,
+}
+
+impl Loss {
+    /// In a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner-gone",
+            Self::Owners => "owners-changed",
+        }
+    }
+}
+
 /// What becomes of a destruction whose days are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -164,8 +183,8 @@ pub enum Step {
     Wait(Hold),
     /// It stands still until somebody has looked.
     Halt(Doubt),
-    /// One of the two is no owner any more: their word counts no longer.
-    Stop,
+    /// It is stopped: the word of the two counts no longer.
+    Stop(Loss),
 }
 
 /// All that the end of a destruction hangs on, once its days are over.
@@ -173,8 +192,8 @@ pub enum Step {
 pub struct Facts {
     /// What about it is in doubt.
     pub doubt: Option<Doubt>,
-    /// Whether both who said so are two people who still may.
-    pub are_both_owners: bool,
+    /// Why the word of the two counts no longer.
+    pub loss: Option<Loss>,
     /// What it has to wait for.
     pub hold: Option<Hold>,
 }
@@ -184,14 +203,14 @@ impl Facts {
     pub fn next(&self) -> Step {
         match self {
             Self { doubt: Some(doubt), .. } => Step::Halt(*doubt),
-            Self { are_both_owners: false, .. } => Step::Stop,
+            Self { loss: Some(loss), .. } => Step::Stop(*loss),
             Self { hold: Some(hold), .. } => Step::Wait(*hold),
-            Self { doubt: None, are_both_owners: true, hold: None } => Step::Destroy,
+            Self { doubt: None, loss: None, hold: None } => Step::Destroy,
         }
     }
 }
 
-/// Something that the log says was done about the destruction of a key.
+/// Something that the log says was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     /// When.
@@ -214,29 +233,25 @@ impl Act {
     }
 }
 
-/// Whether these acts, the latest first, end with the request of the one and the yes of the other, as many days ago as
-/// the request says: a row can be put back as it was, with an instant that was right then. A rehearsal may have left days
-/// out, in a sandbox.
-pub fn is_as_logged(
+/// When the one asked and when the other said yes, if these acts, the latest first, end with that, as many days ago as the
+/// request says: a row can be put back as it was, with an instant that was right then. A rehearsal may have left days out,
+/// in a sandbox.
+pub fn logged_words(
     acts: &[Act],
     (asked_by, confirmed_by): (&PersonId, &PersonId),
     now: Timestamp,
     is_sandbox: bool,
-) -> bool {
+) -> Option<[Timestamp; 2]> {
     let is_hastened = is_sandbox && acts.first().is_some_and(|act| act.action == HASTENED);
-    let Some([confirmed, requested]) = acts.get(usize::from(is_hastened)..).and_then(|acts| acts.get(..2))
-    else {
-        return false;
-    };
+    let [confirmed, requested] = acts.get(usize::from(is_hastened)..)?.get(..2)? else { return None };
     let is_by = |act: &Act, action: &str, person: &PersonId| {
         act.action == action
             && act.actor_type == ActorType::Person.to_string()
             && act.actor == person.as_str()
     };
     let is_over = requested.days().is_some_and(|count| confirmed.time + days(count) <= now);
-    is_by(confirmed, CONFIRMED, confirmed_by)
-        && is_by(requested, REQUESTED, asked_by)
-        && (is_over || is_hastened)
+    let is_theirs = is_by(confirmed, CONFIRMED, confirmed_by) && is_by(requested, REQUESTED, asked_by);
+    (is_theirs && (is_over || is_hastened)).then_some([requested.time, confirmed.time])
 }
 
 /// What a caller is told whose deed does not fit where the destruction stands.
@@ -267,15 +282,16 @@ mod tests {
     #[test]
     fn a_key_is_destroyed_only_where_nothing_is_in_doubt_and_nothing_needs_it() {
         let (log, recovery) = (Some(Doubt::Log), Some(Hold::Recovery));
-        for (doubt, are_both_owners, hold, step) in [
-            (None, true, None, Step::Destroy),
-            (log, true, None, Step::Halt(Doubt::Log)),
-            (None, false, None, Step::Stop),
-            (None, true, recovery, Step::Wait(Hold::Recovery)),
-            (log, false, recovery, Step::Halt(Doubt::Log)),
-            (None, false, recovery, Step::Stop),
+        let loss = Some(Loss::Owners);
+        for (doubt, loss, hold, step) in [
+            (None, None, None, Step::Destroy),
+            (log, None, None, Step::Halt(Doubt::Log)),
+            (None, loss, None, Step::Stop(Loss::Owners)),
+            (None, None, recovery, Step::Wait(Hold::Recovery)),
+            (log, loss, recovery, Step::Halt(Doubt::Log)),
+            (None, loss, recovery, Step::Stop(Loss::Owners)),
         ] {
-            let facts = Facts { doubt, are_both_owners, hold };
+            let facts = Facts { doubt, loss, hold };
             assert_eq!(facts.next(), step, "{facts:?}");
         }
     }
@@ -327,8 +343,11 @@ mod tests {
     fn the_log_must_say_the_same() {
         let week = i64::try_from(days(DESTRUCTION_DAYS_MIN).as_millis()).unwrap();
         let now = Timestamp::from_ms(week + 20);
-        let says = |acts: &[Act]| is_as_logged(acts, (&person(1), &person(2)), now, true);
+        let words = |acts: &[Act]| logged_words(acts, (&person(1), &person(2)), now, true);
+        let says = |acts: &[Act]| words(acts).is_some();
         let (asked, confirmed) = (act(REQUESTED, 1, 10), act(CONFIRMED, 2, 20));
+        let said = [10, 20].map(Timestamp::from_ms);
+        assert_eq!(words(&[confirmed.clone(), asked.clone()]), Some(said));
         assert!(says(&[confirmed.clone(), asked.clone()]));
         let older = act("key.destruction-stopped", 1, 5);
         assert!(says(&[confirmed.clone(), asked.clone(), older.clone()]));
@@ -342,7 +361,7 @@ mod tests {
         let hastened = [act(HASTENED, 1, 30), late, asked.clone()];
         assert!(says(&hastened), "but in a rehearsal");
         assert!(
-            !is_as_logged(&hastened, (&person(1), &person(2)), now, false),
+            logged_words(&hastened, (&person(1), &person(2)), now, false).is_none(),
             "there are none in production"
         );
         for reason in [Some("8 days: gone"), Some("6 days: gone"), Some("7"), None] {

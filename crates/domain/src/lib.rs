@@ -21,6 +21,7 @@ pub mod jwks;
 pub mod key;
 pub mod limits;
 pub mod notice;
+pub mod owners;
 pub mod password;
 pub mod person;
 pub mod rate;

@@ -151,6 +151,9 @@ pub const DESTRUCTION_DAYS_MAX: i64 = 30;
 /// A destruction that nobody confirms for so many days lapses.
 pub const DESTRUCTION_ASKED_DAYS: i64 = 7;
 
+/// The owners of an account stay who they are for so long before two of them have a key destroyed; in a sandbox nothing.
+pub const OWNERS_SETTLE: Duration = Duration::from_hours(7 * 24);
+
 /// Entries on a page.
 pub const PAGE_MAX: u32 = 200;
 

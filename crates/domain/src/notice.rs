@@ -31,10 +31,10 @@ words! {
         AccountFrozen = "account-frozen",
         /// A key will be destroyed, was, or will not be after all.
         KeyDestruction = "key-destruction",
+        /// Somebody became an owner, or is one no longer.
+        OwnersChanged = "owners-changed",
         /// A credential was made.
         CredentialMade = "credential-made",
-        /// Somebody's own role, factors or sessions changed.
-        AccountChanged = "account-changed",
         /// An identity check waits for an officer.
         ReviewWanted = "review-wanted",
     }

@@ -102,6 +102,7 @@ pub use manage_credentials::{
     notify_of_credential, read_credential, revoke_credential,
 };
 pub use name_subject::find_subject;
+use notify::notify_each;
 pub use notify::{News, notify};
 pub use play_customer::{PlayCustomer, Played, find_played, play_customer};
 pub(crate) use read_checkpoint::newest_checkpoint;

@@ -68,7 +68,8 @@ pub async fn notify_everybody(
     notify_each(app, now, tenant, news, |_| true).await
 }
 
-async fn notify_each(
+/// The same, for those of the tenant who have come and are meant.
+pub(super) async fn notify_each(
     app: &App,
     now: Timestamp,
     tenant: &TenantId,

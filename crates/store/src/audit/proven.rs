@@ -1,13 +1,14 @@
-//! What a log says of one key, believed only where each entry is as the service wrote it: one with a place by its hash,
-//! one that waits by its tag. A hash has no key: what was hashed anew, or taken away, the chain shows from there on; and
-//! what was put behind the log's head, that head.
+//! What a log says of one key, or of its people, believed only where each entry is as the service wrote it: one with a
+//! place by its hash, one that waits by its tag. A hash has no key: what was hashed anew, or taken away, the chain shows
+//! from there on; and what was put behind the log's head, that head.
 
 use domain::ids::KeyId;
+use domain::time::Timestamp;
 
 use super::{AuditEntry, Hash, HashEntry, Head, Log, waiting};
 use crate::seal::{RowKey, TAG_BYTES};
 use crate::sql::Sql;
-use crate::{Cells, FromRow, Rx, StoreError};
+use crate::{Cells, FromRow, Rx, StoreError, ToArg};
 
 /// An entry that is as the service wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +42,30 @@ impl FromRow for Found {
     }
 }
 
+/// The columns of a [`Found`].
+macro_rules! found {
+    () => {
+        concat!(
+            "SELECT seq, COALESCE(seq > COALESCE((SELECT h.seq FROM audit_heads h WHERE h.tenant_id = $1), 0), FALSE) \
+             AS beyond, prev_hash, entry_hash, tag, ",
+            columns!()
+        )
+    };
+}
+
 static LIST_OF_KEY: Sql = sql!(
     "audit.list_of_key",
-    "SELECT seq, COALESCE(seq > COALESCE((SELECT h.seq FROM audit_heads h WHERE h.tenant_id = $1), 0), FALSE) AS beyond, ",
-    "prev_hash, entry_hash, tag, ",
-    columns!(),
+    found!(),
     " FROM audit_entries WHERE tenant_id = $1 AND key_id = $2 AND result = 'ok' AND action LIKE $3 ",
-    "ORDER BY id DESC LIMIT $4"
+    // By their places, which their hashes vouch for; not so their ids. Those that wait come after all that have one.
+    "ORDER BY CASE WHEN seq IS NULL THEN 1 ELSE 0 END DESC, seq DESC, id DESC LIMIT $4"
+);
+static LIST_SINCE: Sql = sql!(
+    "audit.list_since",
+    found!(),
+    " FROM audit_entries WHERE tenant_id = $1 AND time >= $2 AND result = 'ok' ",
+    // In these words an index has them: a log is long, and few of it is about people.
+    "AND action LIKE 'person.%' AND action IN ($3, $4, $5, $6, $7, $8, $9)"
 );
 
 impl Log<'_> {
@@ -61,6 +79,21 @@ impl Log<'_> {
         limit: i64,
     ) -> Result<Option<Vec<Proven>>, StoreError> {
         let found: Vec<Found> = rx.list(&LIST_OF_KEY, &[self.tenant, key, &like, &limit])?;
+        Ok(found.into_iter().map(|found| self.proven((row_key, hash), found)).collect())
+    }
+
+    /// What was done under these names from that instant on, in no order; none where one entry of it is not as the
+    /// service wrote it.
+    pub fn list_proven_since(
+        self,
+        rx: &mut Rx<'_>,
+        (row_key, hash): (&RowKey, &HashEntry<'_>),
+        names: [&str; 7],
+        since: Timestamp,
+    ) -> Result<Option<Vec<Proven>>, StoreError> {
+        let mut args: Vec<&dyn ToArg> = vec![self.tenant, &since];
+        args.extend(names.iter().map(|name| -> &dyn ToArg { name }));
+        let found: Vec<Found> = rx.list(&LIST_SINCE, &args)?;
         Ok(found.into_iter().map(|found| self.proven((row_key, hash), found)).collect())
     }
 

@@ -62,7 +62,7 @@ pub use super::read_verification::Inquiry;
 pub(super) use advance_recovery::advance_of_check;
 pub(super) use offer_recovery::{recoveries_for_ceremony, take_answer};
 pub(super) use read_policy::{Judging, judging};
-pub(super) use request_recovery::predecessors;
+pub(super) use request_recovery::{predecessors, replaced};
 pub(super) use tell_officers::tell_officers;
 
 use boundary::approval::{AclDocument, Document, SigningKey};

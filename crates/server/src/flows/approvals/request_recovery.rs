@@ -366,9 +366,19 @@ fn by_age(a: &CustomerKey, b: &CustomerKey) -> std::cmp::Ordering {
     (a.assigned_at, &a.id).cmp(&(b.assigned_at, &b.id))
 }
 
-/// The keys that this one replaced, one after the other, but for those that are destroyed. Rows that name one another in
-/// a circle are gone through once.
+/// The keys that this one replaced, one after the other, but for those that are destroyed.
 pub(in crate::flows) fn predecessors(
+    rx: &mut Rx<'_>,
+    tenant: &TenantId,
+    key: &CustomerKey,
+) -> Result<Vec<CustomerKey>, StoreError> {
+    let mut found = replaced(rx, tenant, key)?;
+    found.retain(|key| key.state != KeyState::Destroyed);
+    Ok(found)
+}
+
+/// The keys that this one replaced, one after the other. Rows that name one another in a circle are gone through once.
+pub(in crate::flows) fn replaced(
     rx: &mut Rx<'_>,
     tenant: &TenantId,
     key: &CustomerKey,
@@ -378,9 +388,7 @@ pub(in crate::flows) fn predecessors(
         let Some(key) = keys::of(tenant).find(rx, &id)? else { break };
         before.clone_from(&key.supersedes);
         seen.push(id);
-        if key.state != KeyState::Destroyed {
-            found.push(key);
-        }
+        found.push(key);
     }
     Ok(found)
 }

@@ -13,6 +13,7 @@ use store::keys::{self, CustomerKey};
 use super::super::approvals::{permitted, recorded};
 use super::super::{Ctx, Error};
 use super::facts::{has_files_elsewhere, is_moved_to};
+use super::owners::Settling;
 use super::{Found, about, find, news};
 use crate::app::App;
 
@@ -62,10 +63,12 @@ async fn ask(
                 if it is not right.";
     let tenant = ctx.principal.tenant.clone();
     let notices = news(app, ctx.now, &tenant, &found, ("Somebody wants a key destroyed", text)).await?;
+    let settling = Settling::of(app);
     app.db
         .write("ask_destruction", move |tx| {
             let key = keys::of(&tenant).find_locked(tx, &found.key.id)?.ok_or_else(Refusal::not_found)?;
             may_be_destroyed(key.state)?;
+            settling.permit(tx, &tenant, &destruction.asked_by, destruction.asked_at)?;
             must_be_spare(tx, &tenant, &key)?;
             let destruction = Destruction { key_state: key.state, ..destruction.clone() };
             if !destructions::of(&tenant).insert(tx, &destruction)? {

@@ -14,6 +14,7 @@ use super::super::approvals::{permitted, recorded};
 use super::super::{Ctx, Error, event, tell};
 use super::ask::must_be_spare;
 use super::facts::is_owner;
+use super::owners::Settling;
 use super::{Found, about, data, find, news};
 use crate::app::App;
 
@@ -43,6 +44,7 @@ async fn confirm(app: &App, ctx: &Ctx, found: Found, person: PersonId, seen: &st
     let (tenant, env, now, seen) = (ctx.principal.tenant.clone(), app.env, ctx.now, seen.to_owned());
     let notices = news(app, now, &tenant, &found, ("A key will be destroyed", &text)).await?;
     let event = event(&app.minter, now, "key.destroy-pending", data(&found, Some(due_at)));
+    let settling = Settling::of(app);
     app.db
         .write("confirm_destruction", move |tx| {
             let key = keys::of(&tenant).find_locked(tx, &found.key.id)?.ok_or_else(Refusal::not_found)?;
@@ -51,6 +53,7 @@ async fn confirm(app: &App, ctx: &Ctx, found: Found, person: PersonId, seen: &st
             if !is_owner(tx, &tenant, &asked.asked_by)? {
                 return Err(Error::from(wrong_state("whoever asked for it is no owner any more: ask anew")));
             }
+            settling.permit(tx, &tenant, &person, now)?;
             may_be_destroyed(key.state)?;
             must_be_spare(tx, &tenant, &key)?;
             keys::of(&tenant).set_state(tx, &key.id, key.state, KeyState::DestroyPending)?;

@@ -2,7 +2,7 @@
 //! takes back, so all that it rests on is asked again in the transaction that does it, and what is in doubt is left.
 
 use domain::audit::{ActorType, Outcome};
-use domain::destruction::{DESTROYED, DestructionState, Doubt, Step};
+use domain::destruction::{DESTROYED, DestructionState, Doubt, Loss, Step};
 use domain::ids::TenantId;
 use domain::time::Timestamp;
 use store::audit::AuditEntry;
@@ -103,7 +103,7 @@ async fn end(app: &App, tenant: &TenantId, found: &Found, now: Timestamp) -> Res
         Some((Step::Destroy, _)) if !is_log_whole(app, (tenant, &found.key.id), now).await? => {
             halt(app, tenant, found, (Doubt::Log, Judge { is_log_broken: true, ..judge })).await
         }
-        Some((Step::Stop, _)) => stop(app, tenant, found, judge).await,
+        Some((Step::Stop(loss), _)) => stop(app, tenant, found, (loss, judge)).await,
         Some((Step::Destroy, due)) => {
             let is_done = destroy(app, tenant, found, (&due, judge)).await?;
             if is_done {
@@ -196,18 +196,30 @@ async fn halt(
     written.await.map_err(|error: StoreError| error.into())
 }
 
-/// Stops it: who asked or confirmed is no owner any more.
-async fn stop(app: &App, tenant: &TenantId, found: &Found, judge: Judge) -> Result<bool, Error> {
+/// Stops it: the word of the two who asked and confirmed counts no longer.
+async fn stop(
+    app: &App,
+    tenant: &TenantId,
+    found: &Found,
+    (loss, judge): (Loss, Judge),
+) -> Result<bool, Error> {
     let now = judge.now;
-    let text =
-        "Whoever asked for it or confirmed it is no owner any more, so it was stopped. An owner asks anew.";
+    let text = match loss {
+        Loss::Owner => {
+            "Whoever asked for it or confirmed it is no owner any more, so it was stopped. An owner asks anew."
+        }
+        Loss::Owners => {
+            "An owner came, went or began anew since a week before it was asked for, so it was stopped. Two owners who \
+             both want it ask anew."
+        }
+    };
     let notices = news(app, now, tenant, found, ("The destruction of a key was stopped", text)).await?;
     let told = event(&app.minter, now, "key.kept", data(found, None));
     let entry = about(&found.key, of_service(app, now, "key.destruction-stopped"));
-    let entry = AuditEntry { reason: Some("owner-gone".to_owned()), ..entry };
+    let entry = AuditEntry { reason: Some(loss.as_str().to_owned()), ..entry };
     let (tenant, id, env) = (tenant.clone(), found.key.id.clone(), app.env);
     let written = app.db.write("stop_destruction", move |tx| {
-        let Some(due) = judge.find_due(tx, (&tenant, &id), Step::Stop)? else { return Ok(false) };
+        let Some(due) = judge.find_due(tx, (&tenant, &id), Step::Stop(loss))? else { return Ok(false) };
         keep_key(tx, &tenant, &due, now)?;
         store::audit::of(&tenant).append(tx, &entry)?;
         notices.iter().try_for_each(|notice| store::notices::of(&tenant).append(tx, notice))?;

@@ -1,9 +1,10 @@
 //! What the end of a destruction hangs on, read in the transaction that acts on it.
 
 use domain::control::Act;
-use domain::destruction::{Doubt, Facts, Hold, is_as_logged};
+use domain::destruction::{Doubt, Facts, Hold, Loss, logged_words};
 use domain::ids::{PersonId, TenantId};
 use domain::key::KeyState;
+use domain::owners::have_stood;
 use domain::person::PersonState;
 use domain::time::Timestamp;
 use store::destructions::{self, Destruction};
@@ -15,10 +16,11 @@ use store::rows::Table;
 use store::seal::RowKey;
 use store::{Rx, StoreError, control_recoveries};
 
-use super::super::approvals::predecessors;
+use super::super::approvals::{predecessors, replaced};
 use super::super::rotate_key::is_at_rest;
 use super::judge::Judge;
 use super::logged::list_acts;
+use super::owners::list_changes;
 use super::successors;
 
 /// All of it.
@@ -27,25 +29,46 @@ pub(super) fn read_facts(
     judge: &Judge,
     (tenant, key, destruction): (&TenantId, &CustomerKey, &Destruction),
 ) -> Result<Facts, StoreError> {
-    let asked_by = &destruction.asked_by;
-    let confirmed_by = destruction.confirmed_by.as_ref();
-    let Judge { row_key, is_sandbox, is_frozen, is_log_broken, now } = judge;
-    let acts = list_acts(rx, row_key, (tenant, &key.id))?;
-    let are_both_owners = match confirmed_by {
-        Some(second) if second != asked_by => {
-            is_owner(rx, tenant, asked_by)? && is_owner(rx, tenant, second)?
-        }
-        _ => false,
-    };
-    let is_logged = acts.zip(confirmed_by).is_some_and(|(acts, second)| {
-        !is_log_broken && is_as_logged(&acts, (asked_by, second), *now, *is_sandbox)
-    });
-    let doubt = if are_sealed(rx, row_key, (tenant, key, destruction))? {
-        (!is_logged).then_some(Doubt::Log)
+    let Words { are_logged, loss } = read_words(rx, judge, (tenant, destruction))?;
+    let doubt = if are_sealed(rx, &judge.row_key, (tenant, key, destruction))? {
+        (!are_logged).then_some(Doubt::Log)
     } else {
         Some(Doubt::Rows)
     };
-    Ok(Facts { doubt, are_both_owners, hold: find_hold(rx, (tenant, key), *is_frozen, *now)? })
+    Ok(Facts { doubt, loss, hold: find_hold(rx, (tenant, key), judge.is_frozen, judge.now)? })
+}
+
+/// How it stands with the words of the two.
+pub(super) struct Words {
+    /// Whether the log says that they gave them, so many days ago, and what became of the owners since.
+    are_logged: bool,
+    /// Why they count no longer.
+    pub(super) loss: Option<Loss>,
+}
+
+/// What rows and log say of the words of the two.
+pub(super) fn read_words(
+    rx: &mut Rx<'_>,
+    judge: &Judge,
+    (tenant, destruction): (&TenantId, &Destruction),
+) -> Result<Words, StoreError> {
+    let Judge { row_key, is_sandbox, settle, is_log_broken, now, .. } = judge;
+    let asked_by = &destruction.asked_by;
+    let second = destruction.confirmed_by.as_ref().filter(|second| *second != asked_by);
+    let Some(second) = second else { return Ok(Words { are_logged: false, loss: Some(Loss::Owner) }) };
+    let acts = list_acts(rx, row_key, (tenant, &destruction.key_id))?.filter(|_| !is_log_broken);
+    let said = acts.and_then(|acts| logged_words(&acts, (asked_by, second), *now, *is_sandbox));
+    let have_stood = match said {
+        Some([asked_at, confirmed_at]) => list_changes(rx, row_key, tenant, asked_at - *settle)?
+            .map(|acts| have_stood(&acts, [(asked_by, asked_at), (second, confirmed_at)], *settle)),
+        None => None,
+    };
+    let loss = if !is_owner(rx, tenant, asked_by)? || !is_owner(rx, tenant, second)? {
+        Some(Loss::Owner)
+    } else {
+        (have_stood == Some(false)).then_some(Loss::Owners)
+    };
+    Ok(Words { are_logged: have_stood.is_some(), loss })
 }
 
 /// What the end has to wait for by now. That the account is frozen is said by the enclave, and by the row beside it.
@@ -106,15 +129,24 @@ pub(super) fn has_files_elsewhere(
     Ok(false)
 }
 
-/// Whether the rows of the key, of its destruction, of the two people and of the key's recoveries are as the service
-/// wrote them.
+/// Whether the rows of the key, of those that it replaced and that replaced it, of its destruction, of the two people and
+/// of the key's recoveries are as the service wrote them.
 fn are_sealed(
     rx: &mut Rx<'_>,
     row_key: &RowKey,
     (tenant, key, destruction): (&TenantId, &CustomerKey, &Destruction),
 ) -> Result<bool, StoreError> {
+    let (before, after) = (replaced(rx, tenant, key)?, successors(rx, tenant, key)?);
+    // Rows of keys stay: where one is missing, or they come back to one of them, nobody here wrote that.
+    let is_cut_off = before.last().unwrap_or(key).supersedes.is_some()
+        || (destruction.key_state == KeyState::Superseded && after.is_empty());
+    if is_cut_off {
+        tracing::error!(key_id = %key.id, "a key that this one replaced, or that replaced it, is not there");
+        return Ok(false);
+    }
     let id = key.id.as_str();
     let mut rows = vec![("customer_keys", vec![id]), ("key_destructions", vec![id])];
+    rows.extend(before.iter().chain(&after).map(|other| ("customer_keys", vec![other.id.as_str()])));
     let two = [Some(&destruction.asked_by), destruction.confirmed_by.as_ref()];
     rows.extend(two.into_iter().flatten().map(|person| ("people", vec![person.as_str()])));
     let recoveries = control_recoveries::of(tenant).list_of_key(rx, &key.id)?;

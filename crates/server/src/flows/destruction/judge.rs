@@ -1,7 +1,10 @@
 //! What is asked again in the transaction that moves a destruction on.
 
+use std::time::Duration;
+
 use domain::destruction::{DestructionState, Step};
 use domain::ids::{KeyId, TenantId};
+use domain::owners::owners_settle;
 use domain::time::Timestamp;
 use store::destructions::{self, Destruction};
 use store::seal::RowKey;
@@ -16,6 +19,8 @@ use crate::app::App;
 pub(super) struct Judge {
     pub(super) row_key: RowKey,
     pub(super) is_sandbox: bool,
+    /// How long the owners had to be who they were.
+    pub(super) settle: Duration,
     /// The enclave's word.
     pub(super) is_frozen: bool,
     /// Whether the log was altered since the request, as far as it was read.
@@ -26,7 +31,8 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn of(app: &App, is_frozen: bool, now: Timestamp) -> Self {
         let (row_key, is_sandbox) = (app.keys.row_key().clone(), app.sandbox.is_some());
-        Self { row_key, is_sandbox, is_frozen, is_log_broken: false, now }
+        let settle = owners_settle(app.env);
+        Self { row_key, is_sandbox, settle, is_frozen, is_log_broken: false, now }
     }
 
     /// The destruction, if its days are over and this is still what is to be done about it. Until the transaction ends

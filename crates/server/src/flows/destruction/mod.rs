@@ -9,6 +9,7 @@ mod facts;
 mod hasten;
 mod judge;
 mod logged;
+mod owners;
 mod read;
 mod stop;
 

@@ -2,7 +2,7 @@
 
 use domain::access::Deed;
 use domain::control::Act;
-use domain::destruction::{DestructionState, Hold};
+use domain::destruction::{DestructionState, Hold, Loss};
 use domain::ids::KeyId;
 use domain::refusal::Refusal;
 use store::destructions::{self, Destruction};
@@ -10,7 +10,8 @@ use store::listings::{self, ListedKey};
 use store::{StoreError, keys, people};
 
 use super::super::{Ctx, Error};
-use super::facts::find_hold;
+use super::facts::{find_hold, read_words};
+use super::judge::Judge;
 use super::stop::is_on_list;
 use crate::app::App;
 
@@ -27,6 +28,8 @@ pub struct ShownDestruction {
     pub confirmed_by: Option<String>,
     /// Why it would wait at its end, if that were now.
     pub hold: Option<Hold>,
+    /// Why it will be stopped at its end.
+    pub loss: Option<Loss>,
     /// Whether the reader may stop it.
     pub may_stop: bool,
 }
@@ -36,7 +39,7 @@ pub async fn read_destruction(app: &App, ctx: &Ctx, id: &str) -> Result<ShownDes
     ctx.principal.permit(Deed::ReadOwnKey)?;
     let id: KeyId = id.parse().map_err(|_| Refusal::not_found())?;
     let (tenant, person) = (ctx.principal.tenant.clone(), ctx.principal.person.clone());
-    let now = ctx.now;
+    let judge = Judge::of(app, false, ctx.now);
     let found = app.db.read("read_destruction", move |rx| {
         let (Some(key), Some(listed)) =
             (keys::of(&tenant).find(rx, &id)?, listings::of(&tenant).find_key(rx, &id)?)
@@ -51,15 +54,19 @@ pub async fn read_destruction(app: &App, ctx: &Ctx, id: &str) -> Result<ShownDes
         let asked_by = destruction.as_ref().map(|found| name(&found.asked_by)).transpose()?;
         let second = destruction.as_ref().and_then(|found| found.confirmed_by.as_ref());
         let confirmed_by = second.map(&mut name).transpose()?;
-        let is_pending = destruction.as_ref().is_some_and(|found| found.state == DestructionState::Pending);
-        let hold = if is_pending { find_hold(rx, (&tenant, &key), false, now)? } else { None };
+        let (mut hold, mut loss) = (None, None);
+        if let Some(pending) = destruction.as_ref().filter(|found| found.state == DestructionState::Pending) {
+            hold = find_hold(rx, (&tenant, &key), false, judge.now)?;
+            let at_its_end = Judge { now: judge.now.max(pending.due_at), ..judge.clone() };
+            loss = read_words(rx, &at_its_end, (&tenant, pending))?.loss;
+        }
         let may_stop = match &person {
             Some((_, role)) if Act::DestroyKey.is_open_to(*role) => true,
             Some((id, role)) if Act::KeepKey.is_open_to(*role) => is_on_list(rx, &tenant, &key, id)?,
             _ => false,
         };
         let asked_by = asked_by.unwrap_or_default();
-        Ok(ShownDestruction { key: listed, destruction, asked_by, confirmed_by, hold, may_stop })
+        Ok(ShownDestruction { key: listed, destruction, asked_by, confirmed_by, hold, loss, may_stop })
     });
     found.await
 }

@@ -1,6 +1,7 @@
 //! Somebody changes what he signs in with. Every change ends all of his sessions; this one goes on under a new token.
 
 use domain::ids::PasskeyId;
+use domain::owners::{CODES_MADE, FACTOR_ADDED};
 use domain::person::{PersonState, Stage, passkey_counts_from};
 use domain::refusal::{Kind, Refusal};
 use store::Tx;
@@ -18,7 +19,7 @@ pub async fn add_factor(app: &App, of: &Found, factor: NewFactor, arrival: &Arri
     let ready = judge_new(app, &of.session, factor, arrival.now).await?;
     let (counts_from, now) = (passkey_counts_from(app.env, None, arrival.now), arrival.now);
     let kind = ready.kind();
-    change(app, of, arrival, ("person.factor_added", kind.to_owned()), move |tx, known| {
+    change(app, of, arrival, (FACTOR_ADDED, kind.to_owned()), move |tx, known| {
         ready.write(tx, known, counts_from, now)
     })
     .await
@@ -63,7 +64,7 @@ pub async fn make_recovery_codes(
 ) -> Result<(Begun, Vec<String>), Error> {
     let (shown, hashes) = new_codes(app, of);
     let now = arrival.now;
-    let about = ("person.recovery_codes_made", shown.len().to_string());
+    let about = (CODES_MADE, shown.len().to_string());
     let begun = change(app, of, arrival, about, move |tx, known| {
         Ok(people::insert_codes(tx, &known.person.id, &hashes, now)?)
     });

@@ -1,5 +1,6 @@
 //! Somebody changes his password, with the one before.
 
+use domain::owners::PASSWORD_CHANGED;
 use domain::password;
 use domain::person::Stage;
 use domain::refusal::Refusal;
@@ -35,7 +36,7 @@ pub async fn change_password(
     let hash = passwords.hash(new, &mut app.chance()).await?;
     let begun = new_session(app, arrival, (&of.tenant.id, &of.person.id), Stage::Whole);
     let failure = FailureEntries::new(app, arrival, &of.person.id, "person.proof_failed", "password");
-    let changed = entry_of(app, arrival, &of.person.id, "person.password_changed", None);
+    let changed = entry_of(app, arrival, &of.person.id, PASSWORD_CHANGED, None);
     let (of, session, now) = (of.clone(), begun.session.clone(), arrival.now);
     let done = app.db.write("change_password", move |tx| {
         let known = find_alive(tx, &of)?;

@@ -3,6 +3,7 @@
 
 use domain::control::Act;
 use domain::ids::{PersonId, TenantId};
+use domain::owners::{REMOVED, REONBOARDED, ROLE_CHANGED, logged};
 use domain::person::{InvitationPurpose, PersonState, Role};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
@@ -11,6 +12,7 @@ use store::people::{self, Person};
 use store::{StoreError, Tx, invitations, passkeys, sessions};
 
 use super::invite_person::{Invited, new_invitation};
+use super::tell_owners::Told;
 use crate::app::App;
 use crate::flows::{Ctx, Error};
 
@@ -18,8 +20,8 @@ use crate::flows::{Ctx, Error};
 pub async fn change_role(app: &App, ctx: &Ctx, id: &str, role: &str) -> Result<(), Error> {
     ctx.principal.permit_act(Act::ChangeRole)?;
     let role = Role::parse(role).ok_or_else(|| Refusal::field("role", "must be one of those offered"))?;
-    let entry = ctx.entry(app, "person.role_changed");
-    let changed = change(app, ctx, id, move |tx, tenant, person| {
+    let entry = ctx.entry(app, ROLE_CHANGED);
+    let changed = change(app, ctx, id, move |tx, tenant, person, told| {
         if person.role == role {
             return Ok(());
         }
@@ -34,6 +36,9 @@ pub async fn change_role(app: &App, ctx: &Ctx, id: &str, role: &str) -> Result<(
         }
         people::of(tenant).set_role(tx, &person.id, role)?;
         sessions::delete_all(tx, &person.id)?;
+        if [person.role, role].contains(&Role::Owner) {
+            told.append(tx, tenant)?;
+        }
         let reason = Some(format!("{} {} {role}", person.id, person.role));
         Ok(store::audit::of(tenant).append(tx, &AuditEntry { reason, ..entry.clone() })?)
     });
@@ -43,12 +48,15 @@ pub async fn change_role(app: &App, ctx: &Ctx, id: &str, role: &str) -> Result<(
 /// Takes somebody out, with all that he signs in by.
 pub async fn remove_person(app: &App, ctx: &Ctx, id: &str) -> Result<(), Error> {
     ctx.principal.permit_act(Act::RemovePerson)?;
-    let (entry, now) = (ctx.entry(app, "person.removed"), ctx.now);
-    let changed = change(app, ctx, id, move |tx, tenant, person| {
+    let (entry, now) = (ctx.entry(app, REMOVED), ctx.now);
+    let changed = change(app, ctx, id, move |tx, tenant, person, told| {
         permit_loss(tx, tenant, person)?;
         strip(tx, tenant, &person.id, now)?;
         people::of(tenant).set_state(tx, &person.id, PersonState::Removed, Some(now))?;
-        let reason = Some(person.id.to_string());
+        if person.role == Role::Owner {
+            told.append(tx, tenant)?;
+        }
+        let reason = Some(logged(person.id.as_str(), person.role));
         Ok(store::audit::of(tenant).append(tx, &AuditEntry { reason, ..entry.clone() })?)
     });
     changed.await.map(drop)
@@ -60,9 +68,9 @@ pub async fn reonboard_person(app: &App, ctx: &Ctx, id: &str) -> Result<Invited,
     let parsed: PersonId = id.parse().map_err(|_| Refusal::not_found())?;
     let invitation = new_invitation(app, &parsed, InvitationPurpose::Return, ctx.now)?;
     let (row, mail) = (invitation.row.clone(), invitation.mail.clone());
-    let (entry, now) = (ctx.entry(app, "person.reonboarded"), ctx.now);
+    let (entry, now) = (ctx.entry(app, REONBOARDED), ctx.now);
     let own = ctx.principal.person.clone();
-    let changed = change(app, ctx, id, move |tx, tenant, person| {
+    let changed = change(app, ctx, id, move |tx, tenant, person, told| {
         if own.as_ref().is_some_and(|(own, _)| *own == person.id) {
             let text = "nobody lets himself begin anew: ask another owner";
             return Err(Refusal::new(Kind::Conflict, "own-account", text).into());
@@ -76,7 +84,10 @@ pub async fn reonboard_person(app: &App, ctx: &Ctx, id: &str) -> Result<Invited,
         people::of(tenant).set_state(tx, &person.id, PersonState::Invited, None)?;
         invitations::insert_or_replace(tx, &row)?;
         store::notices::of(tenant).append(tx, &mail)?;
-        let reason = Some(person.id.to_string());
+        if person.role == Role::Owner {
+            told.append(tx, tenant)?;
+        }
+        let reason = Some(logged(person.id.as_str(), person.role));
         Ok(store::audit::of(tenant).append(tx, &AuditEntry { reason, ..entry.clone() })?)
     });
     Ok(invitation.of(changed.await?))
@@ -87,16 +98,17 @@ async fn change(
     app: &App,
     ctx: &Ctx,
     id: &str,
-    what: impl Fn(&mut Tx<'_>, &TenantId, &Person) -> Result<(), Error> + Send + Sync + 'static,
+    what: impl Fn(&mut Tx<'_>, &TenantId, &Person, &Told) -> Result<(), Error> + Send + Sync + 'static,
 ) -> Result<Person, Error> {
     let id: PersonId = id.parse().map_err(|_| Refusal::not_found())?;
     let (tenant, actor) = (ctx.principal.tenant.clone(), ctx.principal.person.clone());
+    let told = Told::of(app, ctx.now, &tenant, &id).await?;
     app.db
         .write("change_person", move |tx| {
             people::of(&tenant).lock_all(tx)?;
             permit_owner(tx, &tenant, actor.as_ref())?;
             let person = find_target(tx, &tenant, &id)?;
-            what(tx, &tenant, &person)?;
+            what(tx, &tenant, &person, &told)?;
             Ok(person)
         })
         .await

@@ -13,6 +13,7 @@ mod set_up_factor;
 mod sign_in;
 mod sign_out;
 mod take_invitation;
+mod tell_owners;
 
 pub use admit_visitor::{admit_visitor, find_session};
 pub use ask_for_factor::{Ways, ask_for_factor};

@@ -1,7 +1,8 @@
 //! Somebody takes up his invitation: a password, then a factor, then he is in.
 
+use domain::owners::{JOINED, logged};
 use domain::password;
-use domain::person::{PersonState, Stage, passkey_counts_from};
+use domain::person::{PersonState, Role, Stage, passkey_counts_from};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::StoreError;
@@ -11,6 +12,7 @@ use store::sessions::{self, Found};
 
 use super::invite_person::invitation_hash;
 use super::set_up_factor::{NewFactor, judge_new, new_codes};
+use super::tell_owners::Told;
 use super::{Arrival, Begun, control, entry_of, insert_session, new_session};
 use crate::app::App;
 use crate::flows::Error;
@@ -73,7 +75,9 @@ pub async fn finish_onboarding(
     let ready = judge_new(app, &of.session, factor, arrival.now).await?;
     let (codes, hashes) = new_codes(app, of);
     let begun = new_session(app, arrival, (&of.tenant.id, &of.person.id), Stage::Whole);
-    let entry = entry_of(app, arrival, &of.person.id, "person.joined", Some(ready.kind()));
+    let about = logged(ready.kind(), of.person.role);
+    let entry = entry_of(app, arrival, &of.person.id, JOINED, Some(&about));
+    let told = Told::of(app, arrival.now, &of.tenant.id, &of.person.id).await?;
     let (of, session, env, now) = (of.clone(), begun.session.clone(), app.env, arrival.now);
     let written = app.db.write("finish_onboarding", move |tx| {
         let known = people::of(&of.tenant.id).find_locked(tx, &of.person.id)?;
@@ -88,6 +92,9 @@ pub async fn finish_onboarding(
         invitations::delete_of(tx, &of.person.id)?;
         sessions::delete_all(tx, &of.person.id)?;
         insert_session(tx, &session)?;
+        if known.person.role == Role::Owner {
+            told.append(tx, &of.tenant.id)?;
+        }
         Ok::<_, Error>(store::audit::of(&of.tenant.id).append(tx, &entry)?)
     });
     written.await?;

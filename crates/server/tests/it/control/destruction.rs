@@ -1,6 +1,7 @@
 //! `/control/keys/{id}/destruction`: from the request to the key that is gone, and everything that keeps it.
 
 mod beside;
+mod owners;
 
 use std::time::Duration;
 
@@ -457,8 +458,10 @@ const PUT_BACK: &str = "UPDATE customer_keys SET state = (SELECT state FROM old_
     DELETE FROM key_destructions; INSERT INTO key_destructions SELECT * FROM old_ones";
 
 /// What is done to the log beside it.
-const RELOGGED: [&str; 6] = [
+const RELOGGED: [&str; 7] = [
     "SELECT 1",
+    // No hash is over an entry's id.
+    "UPDATE audit_entries SET id = '00000000' || substr(id, 9) WHERE action = 'key.destruction-stopped'",
     "UPDATE audit_entries SET result = 'failed' WHERE action = 'key.destruction-stopped'",
     "UPDATE audit_entries SET key_id = NULL, action = 'x' WHERE action = 'key.destruction-stopped'",
     "DELETE FROM audit_entries WHERE action = 'key.destruction-stopped'",

@@ -1,7 +1,7 @@
 //! The page on which a key's destruction is asked for, confirmed, waited for and stopped.
 
 use domain::control::Act;
-use domain::destruction::{DestructionState, Hold, may_be_destroyed};
+use domain::destruction::{DestructionState, Hold, Loss, may_be_destroyed};
 use domain::key::{KeyEnvironment, KeyState};
 use domain::refusal::Refusal;
 use maud::{Markup, html};
@@ -35,6 +35,7 @@ pub(super) fn show(
         @match &shown.destruction {
             Some(found) => {
                 p #next { (next(found)) }
+                @if let Some(loss) = shown.loss { p { (lost(loss)) } }
                 @if let Some(hold) = shown.hold { p { (held(hold)) } }
                 (facts(&shell, shown, found))
             },
@@ -65,6 +66,18 @@ fn next(found: &Destruction) -> &'static str {
         DestructionState::Done => "The key is destroyed, and nothing brings it back.",
         DestructionState::Stopped => "It was stopped. The key is kept.",
         DestructionState::Lapsed => "Nobody confirmed it in time. The key is kept.",
+    }
+}
+
+/// Why it will be stopped.
+fn lost(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Owner => {
+            "Whoever asked for it or confirmed it is no owner any more: it will be stopped when the days are over."
+        }
+        Loss::Owners => {
+            "An owner came, went or began anew since a week before it was asked for: it will be stopped when the days are over."
+        }
     }
 }
 
@@ -175,7 +188,7 @@ fn form(
     html! {
         section.grave-part aria-labelledby="ask" {
             h2 #ask { "Ask for it" }
-            p { "The key and its " (parts::count(shown.key.backups, "backup", "backups")) " are gone for good afterwards. Another owner confirms it within seven days, or nothing happens." }
+            p { "The key and its " (parts::count(shown.key.backups, "backup", "backups")) " are gone for good afterwards. Another owner confirms it within seven days, or nothing happens. The owners of the account stay the same for seven days before, but for a sandbox, and until the end: where one comes, goes or begins anew, it is refused or stopped." }
             (parts::form(&visitor.csrf, &destruction_path(&shown.key.id), &content))
         }
     }

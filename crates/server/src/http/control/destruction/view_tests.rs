@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::destruction::{DestructionState, Hold};
+use domain::destruction::{DestructionState, Hold, Loss};
 use domain::key::{KeyEnvironment, KeyState};
 use domain::person::Role;
 use domain::refusal::Refusal;
@@ -40,8 +40,9 @@ fn shown(text: &str, state: Option<DestructionState>) -> ShownDestruction {
     let key = ListedKey { key_environment: KeyEnvironment::Cold, ..key(text, key_state) };
     let destruction = state.map(|state| destruction(text, state));
     let hold = (state == Some(DestructionState::Pending)).then_some(Hold::Recovery);
-    let asked_by = text.to_owned();
-    ShownDestruction { key, destruction, asked_by, confirmed_by: Some(text.to_owned()), hold, may_stop: true }
+    let loss = hold.map(|_| Loss::Owners);
+    let (asked_by, confirmed_by) = (text.to_owned(), Some(text.to_owned()));
+    ShownDestruction { key, destruction, asked_by, confirmed_by, hold, loss, may_stop: true }
 }
 
 #[test]

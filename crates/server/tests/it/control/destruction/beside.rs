@@ -2,6 +2,8 @@
 //! deliveries that are repeated.
 
 use domain::credential::TenantKind;
+use domain::key::KeyState;
+use store::{StoreError, keys};
 
 use super::*;
 use crate::ceremonies::moves::{key_of, rotated, state, store};
@@ -34,6 +36,13 @@ fn set_state(app: &App, key: &Given, state: &str) {
     app.place.run(&format!("UPDATE customer_keys SET state = '{state}' WHERE id = '{}'", key.key_id));
 }
 
+/// The same, as the service writes it.
+async fn become_of(app: &App, key: &Given, from: KeyState, to: KeyState) {
+    let (tenant, id) = (app.tenant_of(&app.partner()).await, key.key_id.parse().unwrap());
+    let set = app.db.write("become", move |tx| keys::of(&tenant).set_state(tx, &id, from, to)).await;
+    assert!(set.unwrap_or_else(|error: StoreError| unreachable!("{error}")));
+}
+
 #[tokio::test]
 async fn a_key_to_which_a_ceremony_will_move_backups_is_not_destroyed() {
     let mut stage = two_owners(App::start().await, &EVERYBODY).await;
@@ -50,17 +59,16 @@ async fn a_key_to_which_a_ceremony_will_move_backups_is_not_destroyed() {
     assert_eq!(count.status, 303, "all of it is here, and the page says so: {}", count.text());
 
     // Asked again when it is confirmed, and at the end.
-    let superseding = |is: bool| set_state(&stage.app, &old, if is { "superseding" } else { "superseded" });
-    superseding(true);
+    become_of(&stage.app, &old, KeyState::Superseded, KeyState::Superseding).await;
     assert_eq!(confirm(&mut stage.second, &newest.key_id).await.status, 409);
-    superseding(false);
+    become_of(&stage.app, &old, KeyState::Superseding, KeyState::Superseded).await;
     assert_eq!(confirm(&mut stage.second, &newest.key_id).await.status, 303);
-    superseding(true);
+    become_of(&stage.app, &old, KeyState::Superseded, KeyState::Superseding).await;
     hasten(&mut stage, &newest.key_id).await;
     stays(&stage.app, &newest.key_id).await;
     let page = stage.owner.open(&page_of(&newest.key_id)).await.text();
     assert!(page.contains("until they have moved, it is not destroyed"), "{page}");
-    set_state(&stage.app, &old, "superseded");
+    become_of(&stage.app, &old, KeyState::Superseding, KeyState::Superseded).await;
     until_status(&stage.app, &newest.key_id, "destroyed").await;
 }
 
@@ -224,4 +232,38 @@ async fn a_key_that_is_destroyed_while_an_owner_signs_is_put_under_no_list() {
     let under = format!("customer_keys WHERE acl_id = '{}'", stage.acl);
     assert_eq!(stage.app.place.rows(&under), 1, "the stage's own");
     attach(&mut stage.owner, &stage.acl, &new.key_id).await;
+}
+
+/// What keeps a key is in the rows of those before and after it: which are as the service wrote them, or it stands still.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_a_key_before_or_after_it_that_somebody_wrote_destroys_nothing() {
+    let edits = [
+        // Nothing would wait to move to it.
+        ("OLD", "UPDATE customer_keys SET state = 'superseded' WHERE id = 'OLD'"),
+        ("OLD", "UPDATE customer_keys SET state = 'destroyed' WHERE id = 'OLD'"),
+        ("OLD", "DELETE FROM backups WHERE key_id = 'OLD'; DELETE FROM customer_keys WHERE id = 'OLD'"),
+        ("OLDEST", "UPDATE customer_keys SET supersedes = id WHERE id = 'OLDEST'"),
+        // Nothing that replaced it would guard files.
+        ("NEW", "UPDATE customer_keys SET supersedes = NULL WHERE id = 'NEW'"),
+        ("NEW", "UPDATE customer_keys SET user_id = 'x' WHERE id = 'NEW'"),
+        ("NEW", "UPDATE customer_keys SET customer_id = 'x' WHERE id = 'NEW'"),
+    ];
+    for (whose, edit) in edits {
+        let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+        let oldest = stage.key.clone();
+        let old = rotated(&stage.app, &oldest).await;
+        let key = rotated(&stage.app, &old).await;
+        let new = rotated(&stage.app, &key).await;
+        ask_and_confirm(&mut stage, &key.key_id).await;
+        if edit.contains("superseded'") {
+            become_of(&stage.app, &old, KeyState::Superseded, KeyState::Superseding).await;
+        }
+        let ids = [("OLDEST", &oldest), ("OLD", &old), ("NEW", &new)];
+        let edit = ids.iter().fold(edit.to_owned(), |edit, (name, key)| edit.replace(name, &key.key_id));
+        stage.app.place.run(&format!("PRAGMA foreign_keys = OFF; {edit}"));
+        hasten(&mut stage, &key.key_id).await;
+        stays(&stage.app, &key.key_id).await;
+        stage.refused("key.destruction-halted", "rows-changed").await;
+        assert!(one(&stage.app, "key_destructions WHERE state = 'halted'"), "{whose}: {edit}");
+    }
 }
