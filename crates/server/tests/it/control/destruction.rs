@@ -541,6 +541,12 @@ async fn the_word_of_who_is_no_owner_any_more_counts_no_longer() {
     assert_eq!(status(&stage.app, &key).await, "active");
 }
 
+/// As if its thirty days were over.
+fn deleted(app: &App, stored: &Value) {
+    let backup = stored["backup_id"].as_str().unwrap();
+    app.place.run(&format!("UPDATE backups SET state = 'deleted' WHERE id = '{backup}'"));
+}
+
 /// A file stays encrypted to the key that it was stored under, which its recovery delivers too.
 #[tokio::test]
 async fn a_key_that_files_may_need_is_kept_and_one_that_is_gone_is_left_out() {
@@ -548,6 +554,13 @@ async fn a_key_that_files_may_need_is_kept_and_one_that_is_gone_is_left_out() {
     let (old, partner) = (stage.key.key_id.clone(), stage.app.partner());
     let rotated = partner.post(&format!("/v1/partner/keys/{old}/rotate"), &json!({})).await.ok();
     let new = Given::of(rotated);
+    // Asked for while there is none, and not confirmed any more.
+    assert_eq!(ask(&mut stage.owner, &old, "30").await.status, 303);
+    let stored = partner.try_store_file(&new, b"early", &json!({"original_filename": "a"})).await.ok();
+    assert_eq!(confirm(&mut stage.second, &old).await.status, 409);
+    stage.refused("key.destruction-refused", "files-need-key").await;
+    assert_eq!(stop(&mut stage.owner, &old).await.status, 303);
+    deleted(&stage.app, &stored);
     ask_and_confirm(&mut stage, &old).await;
     let file = b"a file".repeat(100);
     let stored = partner.try_store_file(&new, &file, &json!({"original_filename": "a"})).await.ok();
@@ -558,9 +571,7 @@ async fn a_key_that_files_may_need_is_kept_and_one_that_is_gone_is_left_out() {
     assert_eq!(ask(&mut stage.owner, &old, "30").await.status, 409);
     stage.refused("key.destruction-refused", "files-need-key").await;
 
-    // As if its thirty days were over.
-    let backup = stored["backup_id"].as_str().unwrap();
-    stage.app.place.run(&format!("UPDATE backups SET state = 'deleted' WHERE id = '{backup}'"));
+    deleted(&stage.app, &stored);
     ask_and_confirm(&mut stage, &old).await;
     hasten(&mut stage, &old).await;
     until_status(&stage.app, &old, "destroyed").await;

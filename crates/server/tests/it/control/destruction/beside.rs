@@ -1,9 +1,12 @@
 //! A destruction beside all else that goes on: ceremonies that move backups, recoveries that are being asked for,
 //! deliveries that are repeated.
 
+use std::sync::{Mutex, mpsc};
+
 use domain::credential::TenantKind;
+use domain::destruction::DestructionState;
 use domain::key::KeyState;
-use store::{StoreError, keys};
+use store::{StoreError, destructions, keys};
 
 use super::*;
 use crate::ceremonies::moves::{key_of, rotated, state, store};
@@ -61,6 +64,8 @@ async fn a_key_to_which_a_ceremony_will_move_backups_is_not_destroyed() {
     // Asked again when it is confirmed, and at the end.
     become_of(&stage.app, &old, KeyState::Superseded, KeyState::Superseding).await;
     assert_eq!(confirm(&mut stage.second, &newest.key_id).await.status, 409);
+    stage.refused("key.destruction-refused", "moves-need-key").await;
+    assert_eq!(stage.logged("key.destruction-refused").await.len(), 2);
     become_of(&stage.app, &old, KeyState::Superseding, KeyState::Superseded).await;
     assert_eq!(confirm(&mut stage.second, &newest.key_id).await.status, 303);
     become_of(&stage.app, &old, KeyState::Superseded, KeyState::Superseding).await;
@@ -266,4 +271,53 @@ async fn a_row_of_a_key_before_or_after_it_that_somebody_wrote_destroys_nothing(
         stage.refused("key.destruction-halted", "rows-changed").await;
         assert!(one(&stage.app, "key_destructions WHERE state = 'halted'"), "{whose}: {edit}");
     }
+}
+
+/// Whoever stops the destruction and whoever sends the private half out do so one after the other: on two connections, of
+/// which one has not yet ended when the other one begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_goes_out_just_as_its_destruction_is_stopped_is_closed() {
+    let mut stage = two_owners(App::on_postgres().await, &EVERYBODY).await;
+    let key = stage.key.key_id.clone();
+    let file = stage.key.device().encrypt(b"what the file holds");
+    stage.app.partner().try_store_file(&stage.key, &file, &Value::Null).await.ok();
+    ask_and_confirm(&mut stage, &key).await;
+    let certificate = stage.app.fixture.recipient.certificate.clone();
+    let asked = [("keys", key.as_str()), ("reason", "an heir"), ("certificate", &certificate)];
+    let path = stage.first.post("/control/recoveries", &asked).await.header("location").to_owned();
+    let page = stage.first.open(&path).await.text();
+    stage.play(&page, "approve_inquiry").await;
+    assert_eq!(vote(&mut stage.owner, &path, "yes").await.status, 303);
+    // What stops it has been written, and is not there for anybody else yet.
+    let (tenant, id, now) =
+        (stage.app.tenant_of(&stage.app.partner()).await, key.parse().unwrap(), stage.app.clock.now());
+    let ((written, has_written), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
+    let may_go_on = Mutex::new(may_go_on);
+    let stopping = stage.app.db.write("stop", move |tx| {
+        keys::of(&tenant).set_state(tx, &id, KeyState::DestroyPending, KeyState::Active)?;
+        let states = (DestructionState::Pending, DestructionState::Stopped);
+        destructions::of(&tenant).set_state(tx, &id, states, Some(now))?;
+        written.send(()).unwrap();
+        may_go_on.lock().unwrap().recv().unwrap();
+        Ok::<_, StoreError>(())
+    });
+    let place = stage.app.place.clone();
+    let letting = async {
+        let mut looks = 0;
+        while place.all_rows("pg_stat_activity WHERE wait_event_type = 'Lock'") == 0 {
+            assert!(looks < 100, "whoever sends it out waits for nobody");
+            looks += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        go_on.send(()).unwrap();
+    };
+    let voting = async {
+        tokio::task::block_in_place(|| has_written.recv().unwrap());
+        tokio::join!(vote(&mut stage.second, &path, "yes"), letting).0
+    };
+    let (stopped, voted) = tokio::join!(stopping, voting);
+    stopped.unwrap_or_else(|error| unreachable!("{error}"));
+    assert_eq!(voted.status, 303, "{}", voted.text());
+    wait_for(&stage, &path, "It is ready").await;
+    assert_eq!(status(&stage.app, &key).await, "released");
 }
