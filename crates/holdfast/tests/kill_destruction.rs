@@ -37,12 +37,12 @@ use crate::rig::rows::Rows;
 use crate::rig::shares::{shares, split_over};
 
 /// Keys that are destroyed in a round, each with files; as many more are kept.
-const KEYS: usize = 4;
-const FILES: usize = 6;
+const KEYS: usize = 12;
+const FILES: usize = 4;
 /// Kills while what is left of them is removed.
-const KILLS: usize = 6;
-/// The longest that a server is left alone after its start, milliseconds: about what removing everything takes.
-const LEFT_ALONE_MS: usize = 120;
+const KILLS: usize = 8;
+/// The longest that a server is left alone once it has removed something, milliseconds: about what two keys take.
+const LEFT_ALONE_MS: usize = 20;
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -68,17 +68,24 @@ fn whenever_the_server_is_killed_nothing_is_left_of_a_destroyed_key() {
         let keys = runtime.block_on(make_keys(&installation.base_url(), tenant, &format!("gone-{round}")));
         runtime.block_on(destroy(&mut owners, &keys));
         destroyed += keys.len();
+        // While a store is away, nothing is removed to the end.
+        let aside = stores[0].with_extension("aside");
+        fs::rename(&stores[0], &aside).and_then(|()| fs::write(&stores[0], "no folder")).expect("taken away");
+        runtime.block_on(hasten(&mut owners[0], &keys));
+        until(&rows, "erasing", keys.len());
+        installation.kill_server();
+        fs::remove_file(&stores[0]).and_then(|()| fs::rename(&aside, &stores[0])).expect("put back");
+        let left = || count(&rows, "erasing");
         for _ in 0..KILLS {
+            let before = left();
+            installation.start_missing();
+            wait_for("one more that is gone", PATIENCE, || (before == 0 || left() < before).then_some(()));
             thread::sleep(Duration::from_millis(chance.below(LEFT_ALONE_MS) as u64));
             installation.kill_server();
-            halfway += rows.number("SELECT count(*) FROM key_destructions WHERE state = 'erasing'");
-            installation.start();
+            halfway += usize::from((1..KEYS).contains(&left()));
         }
-        wait_for("the end of all", PATIENCE, || {
-            thread::sleep(Duration::from_millis(100));
-            let done = rows.number("SELECT count(*) FROM key_destructions WHERE state = 'done'");
-            (done == destroyed).then_some(())
-        });
+        installation.start();
+        until(&rows, "done", destroyed);
         for key in &keys {
             for store in &stores {
                 assert!(!shares(store).contains_key(key), "a share of {key} is left in {}", store.display());
@@ -106,7 +113,9 @@ fn whenever_the_server_is_killed_nothing_is_left_of_a_destroyed_key() {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
     installation.stop();
     println!("figure: kill_destruction_keys {destroyed} keys");
-    println!("figure: kill_destruction_halfway {halfway} keys that a kill found half removed");
+    println!(
+        "figure: kill_destruction_halfway {halfway} kills between the first key that was gone and the last"
+    );
 }
 
 /// The owner, and a member whom he makes one.
@@ -152,7 +161,7 @@ async fn make_keys(base: &str, tenant: &Tenant, names: &str) -> Vec<String> {
     keys
 }
 
-/// Has the two destroy them, without the days.
+/// Has the two ask for it and confirm it.
 async fn destroy([first, second]: &mut [Person; 2], keys: &[String]) {
     for key in keys {
         let path = format!("/control/keys/{key}/destruction");
@@ -161,9 +170,24 @@ async fn destroy([first, second]: &mut [Person; 2], keys: &[String]) {
         let seen = attribute(&page, "name=\"asked_at\" value=\"");
         second.send(&format!("{path}/confirm"), &[("confirmed", "yes"), ("asked_at", &seen)]).await;
     }
+}
+
+async fn hasten(owner: &mut Person, keys: &[String]) {
     for key in keys {
-        first.send(&format!("/control/keys/{key}/destruction/hasten"), &[]).await;
+        owner.send(&format!("/control/keys/{key}/destruction/hasten"), &[]).await;
     }
+}
+
+/// Until so many destructions are in that state.
+fn until(rows: &Rows, state: &str, wanted: usize) {
+    wait_for(state, PATIENCE, || {
+        thread::sleep(Duration::from_millis(100));
+        (count(rows, state) == wanted).then_some(())
+    });
+}
+
+fn count(rows: &Rows, state: &str) -> usize {
+    rows.number(&format!("SELECT count(*) FROM key_destructions WHERE state = '{state}'"))
 }
 
 fn logged(rows: &Rows, action: &str, key: &str) -> usize {

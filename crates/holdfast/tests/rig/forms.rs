@@ -66,8 +66,12 @@ impl Person {
     }
 }
 
+fn digit(half: u8) -> char {
+    char::from_digit(u32::from(half), 16).expect("less than 16")
+}
+
 fn escaped(value: &str) -> String {
-    value.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    value.bytes().flat_map(|byte| ['%', digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The text of an attribute, from its name and quote on.

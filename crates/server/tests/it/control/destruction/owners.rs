@@ -7,6 +7,10 @@ use super::super::PASSWORD;
 use super::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+const ALMOST_A_WEEK: Duration = Duration::from_millis(7 * 24 * 3_600_000 - 1);
+
+/// What is done to somebody in the team, and by what form.
+type Way = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// A partner's account in production, of these owners, with one key.
 struct Account {
@@ -19,17 +23,17 @@ struct Account {
 impl Account {
     /// Whose owners have been who they are for a week.
     async fn settled(names: &[&str]) -> Self {
-        Self::settled_on(Plan::default(), names).await
+        Box::pin(Self::settled_on(Plan::default(), names)).await
     }
 
     async fn settled_on(plan: Plan, names: &[&str]) -> Self {
-        let account = Self::new(plan, names).await;
+        let account = Box::pin(Self::new(plan, names)).await;
         account.app.clock.advance(7 * DAY);
         account
     }
 
     async fn new(plan: Plan, names: &[&str]) -> Self {
-        let app = plan.production().with_pool([0, 0, 1]).start().await;
+        let app = Box::pin(plan.production().with_pool([0, 0, 1]).start()).await;
         let (admin, mut owners) = (app.admin().await, Vec::new());
         let partner = app.new_tenant(TenantKind::Partner, Scope::ALL).await;
         let tenant = app.tenant_of(&partner).await;
@@ -140,7 +144,7 @@ async fn joined(app: &App, email: &str, link: &str) -> Person {
 
 /// Eve is the first owner, and the last by an address of her own. Hanna is honest.
 async fn one_owner_alone_has_no_key_destroyed(plan: Plan) {
-    let mut account = Account::settled_on(plan, &["eve", "hanna"]).await;
+    let mut account = Box::pin(Account::settled_on(plan, &["eve", "hanna"])).await;
     let before = account.told("hanna");
     let eve = account.invite("eva").await;
     account.owners.push(eve);
@@ -151,7 +155,7 @@ async fn one_owner_alone_has_no_key_destroyed(plan: Plan) {
         account.refused(&refused, "owners-changed").await;
         assert!(refused.text().contains("this waits until"), "{}", refused.text());
     }
-    account.app.clock.advance(7 * DAY - MILLISECOND);
+    account.app.clock.advance(ALMOST_A_WEEK);
     let refused = account.ask(0).await;
     account.refused(&refused, "owners-changed").await;
     account.app.clock.advance(MILLISECOND);
@@ -182,17 +186,17 @@ async fn one_owner_alone_has_no_key_destroyed_on_postgres() {
 /// Whatever makes an owner or takes one out, or has him begin anew, after it was confirmed or before it is asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_changes_the_owners_stops_it_and_is_waited_for() {
-    let ways: [(&str, &[(&str, &str)]); 4] = [
+    let ways: [Way; 4] = [
         ("role", &[("role", "member")]),
         ("role", &[("role", "owner")]),
         ("reonboard", &[]),
         ("remove", &[]),
     ];
-    let mut account = Account::settled(&["eve", "eva", "hanna"]).await;
+    let mut account = Box::pin(Account::settled(&["eve", "eva", "hanna"])).await;
     for (deed, fields) in ways {
         account.ask_and_confirm(0, 1).await;
         assert!(account.of("hanna", deed, fields).await.status < 400, "{deed}");
-        account.app.clock.advance(7 * DAY - MILLISECOND);
+        account.app.clock.advance(ALMOST_A_WEEK);
         assert_eq!(account.status().await, "destroy-pending", "{deed}");
         account.owners[0].sign_in().await;
         assert_eq!(stop(&mut account.owners[0], &account.key).await.status, 303, "{deed}");
@@ -208,7 +212,7 @@ async fn whatever_changes_the_owners_stops_it_and_is_waited_for() {
 /// The same at the end, where nobody stops it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destruction_ends_by_itself_when_an_owner_was_taken_out_or_begins_anew() {
-    let mut account = Account::settled(&["eve", "eva", "hanna"]).await;
+    let mut account = Box::pin(Account::settled(&["eve", "eva", "hanna"])).await;
     for (deed, fields) in
         [("role", &[("role", "member")][..]), ("role", &[("role", "owner")]), ("reonboard", &[])]
     {
@@ -222,7 +226,7 @@ async fn a_destruction_ends_by_itself_when_an_owner_was_taken_out_or_begins_anew
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_asked_for_is_not_confirmed_when_the_owners_changed_since() {
-    let mut account = Account::settled(&["eve", "hanna"]).await;
+    let mut account = Box::pin(Account::settled(&["eve", "hanna"])).await;
     assert_eq!(account.ask(0).await.status, 303);
     account.invite("eva").await;
     let refused = account.confirm(1).await;
@@ -270,7 +274,7 @@ impl Account {
 /// Somebody else may have been at his account.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_changed_what_he_signs_in_with_neither_asks_nor_confirms_for_a_week() {
-    let mut account = Account::settled(&["eve", "hanna"]).await;
+    let mut account = Box::pin(Account::settled(&["eve", "hanna"])).await;
     account.add_passkey(0).await;
     let refused = account.ask(0).await;
     account.refused(&refused, "sign-in-changed").await;
@@ -289,7 +293,7 @@ async fn whoever_changed_what_he_signs_in_with_neither_asks_nor_confirms_for_a_w
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_of_one_owner_invites_a_second_and_a_week_later_they_can() {
-    let mut account = Account::new(Plan::default(), &["ada"]).await;
+    let mut account = Box::pin(Account::new(Plan::default(), &["ada"])).await;
     let second = account.invite("otto").await;
     account.owners.push(second);
     let refused = account.ask(0).await;
@@ -311,7 +315,7 @@ async fn a_change_that_somebody_took_out_of_the_log_is_missed_at_the_end() {
         "DELETE FROM audit_entries WHERE action = 'person.joined'",
     ];
     for hide in hidden {
-        let mut account = Account::settled(&["eve", "hanna"]).await;
+        let mut account = Box::pin(Account::settled(&["eve", "hanna"])).await;
         let eve = account.invite("eva").await;
         account.owners.push(eve);
         placed(&account.app).await;
