@@ -70,9 +70,7 @@ impl Site<'_> {
         let lines = String::from_utf8(said.stdout).expect("text");
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         let sealed = lines.filter(|line| line["event"] == "sealed");
-        sealed
-            .map(|line| (line["table"].as_str().unwrap().to_owned(), line["rows"].as_u64().unwrap()))
-            .collect()
+        sealed.map(|line| (text(&line["table"]), line["rows"].as_u64().expect("a number"))).collect()
     }
 
     /// What the doctor finds wrong with audit logs; it ends as it should.
@@ -81,7 +79,7 @@ impl Site<'_> {
         let lines = String::from_utf8(said.stdout).expect("text");
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         let failures = lines.filter(|line| line["verdict"] == "failure");
-        let found: Vec<_> = failures.map(|line| line["text"].as_str().unwrap().to_owned()).collect();
+        let found: Vec<_> = failures.map(|line| text(&line["text"])).collect();
         assert_eq!(said.status.code(), Some(if found.is_empty() { WELL } else { NOT_WELL }), "{found:?}");
         found
     }
@@ -94,6 +92,10 @@ impl Site<'_> {
              {tag} FROM audit_entries WHERE tenant_id = '{owner}' AND seq = 1"
         ));
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
 }
 
 fn entries(account: &Account) -> Vec<Value> {
@@ -137,6 +139,38 @@ fn keep(folder: &Path, account: &Account, name: &str) {
     fs::write(folder.join(format!("{name}.jsonl")), account.get("/v1/audit/export")).expect("written");
 }
 
+/// An entry that waits, a head's tag, and from another log the last entry is taken away.
+fn somebody_else_writes(site: &Site<'_>, plain: &Account, cut: &Account, forged: &Account) {
+    site.append(("00000000000b", &plain.tenant, "nobody"), "entry_hash");
+    site.write(&format!("UPDATE audit_heads SET tag = entry_hash WHERE tenant_id = '{}'", forged.tenant));
+    let last = format!(
+        "FROM audit_entries WHERE tenant_id = '{0}' AND seq = (SELECT seq FROM audit_heads WHERE tenant_id = '{0}')",
+        cut.tenant
+    );
+    site.write(&format!("CREATE TABLE kept AS SELECT * {last}; DELETE {last}"));
+}
+
+/// What was sealed goes on, with all that waited, and it is the log that it was.
+fn goes_on_as_it_was(folder: &Path, plain: &Account) {
+    let log = entries(plain);
+    assert!(log.iter().any(|entry| entry["actor"] == "older"), "{log:?}");
+    assert!(log.iter().all(|entry| entry["actor"] != "nobody"), "{log:?}");
+    assert_eq!(log.len(), before_of(folder) + 2);
+    keep(folder, plain, "late");
+    let mut verify = Command::new(PROGRAM);
+    verify.current_dir(folder).args([
+        "audit",
+        "verify",
+        "late.jsonl",
+        "late.txt",
+        "--since",
+        "early.txt",
+        "--key",
+    ]);
+    let said = verify.arg(plain.log_key()).output().expect("it runs");
+    assert!(said.status.success(), "{said:?}");
+}
+
 fn logs_go_on_once_they_are_sealed(database: &str) {
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = temporary.path();
@@ -149,7 +183,9 @@ fn logs_go_on_once_they_are_sealed(database: &str) {
     let [plain, cut, forged] = [(); 3].map(|()| Account::new(folder, installation.base_url()));
     installation.start();
     for account in [&plain, &cut, &forged] {
-        ["a", "b", "c"].into_iter().for_each(|name| account.act(name));
+        for name in ["a", "b", "c"] {
+            account.act(name);
+        }
         keep(folder, account, "early");
     }
     keep(folder, &plain, "early");
@@ -176,35 +212,11 @@ fn logs_go_on_once_they_are_sealed(database: &str) {
     found.sort();
     assert_eq!(found, sorted::<5>(all.try_into().expect("five")));
 
-    // Somebody else writes: an entry that waits, a head's tag, and to another head the last entry is missing.
-    site.append(("00000000000b", &plain.tenant, "nobody"), "entry_hash");
-    site.write(&format!("UPDATE audit_heads SET tag = entry_hash WHERE tenant_id = '{}'", forged.tenant));
-    let last = format!(
-        "FROM audit_entries WHERE tenant_id = '{0}' AND seq = (SELECT seq FROM audit_heads WHERE tenant_id = '{0}')",
-        cut.tenant
-    );
-    site.write(&format!("CREATE TABLE kept AS SELECT * {last}; DELETE {last}"));
+    somebody_else_writes(&site, &plain, &cut, &forged);
     let sealed = [("audit_entries".to_owned(), 1), ("audit_heads".to_owned(), 2)];
     assert_eq!(site.seal(), sealed, "the service runs meanwhile");
 
-    // What was sealed goes on, with all that waited, and it is the log that it was.
-    let log = entries(&plain);
-    assert!(log.iter().any(|entry| entry["actor"] == "older"), "{log:?}");
-    assert!(log.iter().all(|entry| entry["actor"] != "nobody"), "{log:?}");
-    assert_eq!(log.len(), before_of(folder) + 2);
-    keep(folder, &plain, "late");
-    let mut verify = Command::new(PROGRAM);
-    verify.current_dir(folder).args([
-        "audit",
-        "verify",
-        "late.jsonl",
-        "late.txt",
-        "--since",
-        "early.txt",
-        "--key",
-    ]);
-    let said = verify.arg(plain.log_key()).output().expect("it runs");
-    assert!(said.status.success(), "{said:?}");
+    goes_on_as_it_was(folder, &plain);
     // The rest is as it was, and told of.
     for account in [&cut, &forged] {
         stands_still(account);

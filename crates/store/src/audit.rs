@@ -305,9 +305,9 @@ impl Log<'_> {
     }
 }
 
-/// The tree over the entries up to this place, of their hashes, and the last of these; none where one is not there.
-fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<(Tree, Option<Hash>)>, StoreError> {
-    let (mut tree, mut last) = (Tree::default(), None);
+/// The tree over the entries up to this place, of their hashes, and the last link; none where one of them is not there.
+fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<(Tree, Head)>, StoreError> {
+    let (mut tree, mut entry_hash) = (Tree::default(), None);
     while tree.size() < seq.unsigned_abs() {
         let after = i64::try_from(tree.size()).unwrap_or(i64::MAX);
         let page: Vec<Numbered> = rx.list(&LIST_LEAVES, &[&owner, &after, &seq, &LEAVES_PAGE])?;
@@ -319,10 +319,10 @@ fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<(Tree, Optio
             if leaf.seq.unsigned_abs() != tree.size() {
                 return Ok(None);
             }
-            last = Some(leaf.entry_hash);
+            entry_hash = Some(leaf.entry_hash);
         }
     }
-    Ok(Some((tree, last)))
+    Ok(Some((tree, Head { seq, entry_hash })))
 }
 
 fn corrupt(statement: &'static Sql, column: &'static str, why: &'static str) -> StoreError {

@@ -91,7 +91,9 @@ pub async fn sequence_all(app: &App, now: Timestamp) -> Result<bool, Error> {
         match number_all(app, tenant, now).await {
             // A log that does not read holds up no other, least of all the root log, which comes first.
             Err(fault @ Error::Fault(_)) => broken = broken.or(Some(fault)),
-            done => drop(done?),
+            done => {
+                done?;
+            }
         }
     }
     broken.map_or(Ok(has_more), Err)

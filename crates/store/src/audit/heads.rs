@@ -181,7 +181,7 @@ pub fn adopt(tx: &mut Tx<'_>, key: &RowKey) -> Result<u64, StoreError> {
                 continue;
             }
             let Some((tree, last)) = super::tree_of(tx, &owner, trunk.seq)? else { continue };
-            let (entry_hash, peaks) = (last.map(|hash| hash.to_vec()), tree.peaks());
+            let (entry_hash, peaks) = (last.entry_hash.map(|hash| hash.to_vec()), tree.peaks());
             if trunk.entry_hash == entry_hash && trunk.peaks.as_ref().is_none_or(|kept| *kept == peaks) {
                 trunk.peaks = Some(peaks);
                 adopted += tx.exec(&ADOPT, &[&owner, &trunk.peaks, &trunk.tag(key, &owner)])?;
