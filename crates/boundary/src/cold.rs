@@ -99,8 +99,9 @@ wire_enum! {
         1 = Make(Vec<KeyType>),
         /// To whom a key was given.
         2 = Tie(SignedBinding),
-        /// A request as the online enclave would be asked: `Check`, `Try`, `Rewrap`, `Amend`, `Attach`, `Reset`. A key
-        /// that stands in it as the online enclave sealed it is meant by its id.
+        /// A request as the online enclave would be asked: `Check`, `Try`, `Rewrap`, `Amend`, `Attach`, `Reset`,
+        /// `Reseal`. A key that stands in it as the online enclave sealed it is meant by its id; what is to be sealed anew
+        /// is a record of a check made offline.
         3 = Ask(Request),
         /// A recovery.
         4 = Release(Vouched),

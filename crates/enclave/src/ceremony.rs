@@ -15,7 +15,7 @@ use boundary::batch::{BATCH_KEYS_MAX, Batch, BatchKey, Binding, SignedBinding, b
 use boundary::cold::{ANSWER_FILE, Answers, Bundle, Entry, File, REQUEST_FILE, Signed, Vouched, Voucher};
 use boundary::message::{Adopt, KeyType, Package, Refusal, Reply, Request, Rewrap, Verified};
 use boundary::token::{Admission, Ticket};
-use boundary::wire::Wire as _;
+use boundary::wire::Wire;
 use boundary::{batch, cold, intent};
 
 use crate::assign::{generate, inherit};
@@ -24,7 +24,7 @@ use crate::digest::{hex, random, sha256};
 use crate::log::Turn;
 use crate::release::{demand, failed};
 use crate::rewrap::succeeds;
-use crate::root;
+use crate::root::{self, Keyring};
 use crate::seal::{KeyFacts, name_of, open, open_heir, reseal, seal_heir};
 use crate::service::{self, Enclave, answer, dispatch};
 use crate::session::Token as _;
@@ -63,6 +63,22 @@ fn ensure(holds: bool, fault: Fault) -> io::Result<()> {
     if holds { Ok(()) } else { Err(io::Error::other(fault)) }
 }
 
+fn kept(dir: &Path) -> io::Result<Vec<Vec<u8>>> {
+    match fs::read(dir.join(KEYS_FILE)) {
+        Ok(bytes) => Wire::from_bytes(&bytes).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Seals in the epoch in force what the folder keeps beside its log. It is done at each opening, so that nothing hangs on
+/// the root key of the epoch before when the holders have that forgotten.
+pub fn settle(dir: &Path, ring: &Keyring) -> io::Result<()> {
+    root::offline_key(dir, ring)?;
+    let anew = |key: Vec<u8>| reseal(ring, &key).unwrap_or(key);
+    root::replace(dir, KEYS_FILE, &kept(dir)?.into_iter().map(anew).collect::<Vec<_>>().to_bytes())
+}
+
 /// An open offline enclave.
 pub struct Offline<'a> {
     dir: &'a Path,
@@ -79,14 +95,7 @@ impl<'a> Offline<'a> {
         let signer = root::offline_key(dir, &enclave.keyring)?;
         let halves = [signer.public_key().as_ref(), &enclave.receipt.public.point];
         root::replace(dir, PUBLIC_FILE, halves.map(|half| hex(half) + "\n").concat().as_bytes())?;
-        let kept = match fs::read(dir.join(KEYS_FILE)) {
-            Ok(bytes) => Vec::<Vec<u8>>::from_bytes(&bytes).map_err(io::Error::other)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        // Sealed in the epoch in force, and kept so with the next bundle.
-        let anew = |key: Vec<u8>| reseal(&enclave.keyring, &key).unwrap_or(key);
-        let kept: Vec<_> = kept.into_iter().map(anew).collect();
+        let kept = kept(dir)?;
         let names = kept.iter().map(|key| name_of(key).unwrap_or_default()).zip(0..).collect();
         let offline = Self { dir, enclave, signer, places: names, kept };
         // Keys of before this side had a log have the serials of their places.
@@ -192,7 +201,7 @@ impl<'a> Offline<'a> {
             Request::Check(request) | Request::Try(request) => self.own(&mut request.key),
             Request::Rewrap(Rewrap { from, to, .. }) => [from, to].into_iter().for_each(|key| self.own(key)),
             Request::Attach(request) => request.keys.iter_mut().for_each(|key| self.own(key)),
-            Request::Package(_) | Request::Amend(_) | Request::Reset(_) => {}
+            Request::Package(_) | Request::Amend(_) | Request::Reset(_) | Request::Reseal(_) => {}
             _ => return Err(Refusal::Malformed),
         }
         dispatch(&self.enclave, &request)

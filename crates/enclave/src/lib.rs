@@ -256,6 +256,9 @@ fn opener(options: &Options, dir: &Path, env: Env, home: Home, granted: Vec<Stri
             generator,
             protections: granted.clone(),
         };
+        if home == Home::Cold {
+            ceremony::settle(&state, &enclave.keyring)?;
+        }
         // Where it is away, it is asked before anything leaves.
         let _ = counter::settle(&enclave, true);
         Ok(enclave)

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Duration;
 
 use boundary::Env;
-use boundary::ceremony::Purpose;
 use boundary::message::{Refusal, Reply, Request, Welcome};
 use boundary::wire::{FRAME_BYTES_MAX, frame, frame_length, is_package, unframe};
 
@@ -120,8 +119,6 @@ impl Gate {
         };
         demand(said == self.env, "2 caller is configured for another environment", Refusal::Malformed)?;
         Ok(match request {
-            // Records of checks lie with the service, and are of the epoch that they were made in.
-            Request::Begin(Purpose::Retire(_)) if self.is_offline => return Err(Refusal::NotNow),
             Request::Found(plan) => Reply::Dealt(self.vault.found(plan, open().is_some())?),
             Request::Begin(purpose) => Reply::Begun(self.vault.begin(purpose, open)?),
             Request::Give(share) => Reply::Given(self.vault.give(share, |root| self.unlock(root))?),

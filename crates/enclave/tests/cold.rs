@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at once")]
 
+#[path = "cold/epochs.rs"]
+mod epochs;
 mod rig;
 #[path = "cold/sittings.rs"]
 mod sittings;

@@ -85,6 +85,10 @@ fn came(reply: &Reply) -> String {
             0 => "done".to_owned(),
             kept => format!("NOT DONE: {kept} of {} does not open, and stays", moved.items.len()),
         },
+        Reply::Resealed(anew) => match anew.items.iter().filter(|item| item.is_none()).count() {
+            0 => format!("done: sealed in epoch {} of the root key", anew.epochs.current),
+            broken => format!("NOT DONE: {broken} of {} do not hold here", anew.items.len()),
+        },
         Reply::Made(batch) => format!("done: batch {}", code_of(&batch.batch)),
         _ => "done".to_owned(),
     }
@@ -128,6 +132,9 @@ fn said(entry: &Entry) -> String {
             )
         }
         Entry::Ask(Request::Amend(amend)) => amended(&amend.document),
+        Entry::Ask(Request::Reseal(reseal)) => {
+            format!("seal {} records of checks anew, under the root key in force", reseal.items.len())
+        }
         Entry::Ask(Request::Reset(reset)) => format!("tenant {} begins anew", reset.tenant_id),
         Entry::Ask(_) => "something that is not asked offline".to_owned(),
     }

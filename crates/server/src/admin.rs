@@ -24,7 +24,7 @@ use crate::edge::jwt::TokenKey;
 use crate::files::Files;
 pub use crate::flows::key_shares::Remade;
 use crate::flows::key_shares::{Wish, remake_key_shares};
-pub use crate::flows::offline::{Exported, Imported, Order};
+pub use crate::flows::offline::{Exported, Imported, Order, Resealed as OfflineResealed};
 use crate::flows::people::{self, Invited, Invitee};
 use crate::flows::{self, Error, NewCredential};
 pub use crate::flows::{Erased, Shown};

@@ -46,6 +46,16 @@ row! {
     }
 }
 
+row! {
+    /// A record of a check that the offline enclave made: it alone believes it.
+    pub struct ColdRecord {
+        /// The backup that was checked.
+        pub id: BackupId,
+        /// As it is stored.
+        pub record: Vec<u8>,
+    }
+}
+
 macro_rules! bundle {
     () => {
         "SELECT hash, sequence, offline, subjects, made_at, answered_at FROM offline_bundles "
@@ -68,6 +78,21 @@ static SET_CHECKED: Sql = sql!(
     "offline.set_checked",
     "UPDATE backups SET check_state = $3, record = $4, updated_at = $5 ",
     "WHERE tenant_id = $1 AND id = $2 AND check_state = 'unverified-cold' AND state <> 'deleted'"
+);
+static LIST_RECORDS: Sql = sql!(
+    "offline.list_records",
+    "SELECT b.tenant_id, b.id, b.record ",
+    "FROM backups b JOIN customer_keys k ON k.tenant_id = b.tenant_id AND k.id = b.key_id ",
+    "WHERE k.key_environment = 'COLD' AND b.record IS NOT NULL AND b.id > $1 ORDER BY b.id LIMIT $2"
+);
+static SET_RECORD: Sql = sql!(
+    "offline.set_record",
+    "UPDATE backups SET record = $4 WHERE tenant_id = $1 AND id = $2 AND record = $3"
+);
+static SET_UNCHECKED: Sql = sql!(
+    "offline.set_unchecked",
+    "UPDATE backups SET check_state = 'unverified-cold', record = NULL, updated_at = $4 ",
+    "WHERE tenant_id = $1 AND id = $2 AND record = $3 AND check_state = 'verified' AND state <> 'deleted'"
 );
 static INSERT_BUNDLE: Sql = sql!(
     "offline.insert_bundle",
@@ -93,6 +118,15 @@ pub fn list(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<OfTenant<OfflineRequest>>
 /// Data whose check waits, over all tenants, the oldest first.
 pub fn list_unverified(rx: &mut Rx<'_>, limit: i64) -> Result<Vec<OfTenant<Unverified>>, StoreError> {
     rx.list(&LIST_UNVERIFIED, &[&limit])
+}
+
+/// The next records of checks made offline, over all tenants, behind the backup `last_id`; at most `limit`.
+pub fn list_records(
+    rx: &mut Rx<'_>,
+    last_id: &str,
+    limit: i64,
+) -> Result<Vec<OfTenant<ColdRecord>>, StoreError> {
+    rx.list(&LIST_RECORDS, &[&last_id, &limit])
 }
 
 /// Keeps a bundle that leaves.
@@ -149,5 +183,21 @@ impl Offline<'_> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(tx.exec(&SET_CHECKED, &[self.tenant, id, &state, &record, &now])? == 1)
+    }
+
+    /// Puts a record that was sealed anew in the place of exactly the one that was read; false when that is no longer there.
+    pub fn set_record(self, tx: &mut Tx<'_>, was: &ColdRecord, becomes: &[u8]) -> Result<bool, StoreError> {
+        Ok(tx.exec(&SET_RECORD, &[self.tenant, &was.id, &was.record, &becomes])? == 1)
+    }
+
+    /// Has data checked again of which exactly this record was read, which does not hold; false when that is no longer
+    /// there.
+    pub fn set_unchecked(
+        self,
+        tx: &mut Tx<'_>,
+        was: &ColdRecord,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(tx.exec(&SET_UNCHECKED, &[self.tenant, &was.id, &was.record, &now])? == 1)
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use holder::transcript::{code, code_of_bundle, transcript};
-use holder::{ANSWER_FILE, Env, KeyType, REQUEST_FILE};
+use holder::{ANSWER_FILE, Env, Epochs, KeyType, REQUEST_FILE};
 use serde_json::json;
-use server::admin::{Admin, Order};
+use server::admin::{Admin, OfflineResealed, Order};
 use server::config::Settings;
 
 use super::{environment, qr};
@@ -18,6 +18,8 @@ use crate::sandbox::own_program;
 
 /// What people read and sign.
 const TRANSCRIPT_FILE: &str = "transcript.txt";
+/// What `import` writes down when nothing of an epoch is left.
+const OVER_FILE: &str = "epoch-over.json";
 
 /// The service that a bundle leaves, and comes back to.
 #[derive(Debug, clap::Args)]
@@ -47,6 +49,10 @@ pub struct Export {
     /// How many Ed25519 keys.
     #[arg(long, value_name = "N", default_value_t = 0)]
     ed25519: usize,
+    /// Takes along the records of all checks made offline, to be sealed anew: after `rekey --new-root` of the offline
+    /// enclave, whose root key of before can then be forgotten.
+    #[arg(long)]
+    reseal: bool,
     /// Writes a small bundle as QR codes too, into the folder `qr` in that one: pictures, and `request.html` to print.
     #[arg(long)]
     qr: bool,
@@ -131,7 +137,8 @@ pub fn export(page: Page, export: &Export) -> Result<(), Failure> {
     let keys = counts.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)).collect();
     let exported = runtime()?.block_on(async {
         let admin = admin(&export.service).await?;
-        let exported = admin.export_bundle(&Order { offline, keys }).await.doing(|| DOING);
+        let exported =
+            admin.export_bundle(&Order { offline, keys, reseal: export.reseal }).await.doing(|| DOING);
         admin.close().await;
         exported
     })?;
@@ -235,11 +242,52 @@ pub fn import(page: Page, import: &Import) -> Result<(), Failure> {
     let (sequence, record) = (imported.sequence, imported.log_sequence);
     let again = if imported.is_repeated { ", imported before" } else { "" };
     page.line(&format!("Bundle {sequence}{again}; record {record} of the offline log"));
+    if let Some(resealed) = &imported.resealed {
+        tell_resealed(page, &import.from, resealed)?;
+    }
     page.event(
         "imported",
         json!({ "sequence": sequence, "offline_record": record, "entries": imported.lines }),
     );
     Ok(())
+}
+
+/// Says what came of records that were to be sealed anew, and writes down which epoch is over, for those who are asked to
+/// have it forgotten.
+fn tell_resealed(page: Page, folder: &Path, resealed: &OfflineResealed) -> Result<(), Failure> {
+    let OfflineResealed { epochs, moved, unchecked, left } = resealed;
+    page.line(&format!(
+        "Records of checks: {moved} sealed anew, {unchecked} to be checked again, {left} left"
+    ));
+    page.event("records-resealed", json!({ "moved": moved, "unchecked": unchecked, "left": left }));
+    let path = folder.join(OVER_FILE);
+    // What an import before this one found may be so no more.
+    if path.exists() {
+        fs::remove_file(&path).doing(|| format!("cannot remove {}", path.display()))?;
+    }
+    let (Some(Epochs { current, former }), over) = (epochs, resealed.over()) else {
+        return Ok(page.line("The offline enclave sealed nothing anew: export with --reseal again."));
+    };
+    match (former, over) {
+        (None, _) => page.line(&format!("The offline enclave has one root key, of epoch {current}.")),
+        (Some(former), None) => page.line(&format!(
+            "The root key of epoch {former} is still needed: export with --reseal again, and hold another ceremony."
+        )),
+        (Some(_), Some(over)) => {
+            fs::write(&path, format!("{}\n", json!({ "offline_epoch_over": over })))
+                .doing(|| format!("cannot write {}", path.display()))?;
+            page.line(&format!("Nothing of epoch {over} is left: its root key may be retired, with {}", path.display()));
+            page.event("epoch-over", json!({ "epoch": over, "file": path }));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a folder that came back from an import says that an epoch of the offline enclave is over.
+pub fn is_over(folder: &Path, epoch: u32) -> Result<bool, Failure> {
+    let said: serde_json::Value = serde_json::from_slice(&read(&folder.join(OVER_FILE))?)
+        .doing(|| format!("{OVER_FILE} is not what `import` writes"))?;
+    Ok(said["offline_epoch_over"] == epoch)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

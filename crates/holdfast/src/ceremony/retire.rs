@@ -9,7 +9,7 @@ use serde_json::json;
 use server::admin::{Admin, Reseal};
 use server::config::Settings;
 
-use super::{LOOK_EVERY, tell};
+use super::{LOOK_EVERY, cold, tell};
 use crate::failure::{Doing as _, Failure};
 use crate::page::Page;
 
@@ -20,6 +20,9 @@ pub struct Service {
     /// The service's settings: nothing is asked for as long as its database may hold something of that epoch.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Of the offline enclave: the folder of the ceremony whose import found that nothing of that epoch is left.
+    #[arg(long, value_name = "DIR")]
+    imported: Option<PathBuf>,
     /// You have looked yourself: what is left is lost for good.
     #[arg(long)]
     unseen: bool,
@@ -36,6 +39,13 @@ pub fn retire(page: Page, door: &Door, epoch: u32, service: &Service) -> Result<
                 "{NOT_DONE}: the service has not found yet that nothing of epoch {epoch} is left"
             )));
         }
+    }
+    if let Some(folder) = &service.imported
+        && !cold::is_over(folder, epoch)?
+    {
+        return Err(Failure::new(format!(
+            "{NOT_DONE}: the import of that ceremony says nothing of epoch {epoch}"
+        )));
     }
     let purpose = Purpose::Retire(epoch);
     door.begin(purpose.clone()).doing(|| NOT_DONE)?;

@@ -134,7 +134,10 @@ pub async fn hold(
     let offline = key_of(&key).ok_or_else(|| Failure::new("the offline enclave's key is unreadable"))?;
     let times = |count| usize::try_from(count).unwrap_or_default();
     let keys = counts.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, times(count))).collect();
-    let exported = service.export_bundle(&Wanted { offline, keys }).await.doing(|| "no ceremony was held")?;
+    let exported = service
+        .export_bundle(&Wanted { offline, keys, reseal: false })
+        .await
+        .doing(|| "no ceremony was held")?;
     let Some(exported) = exported else { return Ok(None) };
     write_private(&carried.join(REQUEST_FILE), &exported.file)?;
     finish(folders, service, &carried, (carry, holders)).await.map(Some)

@@ -143,9 +143,14 @@ impl House {
 
     /// Of a tenant that is made for it.
     pub fn api_key(&self) -> String {
-        let tenant = self.admin(&["tenant", "create", "--name", "a", "--kind", "retail"]);
+        self.api_key_of("retail", "retail")
+    }
+
+    /// Of a tenant of this kind, for what these scopes name.
+    pub fn api_key_of(&self, kind: &str, scopes: &str) -> String {
+        let tenant = self.admin(&["tenant", "create", "--name", "a", "--kind", kind]);
         let id = tenant["id"].as_str().expect("an id");
-        let made = ["credential", "create", "--tenant", id, "--name", "k", "--scopes", "retail"];
+        let made = ["credential", "create", "--tenant", id, "--name", "k", "--scopes", scopes];
         self.admin(&made)["api_key"].as_str().expect("a key").to_owned()
     }
 

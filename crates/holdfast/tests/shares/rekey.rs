@@ -18,16 +18,17 @@ fn begin(house: &House, people: &[Person], out: &Path, before: Option<&str>) -> 
 /// Asks for something in a terminal of its own, where it waits for the holders, and returns its code: another one than
 /// that of what was asked before.
 pub fn ask(house: &House, words: &[&str], before: Option<&str>) -> (Child, String) {
+    ask_at(&house.socket(), words, before)
+}
+
+/// The same of the enclave at this socket.
+pub fn ask_at(socket: &Path, words: &[&str], before: Option<&str>) -> (Child, String) {
     let mut command = Command::new(PROGRAM);
-    command
-        .args(["ceremony", "--json"])
-        .args(words)
-        .args(["--env", "sandbox", "--socket"])
-        .arg(house.socket());
+    command.args(["ceremony", "--json"]).args(words).args(["--env", "sandbox", "--socket"]).arg(socket);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.expect("the program starts");
     let code = wait_for("a plan", PATIENCE, || {
-        let error = approve(house, b"", "AAAA-AAAA").expect_err("another code, or nothing is asked");
+        let error = approve_at(socket, b"", "AAAA-AAAA").expect_err("another code, or nothing is asked");
         let code = error.split("with the code ").nth(1)?[..9].to_owned();
         (Some(code.as_str()) != before).then_some(code)
     });
@@ -35,7 +36,11 @@ pub fn ask(house: &House, words: &[&str], before: Option<&str>) -> (Child, Strin
 }
 
 pub fn approve(house: &House, share: &[u8], code: &str) -> Result<Value, String> {
-    ceremony(&["approve", "--share", "-", "--code", code], &house.socket(), share)
+    approve_at(&house.socket(), share, code)
+}
+
+pub fn approve_at(socket: &Path, share: &[u8], code: &str) -> Result<Value, String> {
+    ceremony(&["approve", "--share", "-", "--code", code], socket, share)
 }
 
 pub fn verify(house: &House, share: &[u8]) -> Result<Value, String> {

@@ -2,6 +2,7 @@
 
 mod answers;
 pub mod moves;
+mod reseals;
 
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ pub async fn export(app: &App, keys: &[KeyType]) -> Exported {
     let text = std::fs::read_to_string(&app.fixture.offline_key).unwrap();
     let offline = testkit::device::unhex(text.lines().next().unwrap());
     let admin = app.admin().await;
-    let order = Order { offline: offline.try_into().unwrap(), keys: keys.to_vec() };
+    let order = Order { offline: offline.try_into().unwrap(), keys: keys.to_vec(), reseal: false };
     let exported = admin.export_bundle(&order).await.unwrap();
     admin.close().await;
     exported
@@ -170,7 +171,7 @@ async fn what_people_approved_is_released_by_the_offline_enclave() {
     assert_eq!(std::fs::read(folder.join("data").join(&stage.backup)).unwrap(), stage.plaintext);
     assert_eq!(stage.logged("recovery.released").await.len(), 1);
     let none = stage.app.admin().await;
-    let order = Order { offline: [0; 32], keys: Vec::new() };
+    let order = Order { offline: [0; 32], keys: Vec::new(), reseal: false };
     let error = none.export_bundle(&order).await.unwrap_err().to_string();
     assert!(error.contains("nothing waits"), "{error}");
 }

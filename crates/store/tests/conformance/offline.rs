@@ -1,9 +1,11 @@
 //! What waits for a ceremony, and the bundles that have left.
 
 use domain::backup::{BackupKind, BackupState, CheckState};
+use domain::key::KeyEnvironment;
 use store::backups::Backup;
-use store::offline::{self, OfflineBundle, OfflineRequest};
-use store::{backups, reset};
+use store::keys::CustomerKey;
+use store::offline::{self, ColdRecord, OfflineBundle, OfflineRequest};
+use store::{OfTenant, backups, reset};
 
 use crate::fixture::*;
 use crate::support::Bench;
@@ -12,6 +14,7 @@ crate::on_both_engines! {
     what_is_to_be_told_is_told_in_order_until_it_is_taken,
     what_waits_for_its_check_is_checked_once,
     one_bundle_of_each_number_is_answered,
+    a_record_made_offline_is_listed_and_replaced_as_it_was_read,
 }
 
 fn request(number: u64) -> OfflineRequest {
@@ -117,4 +120,59 @@ async fn one_bundle_of_each_number_is_answered(bench: &Bench) {
     assert_eq!(read(&db, |rx| offline::find_bundle(rx, &[7; 32])).await, None);
     assert!(write(&db, |tx| offline::set_answered(tx, &[3; 32], at(6))).await);
     assert_eq!(read(&db, offline::find_last_answered).await.map(|last| last.sequence), Some(2));
+}
+
+async fn a_record_made_offline_is_listed_and_replaced_as_it_was_read(bench: &Bench) {
+    let db = bench.open().await;
+    seed(&db).await;
+    write(&db, |tx| {
+        let cold = CustomerKey { key_environment: KeyEnvironment::Cold, ..key(1, None) };
+        store::keys::of(&id(1)).insert(tx, &cold)?;
+        store::keys::of(&id(1)).insert(tx, &key(2, None))?;
+        for row in [
+            backup(1),
+            Backup { record: None, check_state: CheckState::UnverifiedCold, ..backup(2) },
+            Backup { key_id: id(2), ..backup(3) },
+            backup(4),
+            Backup { state: BackupState::Deleted, ..backup(5) },
+            backup(6),
+        ] {
+            backups::of(&id(1)).insert(tx, &row)?;
+        }
+        Ok(())
+    })
+    .await;
+    let list = |last: String, limit: i64| read(&db, move |rx| offline::list_records(rx, &last, limit));
+    let found: Vec<OfTenant<ColdRecord>> = list(String::new(), 9).await;
+    let ids =
+        |found: &[OfTenant<ColdRecord>]| found.iter().map(|found| found.row.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&found), [id(1), id(4), id(5), id(6)], "of a COLD key, and with a record");
+    assert!(
+        found.iter().all(|found| found.tenant_id == id(1) && found.row.record == backup(1).record.unwrap())
+    );
+    assert_eq!(ids(&list(id::<domain::ids::BackupId>(1).to_string(), 2).await), [id(4), id(5)]);
+
+    let was = |number: u64, record: &[u8]| ColdRecord { id: id(number), record: record.to_vec() };
+    let own = backup(1).record.unwrap();
+    let set = |tenant: u64, was: ColdRecord| {
+        write(&db, move |tx| offline::of(&id(tenant)).set_record(tx, &was, b"anew"))
+    };
+    assert!(!set(2, was(1, &own)).await, "another tenant's");
+    assert!(!set(1, was(1, b"another")).await, "not what was read");
+    assert!(set(1, was(1, &own)).await && !set(1, was(1, &own)).await);
+    let unset = |tenant: u64, was: ColdRecord| {
+        write(&db, move |tx| offline::of(&id(tenant)).set_unchecked(tx, &was, at(7)))
+    };
+    assert!(!unset(2, was(4, &own)).await, "another tenant's");
+    assert!(!unset(1, was(4, b"another")).await, "not what was read");
+    assert!(!unset(1, was(5, &own)).await, "deleted");
+    assert!(unset(1, was(4, &own)).await && !unset(1, was(4, &own)).await);
+    let find = |number: u64| read(&db, move |rx| backups::of(&id(1)).find(rx, &id(number)));
+    let (first, fourth, sixth) = (find(1).await.unwrap(), find(4).await.unwrap(), find(6).await.unwrap());
+    assert_eq!(
+        (first.record.as_deref(), first.check_state),
+        (Some(b"anew".as_slice()), CheckState::Verified)
+    );
+    assert_eq!((fourth.record, fourth.check_state), (None, CheckState::UnverifiedCold));
+    assert!(sixth == backup(6), "nothing else has changed");
 }

@@ -15,7 +15,7 @@ use store::offline::{self, OfflineBundle};
 use store::users::{self, User};
 use store::{OfTenant, StoreError};
 
-use super::{Subject, move_backups};
+use super::{Subject, move_backups, reseal_records};
 use crate::app::App;
 use crate::flows::Error;
 use crate::flows::approvals::recoveries_for_ceremony;
@@ -38,6 +38,8 @@ pub struct Order {
     pub offline: [u8; 32],
     /// Keys to be made.
     pub keys: Vec<KeyType>,
+    /// Whether all records of checks leave, to be sealed anew under a new root key.
+    pub reseal: bool,
 }
 
 /// A bundle.
@@ -54,7 +56,7 @@ pub struct Exported {
 }
 
 /// Makes a bundle of all that waits, in the order in which the offline enclave needs it: who has which key and which
-/// list, then checks, then backups of rotated keys, then recoveries.
+/// list, then checks, then backups of rotated keys, then recoveries, then records that are sealed anew.
 pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<Exported, Error> {
     let found = app.db.read("list_for_ceremony", |rx| {
         let told = offline::list(rx, ENTRIES_MAX)?;
@@ -80,6 +82,10 @@ pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<E
     parts.extend(moves.into_iter().map(|(subject, entry)| (subject, entry.to_bytes())));
     for (tenant, id, vouched) in recoveries_for_ceremony(app).await? {
         parts.push((Subject::Release(tenant, id), Entry::Release(vouched).to_bytes()));
+    }
+    if order.reseal {
+        let records = reseal_records::records_for_ceremony(app).await?;
+        parts.extend(records.into_iter().map(|(subject, entry)| (subject, entry.to_bytes())));
     }
     if parts.is_empty() {
         let text = "nothing waits for a ceremony; name how many keys are to be made";

@@ -15,7 +15,7 @@ use store::audit::AuditEntry;
 use store::offline::{self, OfflineBundle};
 
 use super::move_backups::{end_rotations, take_moved};
-use super::{Subject, adopt_batch};
+use super::{Resealed, Subject, adopt_batch, reseal_records};
 use crate::app::App;
 use crate::flows::approvals::take_answer;
 use crate::flows::{Error, entry};
@@ -33,6 +33,8 @@ pub struct Imported {
     pub is_repeated: bool,
     /// What became of each entry, and then of keys that were rotated, in words.
     pub lines: Vec<String>,
+    /// What became of records that were to be sealed anew; none where none were.
+    pub resealed: Option<Resealed>,
 }
 
 /// Checks the answers and applies each of them.
@@ -46,7 +48,8 @@ pub async fn import_answers(app: &App, now: Timestamp, file: &[u8]) -> Result<Im
     let is_repeated = bundle.answered_at.is_some();
     let ceremony =
         format!("ceremony {}, record {} of the offline log", bundle.sequence, answers.log_sequence);
-    let (mut lines, mut keys) = (Vec::new(), 0);
+    let of_this_epoch = reseal_records::of_this_epoch(&replies);
+    let (mut lines, mut keys, mut resealed) = (Vec::new(), 0, None);
     for (subject, reply) in subjects.iter().zip(replies) {
         let came = match (subject, reply) {
             // Keys of an earlier import may have been given out since.
@@ -61,18 +64,25 @@ pub async fn import_answers(app: &App, now: Timestamp, file: &[u8]) -> Result<Im
                 take_moved(app, now, (tenant, id, was), reply, &ceremony).await?
             }
             (Subject::Release(tenant, id), reply) => take_answer(app, tenant, id, reply, now).await?,
+            (Subject::Reseal(left), reply) => {
+                let sum = resealed.get_or_insert_default();
+                reseal_records::take_resealed(app, now, left, reply, (&ceremony, sum)).await?
+            }
             (Subject::Make, _) => "no keys were made".to_owned(),
         };
         lines.push(format!("{subject}: {came}"));
     }
     lines.extend(end_rotations(app, now, &ceremony).await?);
+    if let Some(sum) = &mut resealed {
+        sum.left = reseal_records::count_left(app, &of_this_epoch).await?;
+    }
     let hash = bundle.hash;
     let written = app.db.write("set_answered", move |tx| offline::set_answered(tx, &hash, now));
     let is_first: Result<bool, StoreError> = written.await;
     is_first?;
     let (sequence, log_sequence) = (bundle.sequence, answers.log_sequence);
     tracing::info!(sequence, log_sequence, is_repeated, "answers of the offline enclave were imported");
-    Ok(Imported { sequence, log_sequence, keys, is_repeated, lines })
+    Ok(Imported { sequence, log_sequence, keys, is_repeated, lines, resealed })
 }
 
 /// The answers, if they are whole, of the enclave that the bundle was for, and to a bundle that left here and was not

@@ -5,10 +5,12 @@ mod adopt_batch;
 mod export_bundle;
 mod import_answers;
 mod move_backups;
+mod reseal_records;
 
 pub use adopt_batch::adopt_batch;
 pub use export_bundle::{Exported, NOTHING_WAITS, Order, export_bundle};
 pub use import_answers::{Imported, import_answers};
+pub use reseal_records::Resealed;
 
 use boundary::cold::Entry;
 use boundary::message::Request;
@@ -34,7 +36,12 @@ enum Subject {
     Move(TenantId, BackupId, [u8; 32]),
     /// A recovery.
     Release(TenantId, RecoveryId),
+    /// Records of checks that are sealed anew, each with the digest of what it was when it left.
+    Reseal(Vec<Left>),
 }
+
+/// A backup, and the digest of something of it as it was when it left.
+type Left = (TenantId, BackupId, [u8; 32]);
 
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -44,6 +51,7 @@ impl std::fmt::Display for Subject {
             Self::Check(tenant, id) => write!(f, "check {tenant} {id}"),
             Self::Move(tenant, id, _) => write!(f, "move {tenant} {id}"),
             Self::Release(tenant, id) => write!(f, "release {tenant} {id}"),
+            Self::Reseal(left) => write!(f, "seal {} records of checks anew", left.len()),
         }
     }
 }
@@ -52,6 +60,10 @@ impl Subject {
     fn to_line(&self) -> String {
         match self {
             Self::Move(.., was) => format!("{self} {}", hex(was)),
+            Self::Reseal(left) => {
+                let words = left.iter().map(|(tenant, id, was)| format!(" {tenant} {id} {}", hex(was)));
+                format!("reseal{}", words.collect::<String>())
+            }
             _ => self.to_string(),
         }
     }
@@ -61,6 +73,9 @@ impl Subject {
         let kind = words.next()?;
         if kind == "make" {
             return Some(Self::Make);
+        }
+        if kind == "reseal" {
+            return words.collect::<Vec<_>>().chunks(3).map(left).collect::<Option<_>>().map(Self::Reseal);
         }
         let (tenant, id) = (words.next()?.parse().ok()?, words.next()?);
         match kind {
@@ -74,6 +89,11 @@ impl Subject {
             _ => None,
         }
     }
+}
+
+fn left(words: &[&str]) -> Option<Left> {
+    let &[tenant, id, was] = words else { return None };
+    Some((tenant.parse().ok()?, id.parse().ok()?, unhex(was)?.try_into().ok()?))
 }
 
 /// What the offline enclave is to be told in its next bundle; to be kept in the transaction of what it tells of.
@@ -99,11 +119,23 @@ mod tests {
             Subject::Told(tenant.clone(), id.parse().unwrap()),
             Subject::Check(tenant.clone(), id.parse().unwrap()),
             Subject::Move(tenant.clone(), id.parse().unwrap(), [171; 32]),
-            Subject::Release(tenant, id.parse().unwrap()),
+            Subject::Release(tenant.clone(), id.parse().unwrap()),
+            Subject::Reseal(Vec::new()),
+            Subject::Reseal([1, 2].map(|was| (tenant.clone(), id.parse().unwrap(), [was; 32])).to_vec()),
         ] {
             assert_eq!(Subject::from_line(&subject.to_line()), Some(subject));
         }
-        for bad in ["", "told", "told x y", &format!("tell {id} {id}"), &format!("move {id} {id} ab")] {
+        let short = format!("{id} {id} ab");
+        let bad = [
+            "",
+            "told",
+            "told x y",
+            &format!("tell {id} {id}"),
+            &format!("move {short}"),
+            &format!("reseal {short}"),
+            &format!("reseal {id} {id}"),
+        ];
+        for bad in bad {
             assert_eq!(Subject::from_line(bad), None, "{bad}");
         }
     }

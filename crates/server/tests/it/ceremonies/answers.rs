@@ -16,23 +16,32 @@ use super::{answer, check_of, cold_key, export, hold, import};
 use crate::control::approvals::{EVERYBODY, Stage, attach, make_list, vote};
 
 /// The offline enclave, as far as the server can tell.
-struct Played(Ed25519KeyPair);
+pub struct Played(Ed25519KeyPair);
 
 impl Played {
-    fn of(seed: u8) -> Self {
+    pub fn of(seed: u8) -> Self {
         Self(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap())
     }
 
-    async fn export(&self, app: &App, keys: &[KeyType]) -> Exported {
+    pub async fn export(&self, app: &App, keys: &[KeyType]) -> Exported {
+        self.export_order(app, keys, false).await
+    }
+
+    /// With all records of checks.
+    pub async fn export_with_records(&self, app: &App) -> Exported {
+        self.export_order(app, &[], true).await
+    }
+
+    async fn export_order(&self, app: &App, keys: &[KeyType], reseal: bool) -> Exported {
         let offline = self.0.public_key().as_ref().try_into().unwrap();
         let admin = app.admin().await;
-        let exported = admin.export_bundle(&Order { offline, keys: keys.to_vec() }).await.unwrap();
+        let exported = admin.export_bundle(&Order { offline, keys: keys.to_vec(), reseal }).await.unwrap();
         admin.close().await;
         exported
     }
 
     /// These answers, under its signature.
-    fn answers(&self, to: &Exported, env: Env, replies: &[Reply]) -> Vec<u8> {
+    pub fn answers(&self, to: &Exported, env: Env, replies: &[Reply]) -> Vec<u8> {
         let parts: Vec<_> = replies.iter().map(Reply::to_bytes).collect();
         let sha256 = |part: &Vec<u8>| digest(&SHA256, part).as_ref().try_into().unwrap();
         let (sequence, hashes) = (to.sequence.unsigned_abs(), parts.iter().map(sha256).collect());
@@ -46,7 +55,7 @@ impl Played {
     }
 }
 
-fn taken() -> Reply {
+pub fn taken() -> Reply {
     Reply::Verified(Verified { at_ms: 1 })
 }
 
