@@ -56,7 +56,7 @@ pub struct Place {
 }
 
 macro_rules! place {
-    ($table:literal, $id:literal, $column:literal) => {
+    ($table:literal, $id:literal, $column:literal $(, $only:literal)?) => {
         Place {
             name: concat!($table, ".", $column),
             list: sql!(
@@ -71,7 +71,9 @@ macro_rules! place {
                 $id,
                 " > $1 AND ",
                 $column,
-                " IS NOT NULL ORDER BY ",
+                " IS NOT NULL ",
+                $($only,)?
+                "ORDER BY ",
                 $id,
                 " LIMIT $2"
             ),
@@ -92,12 +94,19 @@ macro_rules! place {
 }
 
 /// Every column of what the enclave sealed, and believes only by its own seal, but for the private halves of customers'
-/// keys: those may be in shares, and are [`crate::held_keys`]'s.
+/// keys: those may be in shares, and are [`crate::held_keys`]'s. Records of COLD checks are the offline enclave's, and are in
+/// [`crate::offline`].
 pub static PLACES: [Place; 5] = [
     place!("pool_keys", "key_id", "sealed"),
     place!("verifications", "id", "ticket"),
     place!("verifications", "id", "admission"),
-    place!("backups", "id", "record"),
+    place!(
+        "backups",
+        "id",
+        "record",
+        "AND NOT EXISTS (SELECT 1 FROM customer_keys k WHERE k.tenant_id = backups.tenant_id \
+         AND k.id = backups.key_id AND k.key_environment = 'COLD') "
+    ),
     place!("control_recoveries", "id", "ticket"),
 ];
 

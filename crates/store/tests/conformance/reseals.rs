@@ -1,5 +1,8 @@
 //! What the enclave sealed, gone through to be sealed anew.
 
+use domain::key::KeyEnvironment;
+use store::backups::{self, Backup};
+use store::keys::CustomerKey;
 use store::reseals::{self, PLACES, Place, Reseal, SealedRow};
 use store::{Db, keys, pool, verifications};
 
@@ -25,9 +28,13 @@ async fn fill(db: &Db) {
     write(db, |tx| {
         for number in 1..=3 {
             keys::of(&id(1)).insert(tx, &key(number, None))?;
-            store::backups::of(&id(1)).insert(tx, &backup(number))?;
+            backups::of(&id(1)).insert(tx, &backup(number))?;
             pool::insert(tx, &pool_key(number))?;
         }
+        // The record of a COLD key's backup is no seal of the online enclave.
+        keys::of(&id(1))
+            .insert(tx, &CustomerKey { key_environment: KeyEnvironment::Cold, ..key(4, None) })?;
+        backups::of(&id(1)).insert(tx, &Backup { key_id: id(4), ..backup(4) })?;
         verifications::of(&id(1)).insert(tx, &verification("v-1"))
     })
     .await;
