@@ -46,6 +46,8 @@ wire_enum! {
         4 = Renew(Plan),
         /// To forget the root key of the epoch before the one in force, whose number this is.
         5 = Retire(u32),
+        /// To open the offline enclave for one bundle, by SHA-256 of the encoding of its [`crate::cold::Bundle`].
+        6 = Sit([u8; 32]),
     }
 }
 

@@ -63,6 +63,13 @@ fn ensure(holds: bool, fault: Fault) -> io::Result<()> {
     if holds { Ok(()) } else { Err(io::Error::other(fault)) }
 }
 
+/// What the bundle in a folder is called by, and the bundle: read once, before holders open for it.
+pub fn read(from: &str) -> io::Result<([u8; 32], File)> {
+    let file = File::from_bytes(&fs::read(Path::new(from).join(REQUEST_FILE))?);
+    let file = file.map_err(|_| io::Error::other(ALTERED))?;
+    Ok((sha256(&file.head.body), file))
+}
+
 fn kept(dir: &Path) -> io::Result<Vec<Vec<u8>>> {
     match fs::read(dir.join(KEYS_FILE)) {
         Ok(bytes) => Wire::from_bytes(&bytes).map_err(io::Error::other),
@@ -138,18 +145,16 @@ impl<'a> Offline<'a> {
         Ok(Adopt { signature: self.sign(&batch::preimage(&batch)), batch })
     }
 
-    /// Answers the bundle in a folder into another one. The same bundle again has the same answers; where they were not
+    /// Answers a bundle into a folder. The same bundle again has the same answers; where they were not
     /// finished, it is gone through again, and nothing goes to anybody else by that.
-    pub fn answer(mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let damaged = |_| io::Error::other(ALTERED);
-        let file = File::from_bytes(&fs::read(from.join(REQUEST_FILE))?).map_err(damaged)?;
-        let Bundle { env, online, dispatch, .. } = self.believed(&file)?;
+    pub fn answer(mut self, file: &File, to: &Path) -> io::Result<()> {
+        let Bundle { env, online, dispatch, .. } = self.believed(file)?;
         let bundle = sha256(&file.head.body);
         let name = format!("{}.{ANSWER_FILE}", hex(&bundle));
         if !self.dir.join(&name).exists() {
             let mut parts = Vec::new();
             for part in &file.parts {
-                let entry = Entry::from_bytes(part).map_err(damaged)?;
+                let entry = Entry::from_bytes(part).map_err(|_| io::Error::other(ALTERED))?;
                 parts.push(answer(|| self.reply(entry, &online)).to_bytes());
             }
             root::replace(self.dir, KEYS_FILE, &self.kept.to_bytes())?;

@@ -17,6 +17,7 @@
 )]
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ use boundary::message::KeyType;
 use boundary::policy::{RETAIL_WINDOW_DEFAULT_S, RETAIL_WINDOW_RANGE_S};
 
 use crate::seal::Home;
-use crate::service::{Opener, ensure, note};
+use crate::service::{Enclave, Opener, ensure, note};
 
 mod amend;
 mod assign;
@@ -191,7 +192,7 @@ fn root_on_disk(options: &Options, dir: &Path, env: Env) -> io::Result<bool> {
 
 /// The state directory, for this process alone, with the root key where it is said to be. A sandbox makes its own keys at
 /// its first start; production's are made on purpose, once.
-fn directory(dir: &Path, env: Env, on_disk: bool) -> io::Result<std::fs::File> {
+fn directory(dir: &Path, env: Env, on_disk: bool) -> io::Result<File> {
     let [is_made, is_on_disk] = [root::SIGNING_FILE, root::ROOT_FILE].map(|name| dir.join(name).exists());
     match (on_disk, env) {
         (true, Env::Sandbox) if !is_made => root::init(dir, env)?,
@@ -241,7 +242,7 @@ fn opener(options: &Options, dir: &Path, env: Env, home: Home, granted: Vec<Stri
         keyring.home = home;
         let ledger = log::Ledger::open(&state, &keyring)?;
         let generator = generate::Generator::start()?;
-        let enclave = service::Enclave {
+        let enclave = Enclave {
             keyring: keyring.in_generations(ledger.find(|state| state.generations.clone())),
             assignment,
             receipt,
@@ -275,7 +276,8 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let is_offline = dir.join(root::OFFLINE_FILE).exists();
     let home = if is_offline { Home::Cold } else { Home::Hot };
     let opener = opener(options, dir, env, home, protections)?;
-    let gate = Arc::new(service::Gate::new(env, vault::Vault::at(dir, env, leaves_disk), is_offline, opener));
+    let gate =
+        Arc::new(service::Gate::new(env, vault::Vault::at(dir, env, leaves_disk, None), is_offline, opener));
     if on_disk {
         gate.unlock(&root::read_root(dir)?)?;
     }
@@ -293,8 +295,9 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
 }
 
 /// An offline enclave, open, and its directory, held for this process alone. A root key that is not on the disk is brought
-/// by the holders of its shares; where there is none yet, they may have it made.
-fn offline(options: &Options, dir: &Path, env: Env) -> io::Result<(std::fs::File, service::Enclave)> {
+/// by the holders of its shares, who open for this bundle alone where there is one; where there is no root key yet, they may
+/// have it made.
+fn offline(options: &Options, dir: &Path, env: Env, sitting: vault::Sitting) -> io::Result<(File, Enclave)> {
     guard::protect(true);
     let opener = opener(options, dir, env, Home::Cold, Vec::new())?;
     let socket = options.maybe("--socket")?;
@@ -302,13 +305,14 @@ fn offline(options: &Options, dir: &Path, env: Env) -> io::Result<(std::fs::File
     let Some(socket) = socket else { return Ok((directory, opener(&root::read_root(dir)?)?)) };
     let listener = guard::listen(Path::new(socket), None)?;
     note("sealed", &format!("the holders of shares are waited for at {socket}"));
-    let gate = service::Gate::new(env, vault::Vault::at(dir, env, false), true, opener);
+    let gate = service::Gate::new(env, vault::Vault::at(dir, env, false, sitting), true, opener);
     Ok((directory, gate.opened(&listener, rustix::process::geteuid().as_raw())?))
 }
 
 /// What is done offline: a bundle is answered, keys are made, or no more than that the enclave is introduced.
 fn sit(options: &Options, dir: &Path, env: Env, command: &str) -> io::Result<()> {
-    let (_directory, enclave) = offline(options, dir, env)?;
+    let bundle = options.maybe("--in")?.map(ceremony::read).transpose()?;
+    let (_directory, enclave) = offline(options, dir, env, bundle.as_ref().map(|(hash, _)| *hash))?;
     if command == "offline-key" {
         return ceremony::Offline::open(dir, enclave).map(drop);
     }
@@ -316,8 +320,8 @@ fn sit(options: &Options, dir: &Path, env: Env, command: &str) -> io::Result<()>
         .map_err(|_| io::Error::other("the counter does not vouch for the log"))?;
     let offline = ceremony::Offline::open(dir, enclave)?;
     let out = Path::new(options.one("--out")?);
-    if let Some(bundle) = options.maybe("--in")? {
-        return offline.answer(Path::new(bundle), out);
+    if let Some((_, bundle)) = bundle {
+        return offline.answer(&bundle, out);
     }
     let mut kinds = Vec::new();
     for (name, kind) in

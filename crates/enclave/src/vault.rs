@@ -34,12 +34,17 @@ const CEREMONIES_FILE: &str = "ceremonies";
 /// Signs attempts. Whoever has it can play this enclave to holders, and so it is its owner's alone; it opens nothing.
 const IDENTITY_FILE: &str = "identity.key";
 
+/// The one bundle that an offline enclave is opened for, by its SHA-256; none: it may be opened for anything.
+pub type Sitting = Option<[u8; 32]>;
+
 /// What is known of the shares.
 pub struct Vault {
     dir: PathBuf,
     env: Env,
     /// Whether the root key may go from the disk to holders.
     leaves_disk: bool,
+    /// What it is opened for.
+    sitting: Sitting,
     desk: Mutex<Option<Desk>>,
 }
 
@@ -68,8 +73,8 @@ fn unavailable(error: impl std::fmt::Display) -> Refusal {
 
 impl Vault {
     /// The vault of a state directory.
-    pub fn at(dir: &Path, env: Env, leaves_disk: bool) -> Self {
-        Self { dir: dir.to_owned(), env, leaves_disk, desk: Mutex::default() }
+    pub fn at(dir: &Path, env: Env, leaves_disk: bool, sitting: Sitting) -> Self {
+        Self { dir: dir.to_owned(), env, leaves_disk, sitting, desk: Mutex::default() }
     }
 
     fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
@@ -176,7 +181,8 @@ impl Vault {
         let mut desk = self.desk();
         // Asked while nobody gives: what is begun now, no other attempt makes untrue.
         let fits = match (purpose, open()) {
-            (Purpose::Unseal, open) => open.is_none(),
+            (Purpose::Unseal, open) => open.is_none() && self.sitting.is_none(),
+            (Purpose::Sit(bundle), open) => open.is_none() && self.sitting == Some(*bundle),
             // Of two epochs the former is retired first, or what it sealed would be lost.
             (Purpose::Renew(_), Some(epochs)) => epochs.former.is_none(),
             (Purpose::Retire(epoch), Some(epochs)) => epochs.former == Some(*epoch),
@@ -227,7 +233,7 @@ impl Vault {
             let root = combine(&shares).ok_or(Refusal::WrongShare)?;
             let (dir, env) = (&self.dir, self.env);
             let (dealt, goes_over) = match &desk.purpose {
-                Purpose::Unseal => (None, true),
+                Purpose::Unseal | Purpose::Sit(_) => (None, true),
                 Purpose::Rekey(plan) => (Some(self.deal_next(ceremony, plan, &root)?), false),
                 Purpose::Renew(plan) => {
                     let next = root::fresh().map_err(unavailable)?;
@@ -306,7 +312,7 @@ mod tests {
     fn an_attempt_ends_after_its_time_and_when_the_clock_is_set_back() {
         let dir = std::env::temp_dir().join(format!("hf-vault-{}", std::process::id()));
         root::make_directory(&dir).unwrap();
-        let vault = Vault::at(&dir, Env::Production, false);
+        let vault = Vault::at(&dir, Env::Production, false, None);
         let key = generate::make(KeyType::Rsa4096).unwrap().public_key;
         let plan = Plan { threshold: 2, holders: vec![Holder::Rsa(key); 2] };
         vault.found(&plan, false).unwrap();

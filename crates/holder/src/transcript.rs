@@ -19,13 +19,14 @@ pub fn code_of(bytes: &[u8]) -> String {
     code(digest(&SHA256, bytes).as_ref())
 }
 
-/// The code of a bundle.
+/// What a bundle is called by: the first bits of it are its code.
 ///
 /// # Errors
 /// The file is not a bundle.
-pub fn code_of_bundle(request: &[u8]) -> Result<String, Malformed> {
+pub fn hash_of_bundle(request: &[u8]) -> Result<[u8; 32], Malformed> {
     let request = File::from_bytes(request)?;
-    Bundle::from_bytes(&request.head.body).map(|_| code_of(&request.head.body))
+    Bundle::from_bytes(&request.head.body)?;
+    digest(&SHA256, &request.head.body).as_ref().try_into().map_err(|_| Malformed)
 }
 
 /// The transcript of a bundle and its answers. Signatures are not looked at: whoever answered has done that, and whoever

@@ -150,7 +150,7 @@ pub enum What {
         /// The decrypted share; `-` reads it from standard input.
         #[arg(long, value_name = "FILE")]
         share: PathBuf,
-        /// Where a rekey or a retirement is asked for: its code.
+        /// Where a rekey, a retirement, or the opening for a bundle is asked for: its code.
         #[arg(long, value_name = "ABCD-EFGH")]
         code: Option<String>,
         /// Where the answer goes; what is there already stays.
@@ -273,6 +273,7 @@ fn check_code(purpose: &Purpose, code: Option<&str>) -> Result<(), Failure> {
         Purpose::Rekey(_) => "a rekey",
         Purpose::Renew(_) => "a new root key",
         Purpose::Retire(_) => "that the root key of the epoch before is forgotten",
+        Purpose::Sit(_) => "the opening for a bundle",
         Purpose::Unseal | Purpose::Verify if code.is_some() => {
             return Err(Failure::new("no rekey is asked for: your share was not given"));
         }

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use boundary::Env;
 use boundary::ceremony::{Epochs, Give, Purpose};
-use boundary::cold::{ANSWER_FILE, Entry, File};
+use boundary::cold::{ANSWER_FILE, Answers, Entry, File, REQUEST_FILE};
 use boundary::message::{Generate, Hello, KeyType, Open, Refusal, Reply, Request};
 use boundary::wire::Wire as _;
 
-use crate::rig::cold::{Ceremony, ColdKey, open_by, waiting};
+use crate::rig::cold::{Ceremony, ColdKey, open_by, sit_by, sitting, waiting};
 use crate::rig::control::unpack;
 use crate::rig::keeper::*;
 use crate::rig::*;
@@ -67,33 +67,35 @@ fn holders_open_it_for_one_bundle() {
 
     let ceremony = &mut world.ceremony;
     let bundle = ceremony.bundle(&order()).to_bytes();
-    let mut sitting = waiting(&ceremony.folder, Env::Production, &mut ceremony.asked_offline(&bundle));
-    nothing_else(&sitting);
-    refused(&sitting.call(&Request::Found(keeper.plan(2, 2))), Refusal::NotNow);
-    refused(&sitting.call(&Request::Collect(Hello { env: Env::Production })), Refusal::NoAttempt);
-    for purpose in [Purpose::Verify, Purpose::Rekey(keeper.plan(2, 2)), Purpose::Retire(1)] {
-        refused(&sitting.call(&Request::Begin(purpose)), Refusal::NotNow);
+    let mut waits = waiting(&ceremony.folder, Env::Production, &mut ceremony.asked_offline(&bundle));
+    nothing_else(&waits);
+    refused(&waits.call(&Request::Found(keeper.plan(2, 2))), Refusal::NotNow);
+    refused(&waits.call(&Request::Collect(Hello { env: Env::Production })), Refusal::NoAttempt);
+    let other = Purpose::Sit([7; 32]);
+    for purpose in
+        [Purpose::Verify, Purpose::Rekey(keeper.plan(2, 2)), Purpose::Retire(1), Purpose::Unseal, other]
+    {
+        refused(&waits.call(&Request::Begin(purpose)), Refusal::NotNow);
     }
-    let begun = begin(&sitting, Purpose::Unseal);
+    let begun = begin(&waits, sitting(&bundle));
     for part in [&ceremony.shares[0], &ceremony.shares[3], &ceremony.shares[0]] {
-        assert!(!expect!(sitting.call(&to(&begun, part)), Given).done);
+        assert!(!expect!(waits.call(&to(&begun, part)), Given).done);
     }
-    assert_eq!(standing(&sitting).open, None, "two of three open nothing");
+    assert_eq!(standing(&waits).open, None, "two of three open nothing");
     assert!(
-        sitting.child.try_wait().unwrap().is_none()
-            && !ceremony.folder.path("out").join(ANSWER_FILE).exists()
+        waits.child.try_wait().unwrap().is_none() && !ceremony.folder.path("out").join(ANSWER_FILE).exists()
     );
     // The third is told that it is done, by a process that goes on to the bundle and ends with it.
-    assert!(expect!(sitting.call(&to(&begun, &ceremony.shares[4])), Given).done);
-    let answers = ceremony.carried(sitting.child.wait().unwrap()).unwrap();
-    assert!(UnixStream::connect(&sitting.socket).is_err(), "nobody is answered any more");
+    assert!(expect!(waits.call(&to(&begun, &ceremony.shares[4])), Given).done);
+    let answers = ceremony.carried(waits.child.wait().unwrap()).unwrap();
+    assert!(UnixStream::connect(&waits.socket).is_err(), "nobody is answered any more");
     assert!(!ceremony.folder.path("offline/root.key").exists());
 
     // The same bundle needs its holders again, and has the same answers.
     let mut again = waiting(&ceremony.folder, Env::Production, &mut ceremony.asked_offline(&bundle));
     refused(&again.call(&to(&begun, &ceremony.shares[4])), Refusal::NoAttempt);
     assert_eq!(standing(&again).open, None);
-    open_by(&again, &ceremony.shares[..3]);
+    sit_by(&again, &bundle, &ceremony.shares[..3]);
     assert_eq!(ceremony.carried(again.child.wait().unwrap()), Ok(answers));
 }
 
@@ -109,7 +111,7 @@ fn after_the_last_share_its_socket_answers_nobody() {
     let mut client = sitting.connect();
     client.0.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     expect!(client.call(&Request::Stand(Hello { env: Env::Production })), Stands);
-    open_by(&sitting, &ceremony.shares[..3]);
+    sit_by(&sitting, &bundle, &ceremony.shares[..3]);
     let mut asked = 0;
     while sitting.child.try_wait().unwrap().is_none() {
         for request in ordinary() {
@@ -162,21 +164,21 @@ fn a_sitting_that_was_cut_off_goes_on_at_the_next() {
     let sit = |ceremony: &Ceremony| {
         waiting(&ceremony.folder, Env::Production, &mut ceremony.asked_offline(&bundle))
     };
-    let mut sitting = sit(&ceremony);
-    let begun = begin(&sitting, Purpose::Unseal);
+    let mut waits = sit(&ceremony);
+    let begun = begin(&waits, sitting(&bundle));
     for part in &ceremony.shares[..2] {
-        expect!(sitting.call(&to(&begun, part)), Given);
+        expect!(waits.call(&to(&begun, part)), Given);
     }
-    sitting.kill();
+    waits.kill();
     // What was given before the end is forgotten; and so is the root key, in the midst of the work.
-    let mut sitting = sit(&ceremony);
-    assert_eq!(standing(&sitting).attempt, None);
-    open_by(&sitting, &ceremony.shares[2..]);
-    sitting.kill();
-    let mut sitting = sit(&ceremony);
-    assert_eq!(standing(&sitting).open, None);
-    open_by(&sitting, &ceremony.shares[1..4]);
-    let answers: File = ceremony.carried(sitting.child.wait().unwrap()).unwrap();
+    let mut waits = sit(&ceremony);
+    assert_eq!(standing(&waits).attempt, None);
+    sit_by(&waits, &bundle, &ceremony.shares[2..]);
+    waits.kill();
+    let mut waits = sit(&ceremony);
+    assert_eq!(standing(&waits).open, None);
+    sit_by(&waits, &bundle, &ceremony.shares[1..4]);
+    let answers: File = ceremony.carried(waits.child.wait().unwrap()).unwrap();
     assert_eq!(ceremony.carry(&bundle), Ok(answers));
 }
 
@@ -231,12 +233,12 @@ fn a_served_offline_folder_answers_its_holders_alone() {
     drop(enclave);
 
     let bundle = ceremony.bundle(&order()).to_bytes();
-    let sitting = waiting(&ceremony.folder, Env::Production, &mut ceremony.asked_offline(&bundle));
-    let begun = begin(&sitting, Purpose::Unseal);
+    let waits = waiting(&ceremony.folder, Env::Production, &mut ceremony.asked_offline(&bundle));
+    let begun = begin(&waits, sitting(&bundle));
     for before in [&old[0], &rekeyed[0]] {
-        refused(&sitting.call(&to(&begun, before)), Refusal::WrongShare);
+        refused(&waits.call(&to(&begun, before)), Refusal::WrongShare);
     }
-    drop(sitting);
+    drop(waits);
     ceremony.shares = renewed;
     let known = ceremony.offline();
     ceremony.hold(&order());
@@ -280,7 +282,35 @@ fn a_root_key_on_the_offline_disk_goes_to_holders_and_nothing_is_lost() {
     assert!(String::from_utf8(opened.stderr).unwrap().contains("not sealed by this root key"));
     fs::copy(copy.join("root.key"), offline.join("root.key")).unwrap();
     world.ceremony.shares.clear();
-    assert_eq!(world.ceremony.carry(b"no bundle").map(drop), NOT_NOW);
+    let bundle = world.ceremony.bundle(&order()).to_bytes();
+    assert_eq!(world.ceremony.carry(&bundle).map(drop), NOT_NOW);
+}
+
+/// Whoever has the folder in his hands changes nothing by putting another bundle there once the holders are asked.
+#[test]
+fn the_bundle_that_they_were_asked_for_is_answered_and_no_other() {
+    let keeper = Keeper::new();
+    let mut ceremony = Ceremony::in_shares(&keeper);
+    let [told, other] =
+        [1, 2].map(|count| ceremony.bundle(&[Entry::Make(vec![KeyType::Ed25519; count])]).to_bytes());
+    let mut waits = waiting(&ceremony.folder, Env::Production, &mut ceremony.asked_offline(&told));
+    fs::write(ceremony.folder.path("in").join(REQUEST_FILE), &other).unwrap();
+    refused(&waits.call(&Request::Begin(sitting(&other))), Refusal::NotNow);
+    refused(&waits.call(&Request::Begin(Purpose::Unseal)), Refusal::NotNow);
+    sit_by(&waits, &told, &ceremony.shares[..3]);
+    let answers = ceremony.carried(waits.child.wait().unwrap()).unwrap();
+    let head = Answers::from_bytes(&answers.head.body).unwrap();
+    assert_eq!(Purpose::Sit(head.bundle), sitting(&told));
+    // Where there is no bundle, none is opened for.
+    let served = served(&ceremony, "shares");
+    refused(&served.1.call(&Request::Begin(sitting(&told))), Refusal::NotNow);
+    let mut order = program();
+    order.args(["batch", "--ed25519", "1", "--out"]).arg(ceremony.folder.path("batch"));
+    drop(served);
+    let mut waits = waiting(&ceremony.folder, Env::Production, &mut order);
+    refused(&waits.call(&Request::Begin(sitting(&told))), Refusal::NotNow);
+    open_by(&waits, &ceremony.shares[..3]);
+    assert!(waits.child.wait().unwrap().success());
 }
 
 /// The socket's mode aside: who is another user is not answered.

@@ -66,7 +66,21 @@ pub fn waiting(folder: &Folder, env: Env, command: &mut Command) -> Enclave {
 
 /// Gives shares to one that waits, which are enough.
 pub fn open_by(waiting: &Enclave, shares: &[Vec<u8>]) {
-    let begun = begin(waiting, Purpose::Unseal);
+    give_all(waiting, Purpose::Unseal, shares);
+}
+
+/// Which opening a bundle is for.
+pub fn sitting(bundle: &[u8]) -> Purpose {
+    Purpose::Sit(sha256(&File::from_bytes(bundle).unwrap().head.body))
+}
+
+/// Gives shares, which are enough, to one that waits to be opened for a bundle.
+pub fn sit_by(waiting: &Enclave, bundle: &[u8], shares: &[Vec<u8>]) {
+    give_all(waiting, sitting(bundle), shares);
+}
+
+fn give_all(waiting: &Enclave, purpose: Purpose, shares: &[Vec<u8>]) {
+    let begun = begin(waiting, purpose);
     let given = shares.iter().map(|share| expect!(waiting.call(&to(&begun, share)), Given).done);
     assert_eq!(given.collect::<Vec<_>>().last(), Some(&true));
 }
@@ -188,13 +202,18 @@ impl Ceremony {
     /// Carries bytes to the offline machine and has it answer them, opened by three holders where it is in shares.
     pub fn carry(&self, bytes: &[u8]) -> Result<File, i32> {
         let mut command = self.asked_offline(bytes);
-        if self.shares.is_empty() {
+        // For what is no bundle nobody is asked for a share.
+        let is_bundle = File::from_bytes(bytes).is_ok();
+        if self.shares.is_empty() || !is_bundle {
+            if !self.shares.is_empty() {
+                command.arg("--socket").arg(self.folder.path("offline.sock"));
+            }
             command.args(["--env", self.env.as_str(), "--state"]).arg(self.folder.path("offline"));
             return self.carried(command.output().unwrap().status);
         }
-        let mut sitting = waiting(&self.folder, self.env, &mut command);
-        open_by(&sitting, &self.shares[1..4]);
-        self.carried(sitting.child.wait().unwrap())
+        let mut waits = waiting(&self.folder, self.env, &mut command);
+        sit_by(&waits, bytes, &self.shares[1..4]);
+        self.carried(waits.child.wait().unwrap())
     }
 
     /// What the offline enclave left when it ended.

@@ -3,15 +3,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::thread;
 
-use holder::transcript::{code, code_of_bundle, transcript};
-use holder::{ANSWER_FILE, Env, Epochs, KeyType, REQUEST_FILE};
+use holder::door::Door;
+use holder::transcript::{code, hash_of_bundle, transcript};
+use holder::{ANSWER_FILE, Env, Epochs, KeyType, Purpose, REQUEST_FILE};
 use serde_json::json;
 use server::admin::{Admin, OfflineResealed, Order};
 use server::config::Settings;
 
-use super::{environment, qr};
+use super::{LOOK_EVERY, environment, qr};
 use crate::failure::{Doing as _, Failure};
 use crate::page::Page;
 use crate::sandbox::own_program;
@@ -79,7 +81,7 @@ pub struct Hold {
     /// The socket of this machine's counter, where it has one.
     #[arg(long, value_name = "PATH")]
     counter: Option<PathBuf>,
-    /// Where the holders of the root key's shares open the enclave for this bundle, by `holdfast ceremony unseal`; left
+    /// Where the holders of the root key's shares open the enclave for this bundle, by `holdfast ceremony approve`; left
     /// out where the root key lies on this machine's disk.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
@@ -199,18 +201,24 @@ pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
     if let Some(counter) = &hold.counter {
         command.arg("--counter").arg(counter);
     }
+    let mut sitting = None;
     if let Some(socket) = &hold.socket {
         command.arg("--socket").arg(socket);
-        // Holders open the enclave for this one: they are told which before they do.
-        let code = code_of_bundle(&request).doing(|| "nobody was asked for a share")?;
+        let bundle = hash_of_bundle(&request).doing(|| "nobody was asked for a share")?;
+        sitting = Some((Door { socket: socket.clone(), env: hold.env }, Purpose::Sit(bundle)));
+        let code = code(&bundle);
         page.line(&format!(
             "Bundle {}: waits until its holders have opened the offline enclave:",
             page.bold(&code)
         ));
-        page.line(&format!("  holdfast ceremony unseal --socket {} --share -", socket.display()));
+        page.line(&format!(
+            "  holdfast ceremony approve --socket {} --share - --code {code}",
+            socket.display()
+        ));
         page.event("waits-for-holders", json!({ "code": code, "socket": socket }));
     }
-    let status = command.status().doing(|| "cannot start the offline enclave")?;
+    let child = command.spawn().doing(|| "cannot start the offline enclave")?;
+    let status = wait(child, sitting.as_ref()).doing(|| "cannot wait for the offline enclave")?;
     if !status.success() {
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
@@ -225,6 +233,19 @@ pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
         draw(page, out, ANSWER_FILE, &read(&out.join(ANSWER_FILE))?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for the offline enclave to end. Until it is open, its holders find that shares are asked for this bundle.
+fn wait(mut child: Child, sitting: Option<&(Door, Purpose)>) -> std::io::Result<ExitStatus> {
+    let Some((door, purpose)) = sitting else { return child.wait() };
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        // Nobody answers before it waits, and after it is open.
+        let _ = door.begin(purpose.clone());
+        thread::sleep(LOOK_EVERY);
+    }
 }
 
 /// Takes the answers in.
@@ -266,7 +287,8 @@ fn tell_resealed(page: Page, folder: &Path, resealed: &OfflineResealed) -> Resul
         fs::remove_file(&path).doing(|| format!("cannot remove {}", path.display()))?;
     }
     let (Some(Epochs { current, former }), over) = (epochs, resealed.over()) else {
-        return Ok(page.line("The offline enclave sealed nothing anew: export with --reseal again."));
+        page.line("The offline enclave sealed nothing anew: export with --reseal again.");
+        return Ok(());
     };
     match (former, over) {
         (None, _) => page.line(&format!("The offline enclave has one root key, of epoch {current}.")),

@@ -1,12 +1,15 @@
 //! How a ceremony is told to people and to programs.
 
-use holder::{Ceremony, Epochs, Given, Purpose, Standing, Wire as _, paper};
+use holder::{Ceremony, Epochs, Given, Purpose, Standing, Wire as _, paper, transcript};
 use serde_json::{Value, json};
 
 use crate::page::Page;
 
-/// The code by which people compare what they agree to: forty bits of the plan's digest.
+/// The code by which people compare what they agree to: a bundle's own, or else forty bits of the plan's digest.
 pub fn code_of(purpose: &Purpose) -> String {
+    if let Purpose::Sit(bundle) = purpose {
+        return transcript::code(bundle);
+    }
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &purpose.to_bytes());
     let letters = paper::letters(&digest.as_ref()[..5]);
     format!("{}-{}", &letters[..4], &letters[4..])
@@ -17,6 +20,12 @@ pub fn purpose(page: Page, purpose: &Purpose) {
     match purpose {
         Purpose::Unseal => page.line("Shares are asked for, to open the enclave."),
         Purpose::Verify => page.line("Shares are asked for, to see that they are there."),
+        Purpose::Sit(_) => {
+            let code = code_of(purpose);
+            page.line("Shares are asked for, to open the offline enclave for one bundle.");
+            page.line(&format!("Code: {}", page.bold(&code)));
+            page.event("sitting-asked", json!({ "code": code }));
+        }
         Purpose::Rekey(plan) | Purpose::Renew(plan) => {
             let is_new = matches!(purpose, Purpose::Renew(_));
             let (count, code) = (plan.holders.len(), code_of(purpose));
@@ -98,6 +107,7 @@ fn standing_as_json(standing: &Standing) -> Value {
             Purpose::Verify => "verify",
             Purpose::Renew(_) => "new-root",
             Purpose::Retire(_) => "retire",
+            Purpose::Sit(_) => "sitting",
         };
         let expires_at = client::vote::utc(attempt.expires_at_ms);
         json!({ "purpose": purpose, "given": attempt.given, "expires_at": expires_at })

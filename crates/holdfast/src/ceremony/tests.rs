@@ -48,7 +48,9 @@ fn a_key_is_split_among_two_to_sixteen_of_whom_two_at_least_are_needed() {
 fn a_share_is_given_for_the_code_that_was_told_and_no_other() {
     let plan = || Plan { threshold: 2, holders: vec![Holder::Rsa(vec![1]), Holder::Rsa(vec![2])] };
     let other = Plan { threshold: 2, holders: vec![Holder::Rsa(vec![1]), Holder::Rsa(vec![3])] };
+    let sittings = [1, 2].map(|bundle| Purpose::Sit([bundle; 32]));
     let deeds = [Purpose::Rekey(plan()), Purpose::Renew(plan()), Purpose::Retire(1), Purpose::Retire(2)];
+    let deeds = [&deeds[..], &sittings].concat();
     for deed in &deeds {
         let right = code_of(deed);
         assert!(check_code(deed, Some(&right)).is_ok());

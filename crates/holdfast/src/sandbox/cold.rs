@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holder::transcript::transcript;
+use holder::transcript::{hash_of_bundle, transcript};
 use holder::{ANSWER_FILE, KeyType, REQUEST_FILE};
 use server::admin::{Imported, Order as Wanted};
 use server::edge::ceremony::CeremonyCall;
@@ -70,7 +70,7 @@ pub async fn found(folders: &Folders) -> Result<(Arc<Holders>, Said), Failure> {
     let words = ["--socket".into(), holders.socket().into_os_string()];
     let founding = spawn_blocking(move || {
         holders.found()?;
-        let said = holders.open()?;
+        let said = holders.open(None)?;
         Ok::<_, Failure>((Arc::new(holders), said))
     });
     run_offline(folders, "offline-key", &words, |_| {}).await?;
@@ -174,7 +174,9 @@ async fn answer(folders: &Folders, carried: &Path, holders: Option<&Arc<Holders>
     };
     words.extend(["--socket".into(), holders.socket().into_os_string()]);
     let people = Arc::clone(holders);
-    let opening = spawn_blocking(move || people.open());
+    let request = std::fs::read(carried.join(REQUEST_FILE)).doing(|| "there is no bundle")?;
+    let bundle = hash_of_bundle(&request).doing(|| "the bundle cannot be read")?;
+    let opening = spawn_blocking(move || people.open(Some(bundle)));
     run_offline(folders, "batch", &words, |_| {}).await?;
     let opened = opening.await.doing(|| "the holders went away")??;
     holders.is_over()?;

@@ -53,10 +53,11 @@ impl Holders {
         Ok(())
     }
 
-    /// Two of them open it, others than the last time; the first one's share twice, which is one share still.
-    pub fn open(&self) -> Result<Said, Failure> {
+    /// Two of them open it for this bundle, others than the last time; the first one's share twice, which is one share still.
+    pub fn open(&self, bundle: Option<[u8; 32]>) -> Result<Said, Failure> {
         let sitting = self.sittings.fetch_add(1, Ordering::Relaxed);
         let door = waiting(&self.socket())?;
+        let purpose = bundle.map_or(Purpose::Unseal, Purpose::Sit);
         let pair = [sitting, sitting + 1].map(|at| at % SHARES.0);
         let mut said = Vec::new();
         for (at, done, came) in [
@@ -64,8 +65,7 @@ impl Holders {
             (pair[0], false, "the same share again, and it stays sealed"),
             (pair[1], true, "open, for this once"),
         ] {
-            let given =
-                door.give_share(&Purpose::Unseal, &self.shares[at]).doing(|| "a share was not taken")?;
+            let given = door.give_share(&purpose, &self.shares[at]).doing(|| "a share was not taken")?;
             if given.done != done {
                 return Err(Failure::new(
                     "the offline enclave opens by another number of shares than it should",

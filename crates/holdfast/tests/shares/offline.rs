@@ -29,6 +29,22 @@ fn waiting(words: &[&str], socket: &Path) -> Child {
     child
 }
 
+/// The code of the bundle that holders are asked to open it for.
+fn asked_for_a_bundle(socket: &Path) -> String {
+    wait_for("the question", PATIENCE, || {
+        let output = fed(
+            Command::new(PROGRAM)
+                .args(["ceremony", "--json", "status", "--env", "sandbox", "--socket"])
+                .arg(socket),
+            b"",
+        );
+        let said = String::from_utf8(output.stdout).expect("text");
+        let said = said.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let asked = said.into_iter().find(|said| said["event"] == "sitting-asked")?;
+        Some(asked["code"].as_str().expect("a code").to_owned())
+    })
+}
+
 fn service(house: &House, words: &[&str]) -> Value {
     let mut command = Command::new(PROGRAM);
     command.args(["ceremony", "--json"]).args(words).arg("--config").arg(house.path("holdfast.toml"));
@@ -65,17 +81,31 @@ fn two_of_three_open_the_offline_enclave_for_one_bundle() {
     assert!(told(&fed(&mut early, b"")).expect_err("no bundle").contains("request.cold"));
 
     let holding = waiting(&[&hold[..], &[text(&stick)]].concat(), &socket);
-    assert_eq!(unseal(&shares[1]).expect("taken")["given"], 1);
-    assert_eq!(unseal(&shares[1]).expect("taken")["given"], 1);
+    let code = asked_for_a_bundle(&socket);
+    assert_eq!(code, exported["code"], "holders are asked for this bundle");
+    unseal(&shares[1]).expect_err("it opens for nothing else");
+    let error = approve_at(&socket, &shares[1], "AAAA-AAAA-AAAA-AAAA").expect_err("of another bundle");
+    assert!(error.contains(&format!("the opening for a bundle with the code {code}")), "{error}");
+    assert_eq!(approve_at(&socket, &shares[1], &code).expect("taken")["given"], 1);
+    assert_eq!(approve_at(&socket, &shares[1], &code).expect("taken")["given"], 1);
     assert!(!stick.join("answer.cold").exists(), "one alone opens nothing");
-    assert_eq!(unseal(&shares[0]).expect("taken")["done"], true);
+    // The other is elsewhere.
+    let [question, answer] = ["question", "answer"].map(|name| house.path(name));
+    ceremony(&["question", "--out", text(&question)], &socket, b"").expect("a question");
+    let answered = |code: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["ceremony", "answer", "--share", "-", "--code", code, "--out"]).arg(&answer);
+        fed(command.arg(&question), &shares[0]).status.success()
+    };
+    assert!(!answered("AAAA-AAAA-AAAA-AAAA") && !answer.exists() && answered(&code));
+    assert_eq!(ceremony(&["give", text(&answer)], &socket, b"").expect("taken")["done"], true);
     let ended = holding.wait_with_output().expect("it ends");
     assert_eq!(told(&ended).expect("held")["event"], "held");
     let asked = String::from_utf8(ended.stdout).expect("text");
     let asked: Value = serde_json::from_str(asked.lines().next().expect("an event")).expect("JSON");
-    assert_eq!(asked["code"], exported["code"], "holders are told for which bundle they open");
+    assert_eq!(asked["code"], exported["code"], "who types is told for which bundle they open");
 
-    unseal(&shares[0]).expect_err("it is sealed again, and nobody is there");
+    approve_at(&socket, &shares[0], &code).expect_err("it is sealed again, and nobody is there");
     assert_eq!(service(&house, &["import", "--in", text(&stick)])["sequence"], 1);
 }
 
@@ -145,7 +175,10 @@ impl Sides {
         service(&self.house, &[&export[..], more].concat());
         let hold = ["ceremony", "--json", "hold", "--state", text(&state), "--in", text(&carried)];
         let holding = waiting(&hold, &self.socket());
-        self.give("unseal");
+        let code = asked_for_a_bundle(&self.socket());
+        for share in &self.shares[1..] {
+            approve_at(&self.socket(), share, &code).expect("taken");
+        }
         told(&holding.wait_with_output().expect("it ends")).expect("held");
         carried
     }

@@ -148,12 +148,15 @@ async fn a_record_made_offline_is_listed_and_replaced_as_it_was_read(bench: &Ben
         |found: &[OfTenant<ColdRecord>]| found.iter().map(|found| found.row.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&found), [id(1), id(4), id(5), id(6)], "of a COLD key, and with a record");
     assert!(
-        found.iter().all(|found| found.tenant_id == id(1) && found.row.record == backup(1).record.unwrap())
+        found
+            .iter()
+            .all(|found| found.tenant_id == id(1)
+                && found.row.record == backup(1).record.expect("there is one"))
     );
     assert_eq!(ids(&list(id::<domain::ids::BackupId>(1).to_string(), 2).await), [id(4), id(5)]);
 
     let was = |number: u64, record: &[u8]| ColdRecord { id: id(number), record: record.to_vec() };
-    let own = backup(1).record.unwrap();
+    let own = backup(1).record.expect("there is one");
     let set = |tenant: u64, was: ColdRecord| {
         write(&db, move |tx| offline::of(&id(tenant)).set_record(tx, &was, b"anew"))
     };
@@ -168,7 +171,11 @@ async fn a_record_made_offline_is_listed_and_replaced_as_it_was_read(bench: &Ben
     assert!(!unset(1, was(5, &own)).await, "deleted");
     assert!(unset(1, was(4, &own)).await && !unset(1, was(4, &own)).await);
     let find = |number: u64| read(&db, move |rx| backups::of(&id(1)).find(rx, &id(number)));
-    let (first, fourth, sixth) = (find(1).await.unwrap(), find(4).await.unwrap(), find(6).await.unwrap());
+    let (first, fourth, sixth) = (
+        find(1).await.expect("there is one"),
+        find(4).await.expect("there is one"),
+        find(6).await.expect("there is one"),
+    );
     assert_eq!(
         (first.record.as_deref(), first.check_state),
         (Some(b"anew".as_slice()), CheckState::Verified)

@@ -76,7 +76,7 @@ pub(super) fn of_this_epoch(replies: &[Reply]) -> HashSet<Vec<u8>> {
         match reply {
             Reply::Checked(checked) => known.extend(checked.records.iter().cloned()),
             Reply::Rewrapped(moved) => {
-                known.extend(moved.items.iter().flatten().map(|item| item.record.clone()))
+                known.extend(moved.items.iter().flatten().map(|item| item.record.clone()));
             }
             Reply::Resealed(anew) => known.extend(anew.items.iter().flatten().cloned()),
             _ => {}

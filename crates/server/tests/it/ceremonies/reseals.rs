@@ -68,7 +68,7 @@ async fn a_record_is_replaced_as_it_left_and_what_is_left_is_counted(app: App) {
         assert_eq!(app.place.rows(&found), 1, "{found}");
     };
     let is = |letters: &str| {
-        let hex: String = letters.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = domain::audit::hex(letters.as_bytes());
         if matches!(app.place, testkit::Place::Postgres(_)) {
             format!("= '\\x{hex}'::bytea")
         } else {
