@@ -1,9 +1,10 @@
-//! Whether the owners of an account are who they were. What takes two of them is not done by one who made himself the
+//! Whether those who decide in an account are who they were. What takes two of its owners is not done by one who made himself the
 //! second, or by one who took away whoever would have stopped it: an owner alone invites owners, and takes them out.
 
 use std::time::Duration;
 
 use boundary::Env;
+use boundary::approval::AclDocument;
 
 use crate::destruction::Act;
 use crate::ids::PersonId;
@@ -45,13 +46,11 @@ pub fn logged(word: &str, role: Role) -> String {
     format!("{word} {role}")
 }
 
-/// Whether this made or ended an owner, or had one begin anew. Where an entry names no role, it may have.
-fn is_of_owners(act: &Act) -> bool {
-    if ![JOINED, ROLE_CHANGED, REMOVED, REONBOARDED].contains(&act.action.as_str()) {
-        return false;
-    }
-    let mut roles = act.reason.as_deref().unwrap_or_default().split(' ').skip(1).peekable();
-    roles.peek().is_none() || roles.any(|role| role == Role::Owner.as_str())
+/// What the log keeps of a person: his id, and the roles that he had or has. Those of somebody who never took up his
+/// invitation are no roles yet.
+pub fn logged_roles(person: &PersonId, has_come: bool, roles: &[Role]) -> String {
+    let prefix = if has_come { "" } else { "invited-" };
+    roles.iter().fold(person.to_string(), |said, role| format!("{said} {prefix}{role}"))
 }
 
 /// Whether this changed by what this person signs in.
@@ -60,43 +59,68 @@ fn is_own(act: &Act, person: &PersonId) -> bool {
         && act.actor == person.as_str()
 }
 
-/// Refuses a person whose word does not count yet, by what the log says of the days before.
-pub fn have_settled(
-    acts: &[Act],
-    person: &PersonId,
-    settle: Duration,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let until = |is: &dyn Fn(&Act) -> bool| {
-        let last = acts.iter().filter(|act| is(act)).map(|act| act.time + settle).max();
-        last.filter(|until| now < *until)
-    };
-    let (code, text, until) = if let Some(until) = until(&is_of_owners) {
-        ("owners-changed", "somebody became an owner of this account, or is one no longer", until)
-    } else if let Some(until) = until(&|act| is_own(act, person)) {
-        ("sign-in-changed", "you changed what you sign in with", until)
-    } else {
-        return Ok(());
-    };
-    let text =
-        format!("{text}: this waits until {}, so that whoever should know of it does", until.rfc3339());
-    Err(Refusal::new(Kind::Conflict, code, text))
+/// By what it is judged whether the words of owners count.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// How long the owners had to be who they were, and those on the list.
+    pub settle: Duration,
+    /// The list that guards what is to go: who is on it can stop that, too.
+    pub list: Option<&'a AclDocument>,
 }
 
-/// Whether two people's words count at the end, each given when he gave it: the owners are from some days before the
-/// first word on who they were, and neither had just changed what he signs in with.
-pub fn have_stood(acts: &[Act], words: [(&PersonId, Timestamp); 2], settle: Duration) -> bool {
-    let [(_, first_at), _] = words;
-    acts.iter().all(|act| {
-        let counts_at = |at: Timestamp| act.time + settle <= at;
-        let is_settled =
-            |(person, at): (&PersonId, Timestamp)| !is_own(act, person) || at < act.time || counts_at(at);
-        (!is_of_owners(act) || counts_at(first_at)) && words.into_iter().all(is_settled)
-    })
+impl Standing<'_> {
+    /// Whether this made or ended an owner, took somebody on the list from among those who can act, or had one of them
+    /// begin anew. Where an entry names no role, it may have.
+    fn is_of_deciders(self, act: &Act) -> bool {
+        if ![JOINED, ROLE_CHANGED, REMOVED, REONBOARDED].contains(&act.action.as_str()) {
+            return false;
+        }
+        let mut words = act.reason.as_deref().unwrap_or_default().split(' ');
+        let who = words.next().unwrap_or_default();
+        let mut roles = words.peekable();
+        roles.peek().is_none()
+            || roles.any(|role| role == Role::Owner.as_str())
+            || self.list.is_some_and(|list| list.place(who).is_some())
+    }
+
+    /// Refuses a person whose word does not count yet, by what the log says of the days before.
+    pub fn have_settled(self, acts: &[Act], person: &PersonId, now: Timestamp) -> Result<(), Refusal> {
+        let until = |is: &dyn Fn(&Act) -> bool| {
+            let last = acts.iter().filter(|act| is(act)).map(|act| act.time + self.settle).max();
+            last.filter(|until| now < *until)
+        };
+        let (code, text, until) = if let Some(until) = until(&|act| self.is_of_deciders(act)) {
+            let text =
+                "an owner of this account, or somebody on the list of the key, came, went or began anew";
+            ("owners-changed", text, until)
+        } else if let Some(until) = until(&|act| is_own(act, person)) {
+            ("sign-in-changed", "you changed what you sign in with", until)
+        } else {
+            return Ok(());
+        };
+        let text =
+            format!("{text}: this waits until {}, so that whoever should know of it does", until.rfc3339());
+        Err(Refusal::new(Kind::Conflict, code, text))
+    }
+
+    /// Whether two people's words count at the end, each given when he gave it: those who decide are from some days
+    /// before the first word on who they were, and neither of the two had just changed what he signs in with.
+    pub fn have_stood(self, acts: &[Act], words: [(&PersonId, Timestamp); 2]) -> bool {
+        let [(_, first_at), _] = words;
+        acts.iter().all(|act| {
+            let counts_at = |at: Timestamp| act.time + self.settle <= at;
+            let is_settled =
+                |(person, at): (&PersonId, Timestamp)| !is_own(act, person) || at < act.time || counts_at(at);
+            (!self.is_of_deciders(act) || counts_at(first_at)) && words.into_iter().all(is_settled)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use boundary::acl::Rule;
+    use boundary::approval::Member;
+
     use super::*;
 
     const DAY_MS: i64 = 86_400_000;
@@ -148,7 +172,8 @@ mod tests {
     fn a_word_counts_once_the_owners_have_been_the_same_for_a_week() {
         let settle = owners_settle(Env::Production);
         let code = |act: &Act, now: Timestamp| {
-            have_settled(std::slice::from_ref(act), &person(1), settle, now)
+            Standing { settle, list: None }
+                .have_settled(std::slice::from_ref(act), &person(1), now)
                 .map_err(|refusal| refusal.code)
                 .err()
         };
@@ -156,7 +181,8 @@ mod tests {
         for act in of_owners(1) {
             assert_eq!(code(&act, just_before), Some("owners-changed"), "{act:?}");
             assert_eq!(code(&act, day(8)), None, "{act:?}");
-            assert!(have_settled(&[act], &person(1), owners_settle(Env::Sandbox), day(1)).is_ok());
+            let rehearsal = Standing { settle: owners_settle(Env::Sandbox), list: None };
+            assert!(rehearsal.have_settled(&[act], &person(1), day(1)).is_ok());
         }
         for act in of_others(1) {
             assert_eq!(code(&act, day(1)), None, "{act:?}");
@@ -173,7 +199,7 @@ mod tests {
         let (asked, confirmed) = (person(1), person(2));
         let stood = |act: &Act, env| {
             let words = [(&asked, day(10)), (&confirmed, day(12))];
-            have_stood(std::slice::from_ref(act), words, owners_settle(env))
+            Standing { settle: owners_settle(env), list: None }.have_stood(std::slice::from_ref(act), words)
         };
         for (at, production, sandbox) in
             [(3, true, true), (4, false, true), (11, false, false), (40, false, false)]
@@ -192,5 +218,58 @@ mod tests {
         {
             assert_eq!(stood(&act(FACTOR_ADDED, by, at, "passkey"), Env::Production), is, "{by} on day {at}");
         }
+    }
+
+    fn list_of(who: &PersonId) -> AclDocument {
+        let member = Member {
+            person_id: who.to_string(),
+            name: "Mia".to_owned(),
+            veto: false,
+            must: false,
+            keys: Vec::new(),
+        };
+        AclDocument {
+            env: Env::Production,
+            acl_id: "acl".to_owned(),
+            tenant_id: "tenant".to_owned(),
+            version: 1,
+            prev_hash: None,
+            name: "Treasury".to_owned(),
+            rule: Rule::Majority,
+            members: vec![member],
+            vote_window_s: 1,
+            delay_hot_s: 0,
+            delay_cold_s: 0,
+            check_requester: false,
+            check_voters: false,
+            any_member_may_ask: false,
+        }
+    }
+
+    #[test]
+    fn who_is_on_the_list_of_the_key_stays_there_as_an_owner_does() {
+        let (mia, other) = (person(4), person(5));
+        let list = list_of(&mia);
+        let stood = |action, of: &PersonId, has_come| {
+            let act = act(action, 1, 11, &logged_roles(of, has_come, &[Role::Member]));
+            let standing = |list| Standing { settle: Duration::ZERO, list };
+            let words = [(&person(1), day(10)), (&person(2), day(12))];
+            [Some(&list), None].map(|list| standing(list).have_stood(std::slice::from_ref(&act), words))
+        };
+        for action in [REMOVED, REONBOARDED, ROLE_CHANGED] {
+            assert_eq!(stood(action, &mia, true), [false, true], "{action}");
+            assert_eq!(stood(action, &other, true), [true, true], "{action}");
+        }
+    }
+
+    #[test]
+    fn an_invitation_that_nobody_took_up_changes_nobody() {
+        let standing = Standing { settle: Duration::ZERO, list: None };
+        let stood = |has_come| {
+            let reason = logged_roles(&person(3), has_come, &[Role::Member, Role::Owner]);
+            let words = [(&person(1), day(10)), (&person(2), day(12))];
+            standing.have_stood(&[act(ROLE_CHANGED, 1, 11, &reason)], words)
+        };
+        assert_eq!([true, false].map(stood), [false, true]);
     }
 }

@@ -87,7 +87,14 @@ pub struct Head {
 row! {
     struct Numbered {
         seq: i64,
-        entry_hash: Hash,
+        entry_hash: Option<Vec<u8>>,
+    }
+}
+
+impl Numbered {
+    /// None: it is no hash.
+    fn hash(&self) -> Option<Hash> {
+        self.entry_hash.as_deref()?.try_into().ok()
     }
 }
 
@@ -262,7 +269,8 @@ impl Log<'_> {
     ) -> Result<Vec<Hash>, StoreError> {
         let rows: Vec<Numbered> =
             rx.list(&LIST_LEAVES, &[self.tenant, &after_seq, &last_seq, &(last_seq - after_seq)])?;
-        Ok(rows.into_iter().map(|row| row.entry_hash).collect())
+        let no_hash = || corrupt(&LIST_LEAVES, "entry_hash", "is not 32 bytes");
+        rows.iter().map(|row| row.hash().ok_or_else(no_hash)).collect()
     }
 
     /// Up to `limit` entries after the place `after_seq` up to `last_seq`, ascending. Those without a place are not shown.
@@ -315,11 +323,12 @@ fn tree_of(rx: &mut Rx<'_>, owner: &str, seq: i64) -> Result<Option<(Tree, Head)
             return Ok(None);
         }
         for leaf in page {
-            tree.push(leaf.entry_hash);
+            let Some(hash) = leaf.hash() else { return Ok(None) };
+            tree.push(hash);
             if leaf.seq.unsigned_abs() != tree.size() {
                 return Ok(None);
             }
-            entry_hash = Some(leaf.entry_hash);
+            entry_hash = Some(hash);
         }
     }
     Ok(Some((tree, Head { seq, entry_hash })))

@@ -56,6 +56,7 @@ migrations! {
     25 "root_log" "0025_root_log.sql",
     26 "audit_tags" "0026_audit_tags.sql",
     27 "destructions" "0027_destructions.sql",
+    28 "people_in_the_log" "0028_people_in_the_log.sql",
 }
 
 /// The table that says what was applied.

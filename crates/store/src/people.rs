@@ -30,6 +30,12 @@ row! {
 }
 
 row! {
+    struct Ever {
+        id: PersonId,
+    }
+}
+
+row! {
     /// By what somebody signs in, and how that went.
     pub struct Secrets {
         /// The password's hash, a PHC string.
@@ -116,6 +122,7 @@ static LIST: Sql = sql!(
     columns!(""),
     " FROM people WHERE tenant_id = $1 AND state <> 'removed' ORDER BY id"
 );
+static LIST_EVER: Sql = sql!("people.list_ever", "SELECT id FROM people WHERE tenant_id = $1 ORDER BY id");
 static COUNT_EVER: Sql =
     sql!("people.count_ever", "SELECT COUNT(*) AS number FROM people WHERE tenant_id = $1");
 static COUNT_OTHER_OWNERS: Sql = sql!(
@@ -212,6 +219,11 @@ impl People<'_> {
     /// Everybody who was not removed, in the order of their first invitations.
     pub fn list(self, rx: &mut Rx<'_>) -> Result<Vec<Person>, StoreError> {
         rx.list(&LIST, &[self.tenant])
+    }
+
+    /// The ids of all who are or were of the tenant.
+    pub fn list_ever(self, rx: &mut Rx<'_>) -> Result<Vec<PersonId>, StoreError> {
+        Ok(rx.list::<Ever>(&LIST_EVER, &[self.tenant])?.into_iter().map(|row| row.id).collect())
     }
 
     /// How many there ever were.

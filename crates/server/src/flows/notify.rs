@@ -55,7 +55,8 @@ pub async fn notify_owners(
     tenant: &TenantId,
     news: &News,
 ) -> Result<Vec<Notice>, Error> {
-    notify_each(app, now, tenant, news, |person| person.role == Role::Owner).await
+    let is_meant = |person: &Person| person.state == PersonState::Active && person.role == Role::Owner;
+    notify_each(app, now, tenant, news, is_meant).await
 }
 
 /// The same, for everybody of the tenant who has come.
@@ -65,10 +66,10 @@ pub async fn notify_everybody(
     tenant: &TenantId,
     news: &News,
 ) -> Result<Vec<Notice>, Error> {
-    notify_each(app, now, tenant, news, |_| true).await
+    notify_each(app, now, tenant, news, |person| person.state == PersonState::Active).await
 }
 
-/// The same, for those of the tenant who have come and are meant.
+/// The same, for those of the tenant who are meant.
 pub(super) async fn notify_each(
     app: &App,
     now: Timestamp,
@@ -79,7 +80,7 @@ pub(super) async fn notify_each(
     let tenant = tenant.clone();
     let people = app.db.read("list_people", move |rx| people::of(&tenant).list(rx));
     let people: Vec<Person> = people.await.map_err(|error: StoreError| Error::from(error))?;
-    let meant = people.iter().filter(|person| person.state == PersonState::Active && is_meant(person));
+    let meant = people.iter().filter(|person| is_meant(person));
     notify(app, now, &meant.map(|person| person.id.clone()).collect::<Vec<_>>(), news)
 }
 

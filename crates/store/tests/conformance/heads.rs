@@ -229,6 +229,7 @@ async fn heads_from_before_are_sealed_once_asked(bench: &Bench) {
         format!("audit_heads SET tag = NULL, seq = 1207, peaks = {other_peaks}"),
         "audit_heads SET tag = NULL, entry_hash = (SELECT entry_hash FROM audit_entries WHERE seq = 1204)".to_owned(),
         "audit_heads SET tag = NULL; UPDATE audit_entries SET entry_hash = prev_hash WHERE seq = 9".to_owned(),
+        "audit_heads SET tag = NULL; UPDATE audit_entries SET entry_hash = NULL WHERE seq = 9".to_owned(),
         "audit_heads SET tag = NULL; DELETE FROM audit_entries WHERE seq = 1205".to_owned(),
         "audit_heads SET tag = NULL, peaks = NULL; DELETE FROM audit_entries WHERE seq = 9".to_owned(),
         "audit_heads SET tag = NULL, peaks = NULL; UPDATE audit_entries SET seq = 0 WHERE seq = 1".to_owned(),

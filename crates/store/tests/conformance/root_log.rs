@@ -73,6 +73,7 @@ async fn logs_that_were_there_before_begin_in_it(bench: &Bench) {
     }
     // Each step on the schema that it was written for.
     bench.raw("DROP TABLE key_destructions");
+    bench.raw("DROP INDEX audit_entries_of_people");
     bench.raw("DROP INDEX audit_entries_waiting");
     bench.raw("DROP INDEX audit_heads_refused");
     bench.raw("CREATE INDEX audit_entries_pending ON audit_entries (tenant_id, id) WHERE seq IS NULL");

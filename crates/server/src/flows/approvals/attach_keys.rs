@@ -125,6 +125,13 @@ async fn look(
         .collect::<Result<_, _>>()?;
     ids.sort();
     ids.dedup();
+    let beyond = || {
+        let text = format!("must be 1 to {CONTROL_KEYS_MAX}, with those that they replaced");
+        Error::from(Refusal::field("keys", text))
+    };
+    if ids.len() > CONTROL_KEYS_MAX {
+        return Err(beyond());
+    }
     let (tenant, list) = (ctx.principal.tenant.clone(), acl.id.clone());
     let (found, genesis) = app
         .db
@@ -143,8 +150,7 @@ async fn look(
             found.sort_by(|a: &CustomerKey, b| a.id.cmp(&b.id));
             found.dedup_by(|a, b| a.id == b.id);
             if !(1..=CONTROL_KEYS_MAX).contains(&found.len()) {
-                let text = format!("must be 1 to {CONTROL_KEYS_MAX}, with those that they replaced");
-                return Err(Refusal::field("keys", text).into());
+                return Err(beyond());
             }
             for key in &found {
                 may_be_attached(key, &list, replaced.contains(&key.id))?;

@@ -68,7 +68,7 @@ async fn ask(
         .write("ask_destruction", move |tx| {
             let key = keys::of(&tenant).find_locked(tx, &found.key.id)?.ok_or_else(Refusal::not_found)?;
             may_be_destroyed(key.state)?;
-            settling.permit(tx, &tenant, &destruction.asked_by, destruction.asked_at)?;
+            settling.permit(tx, (&tenant, &key), &destruction.asked_by, destruction.asked_at)?;
             must_be_spare(tx, &tenant, &key)?;
             let destruction = Destruction { key_state: key.state, ..destruction.clone() };
             if !destructions::of(&tenant).insert(tx, &destruction)? {

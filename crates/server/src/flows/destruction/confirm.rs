@@ -53,7 +53,7 @@ async fn confirm(app: &App, ctx: &Ctx, found: Found, person: PersonId, seen: &st
             if !is_owner(tx, &tenant, &asked.asked_by)? {
                 return Err(Error::from(wrong_state("whoever asked for it is no owner any more: ask anew")));
             }
-            settling.permit(tx, &tenant, &person, now)?;
+            settling.permit(tx, (&tenant, &key), &person, now)?;
             may_be_destroyed(key.state)?;
             must_be_spare(tx, &tenant, &key)?;
             keys::of(&tenant).set_state(tx, &key.id, key.state, KeyState::DestroyPending)?;

@@ -1,20 +1,20 @@
 //! What the end of a destruction hangs on, read in the transaction that acts on it.
 
+use boundary::approval::{AclDocument, Document as _};
 use domain::control::Act;
 use domain::destruction::{Doubt, Facts, Hold, Loss, logged_words};
 use domain::ids::{PersonId, TenantId};
 use domain::key::KeyState;
-use domain::owners::have_stood;
+use domain::owners::Standing;
 use domain::person::PersonState;
 use domain::time::Timestamp;
 use store::destructions::{self, Destruction};
-use store::freezes;
 use store::keys::CustomerKey;
 use store::people;
 use store::row_seals::check_row;
 use store::rows::Table;
 use store::seal::RowKey;
-use store::{Rx, StoreError, control_recoveries};
+use store::{Rx, StoreError, acls, control_recoveries, freezes};
 
 use super::super::approvals::{predecessors, replaced};
 use super::super::rotate_key::is_at_rest;
@@ -29,7 +29,7 @@ pub(super) fn read_facts(
     judge: &Judge,
     (tenant, key, destruction): (&TenantId, &CustomerKey, &Destruction),
 ) -> Result<Facts, StoreError> {
-    let Words { are_logged, loss } = read_words(rx, judge, (tenant, destruction))?;
+    let Words { are_logged, loss } = read_words(rx, judge, (tenant, key, destruction))?;
     let doubt = if are_sealed(rx, &judge.row_key, (tenant, key, destruction))? {
         (!are_logged).then_some(Doubt::Log)
     } else {
@@ -50,7 +50,7 @@ pub(super) struct Words {
 pub(super) fn read_words(
     rx: &mut Rx<'_>,
     judge: &Judge,
-    (tenant, destruction): (&TenantId, &Destruction),
+    (tenant, key, destruction): (&TenantId, &CustomerKey, &Destruction),
 ) -> Result<Words, StoreError> {
     let Judge { row_key, is_sandbox, settle, is_log_broken, now, .. } = judge;
     let asked_by = &destruction.asked_by;
@@ -58,9 +58,11 @@ pub(super) fn read_words(
     let Some(second) = second else { return Ok(Words { are_logged: false, loss: Some(Loss::Owner) }) };
     let acts = list_acts(rx, row_key, (tenant, &destruction.key_id))?.filter(|_| !is_log_broken);
     let said = acts.and_then(|acts| logged_words(&acts, (asked_by, second), *now, *is_sandbox));
+    let list = list_of(rx, tenant, key)?;
+    let standing = Standing { settle: *settle, list: list.as_ref() };
     let have_stood = match said {
         Some([asked_at, confirmed_at]) => list_changes(rx, row_key, tenant, asked_at - *settle)?
-            .map(|acts| have_stood(&acts, [(asked_by, asked_at), (second, confirmed_at)], *settle)),
+            .map(|acts| standing.have_stood(&acts, [(asked_by, asked_at), (second, confirmed_at)])),
         None => None,
     };
     let loss = if !is_owner(rx, tenant, asked_by)? || !is_owner(rx, tenant, second)? {
@@ -69,6 +71,19 @@ pub(super) fn read_words(
         (have_stood == Some(false)).then_some(Loss::Owners)
     };
     Ok(Words { are_logged: have_stood.is_some(), loss })
+}
+
+/// The list that guards a key, as it is now.
+pub(super) fn list_of(
+    rx: &mut Rx<'_>,
+    tenant: &TenantId,
+    key: &CustomerKey,
+) -> Result<Option<AclDocument>, StoreError> {
+    let Some(id) = &key.acl_id else { return Ok(None) };
+    let found = acls::of(tenant).find(rx, id)?;
+    let list = found.and_then(|acl| AclDocument::from_canonical(acl.document.as_bytes()));
+    let (statement, column) = ("acls.find", "document");
+    list.map(Some).ok_or(StoreError::Corrupt { statement, column, why: "is not that of a list" })
 }
 
 /// What the end has to wait for by now. That the account is frozen is said by the enclave, and by the row beside it.
@@ -129,8 +144,17 @@ pub(super) fn has_files_elsewhere(
     Ok(false)
 }
 
-/// Whether the rows of the key, of those that it replaced and that replaced it, of its destruction, of the two people and
-/// of the key's recoveries are as the service wrote them.
+/// What a key's own state is, beside that it is being destroyed.
+fn state_beside(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result<KeyState, StoreError> {
+    if !matches!(key.state, KeyState::DestroyPending | KeyState::Destroyed) {
+        return Ok(key.state);
+    }
+    let found = destructions::of(tenant).find(rx, &key.id)?;
+    Ok(found.map_or(key.state, |destruction| destruction.key_state))
+}
+
+/// Whether the rows of the key, of those that it replaced and that replaced it, of their destructions, of all people and of
+/// the key's recoveries are as the service wrote them.
 fn are_sealed(
     rx: &mut Rx<'_>,
     row_key: &RowKey,
@@ -138,17 +162,23 @@ fn are_sealed(
 ) -> Result<bool, StoreError> {
     let (before, after) = (replaced(rx, tenant, key)?, successors(rx, tenant, key)?);
     // Rows of keys stay: where one is missing, or they come back to one of them, nobody here wrote that.
+    let last = match after.last() {
+        Some(last) => state_beside(rx, tenant, last)?,
+        None => destruction.key_state,
+    };
     let is_cut_off = before.last().unwrap_or(key).supersedes.is_some()
-        || (destruction.key_state == KeyState::Superseded && after.is_empty());
+        || matches!(last, KeyState::Superseding | KeyState::Superseded);
     if is_cut_off {
         tracing::error!(key_id = %key.id, "a key that this one replaced, or that replaced it, is not there");
         return Ok(false);
     }
     let id = key.id.as_str();
-    let mut rows = vec![("customer_keys", vec![id]), ("key_destructions", vec![id])];
-    rows.extend(before.iter().chain(&after).map(|other| ("customer_keys", vec![other.id.as_str()])));
-    let two = [Some(&destruction.asked_by), destruction.confirmed_by.as_ref()];
-    rows.extend(two.into_iter().flatten().map(|person| ("people", vec![person.as_str()])));
+    let keys: Vec<_> = before.iter().chain(&after).map(|other| other.id.as_str()).chain([id]).collect();
+    let mut rows: Vec<_> = keys.iter().map(|id| ("customer_keys", vec![*id])).collect();
+    rows.extend(keys.iter().map(|id| ("key_destructions", vec![*id])));
+    // Who is said to be out stops nothing: each row counts, whatever it says.
+    let people = people::of(tenant).list_ever(rx)?;
+    rows.extend(people.iter().map(|person| ("people", vec![person.as_str()])));
     let recoveries = control_recoveries::of(tenant).list_of_key(rx, &key.id)?;
     rows.extend(recoveries.iter().map(|recovery| ("control_recovery_keys", vec![recovery.as_str(), id])));
     for (table, row) in rows {

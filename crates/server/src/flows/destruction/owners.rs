@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use domain::destruction::Act;
 use domain::ids::{PersonId, TenantId};
-use domain::owners::{CHANGES, have_settled, owners_settle};
+use domain::owners::{CHANGES, Standing, owners_settle};
 use domain::refusal::Refusal;
 use domain::time::Timestamp;
 use store::audit;
+use store::keys::CustomerKey;
 use store::seal::RowKey;
 use store::{Rx, StoreError};
 
 use super::super::Error;
+use super::facts::list_of;
 use super::logged::{act_of, hash_of};
 use crate::app::App;
 
@@ -27,17 +29,20 @@ impl Settling {
         Self { row_key: app.keys.row_key().clone(), settle: owners_settle(app.env) }
     }
 
-    /// Refuses a person whose word does not count yet.
+    /// Refuses a person whose word about a key does not count yet.
     pub(super) fn permit(
         &self,
         rx: &mut Rx<'_>,
-        tenant: &TenantId,
+        (tenant, key): (&TenantId, &CustomerKey),
         person: &PersonId,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let acts = list_changes(rx, &self.row_key, tenant, now - self.settle)?;
-        let acts = acts.ok_or_else(|| Refusal::unavailable("the audit log"))?;
-        Ok(have_settled(&acts, person, self.settle, now)?)
+        let Some(acts) = list_changes(rx, &self.row_key, tenant, now - self.settle)? else {
+            tracing::error!(%tenant, "an audit entry about people is not as the service wrote it: no key is destroyed on it");
+            return Err(Refusal::unavailable("the audit log").into());
+        };
+        let list = list_of(rx, tenant, key)?;
+        Ok(Standing { settle: self.settle, list: list.as_ref() }.have_settled(&acts, person, now)?)
     }
 }
 

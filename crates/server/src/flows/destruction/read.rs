@@ -58,7 +58,7 @@ pub async fn read_destruction(app: &App, ctx: &Ctx, id: &str) -> Result<ShownDes
         if let Some(pending) = destruction.as_ref().filter(|found| found.state == DestructionState::Pending) {
             hold = find_hold(rx, (&tenant, &key), false, judge.now)?;
             let at_its_end = Judge { now: judge.now.max(pending.due_at), ..judge.clone() };
-            loss = read_words(rx, &at_its_end, (&tenant, pending))?.loss;
+            loss = read_words(rx, &at_its_end, (&tenant, &key, pending))?.loss;
         }
         let may_stop = match &person {
             Some((_, role)) if Act::DestroyKey.is_open_to(*role) => true,

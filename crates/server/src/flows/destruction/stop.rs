@@ -8,10 +8,11 @@ use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::destructions::{self, Destruction};
 use store::keys::{self, CustomerKey};
-use store::{Rx, StoreError, Tx, acls};
+use store::{Rx, StoreError, Tx};
 
-use super::super::approvals::{document_of, permitted, recorded};
+use super::super::approvals::{permitted, recorded};
 use super::super::{Ctx, Error, event, tell};
+use super::facts::list_of;
 use super::{Found, about, data, find, news};
 use crate::app::App;
 
@@ -75,7 +76,5 @@ pub(super) fn is_on_list(
     key: &CustomerKey,
     person: &PersonId,
 ) -> Result<bool, Error> {
-    let Some(list) = &key.acl_id else { return Ok(false) };
-    let acl = acls::of(tenant).find(rx, list)?.ok_or_else(|| Error::fault("finding the list of a key"))?;
-    Ok(document_of(&acl)?.place(person.as_str()).is_some())
+    Ok(list_of(rx, tenant, key)?.is_some_and(|list| list.place(person.as_str()).is_some()))
 }

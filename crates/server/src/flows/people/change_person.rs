@@ -3,7 +3,7 @@
 
 use domain::control::Act;
 use domain::ids::{PersonId, TenantId};
-use domain::owners::{REMOVED, REONBOARDED, ROLE_CHANGED, logged};
+use domain::owners::{REMOVED, REONBOARDED, ROLE_CHANGED, logged_roles};
 use domain::person::{InvitationPurpose, PersonState, Role};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
@@ -36,10 +36,11 @@ pub async fn change_role(app: &App, ctx: &Ctx, id: &str, role: &str) -> Result<(
         }
         people::of(tenant).set_role(tx, &person.id, role)?;
         sessions::delete_all(tx, &person.id)?;
-        if [person.role, role].contains(&Role::Owner) {
+        let has_come = has_come(tx, person)?;
+        if has_come && (decides(person.role) || role == Role::Owner) {
             told.append(tx, tenant)?;
         }
-        let reason = Some(format!("{} {} {role}", person.id, person.role));
+        let reason = Some(logged_roles(&person.id, has_come, &[person.role, role]));
         Ok(store::audit::of(tenant).append(tx, &AuditEntry { reason, ..entry.clone() })?)
     });
     changed.await.map(drop)
@@ -51,12 +52,13 @@ pub async fn remove_person(app: &App, ctx: &Ctx, id: &str) -> Result<(), Error> 
     let (entry, now) = (ctx.entry(app, REMOVED), ctx.now);
     let changed = change(app, ctx, id, move |tx, tenant, person, told| {
         permit_loss(tx, tenant, person)?;
+        let has_come = has_come(tx, person)?;
         strip(tx, tenant, &person.id, now)?;
         people::of(tenant).set_state(tx, &person.id, PersonState::Removed, Some(now))?;
-        if person.role == Role::Owner {
+        if has_come && decides(person.role) {
             told.append(tx, tenant)?;
         }
-        let reason = Some(logged(person.id.as_str(), person.role));
+        let reason = Some(logged_roles(&person.id, has_come, &[person.role]));
         Ok(store::audit::of(tenant).append(tx, &AuditEntry { reason, ..entry.clone() })?)
     });
     changed.await.map(drop)
@@ -84,10 +86,10 @@ pub async fn reonboard_person(app: &App, ctx: &Ctx, id: &str) -> Result<Invited,
         people::of(tenant).set_state(tx, &person.id, PersonState::Invited, None)?;
         invitations::insert_or_replace(tx, &row)?;
         store::notices::of(tenant).append(tx, &mail)?;
-        if person.role == Role::Owner {
+        if decides(person.role) {
             told.append(tx, tenant)?;
         }
-        let reason = Some(logged(person.id.as_str(), person.role));
+        let reason = Some(logged_roles(&person.id, true, &[person.role]));
         Ok(store::audit::of(tenant).append(tx, &AuditEntry { reason, ..entry.clone() })?)
     });
     Ok(invitation.of(changed.await?))
@@ -134,6 +136,17 @@ pub(super) fn permit_owner(
 pub(super) fn find_target(tx: &mut Tx<'_>, tenant: &TenantId, id: &PersonId) -> Result<Person, Error> {
     let found = people::of(tenant).find(tx, id)?.filter(|person| person.state != PersonState::Removed);
     found.ok_or_else(|| Refusal::not_found().into())
+}
+
+/// Whether somebody in this role, on a list or not, stops what is wrong.
+fn decides(role: Role) -> bool {
+    Act::KeepKey.is_open_to(role)
+}
+
+/// Whether somebody ever took up his invitation.
+fn has_come(tx: &mut Tx<'_>, person: &Person) -> Result<bool, StoreError> {
+    let invitation = invitations::find_of(tx, &person.id)?;
+    Ok(invitation.is_none_or(|invitation| invitation.purpose == InvitationPurpose::Return))
 }
 
 /// Whether the tenant can do without this person as he is.

@@ -6,6 +6,7 @@ use domain::person::{PersonState, Role, Stage, passkey_counts_from};
 use domain::refusal::{Kind, Refusal};
 use domain::time::Timestamp;
 use store::StoreError;
+use store::audit::AuditEntry;
 use store::invitations::{self, Found as Invitation};
 use store::people;
 use store::sessions::{self, Found};
@@ -75,8 +76,7 @@ pub async fn finish_onboarding(
     let ready = judge_new(app, &of.session, factor, arrival.now).await?;
     let (codes, hashes) = new_codes(app, of);
     let begun = new_session(app, arrival, (&of.tenant.id, &of.person.id), Stage::Whole);
-    let about = logged(ready.kind(), of.person.role);
-    let entry = entry_of(app, arrival, &of.person.id, JOINED, Some(&about));
+    let (kind, entry) = (ready.kind(), entry_of(app, arrival, &of.person.id, JOINED, None));
     let told = Told::of(app, arrival.now, &of.tenant.id, &of.person.id).await?;
     let (of, session, env, now) = (of.clone(), begun.session.clone(), app.env, arrival.now);
     let written = app.db.write("finish_onboarding", move |tx| {
@@ -95,6 +95,8 @@ pub async fn finish_onboarding(
         if known.person.role == Role::Owner {
             told.append(tx, &of.tenant.id)?;
         }
+        let reason = Some(logged(kind, known.person.role));
+        let entry = AuditEntry { reason, ..entry.clone() };
         Ok::<_, Error>(store::audit::of(&of.tenant.id).append(tx, &entry)?)
     });
     written.await?;

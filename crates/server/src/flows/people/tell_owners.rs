@@ -1,9 +1,9 @@
-//! Tells the owners that one of them came, went or begins anew, and the person whom it is about, be he out by then: an owner
-//! alone can do that, and what needs two of them waits for those who are told ([`domain::owners`]).
+//! Tells the owners that one of those who decide came, went or begins anew, and the person whom it is about, be he out by
+//! then: an owner alone can do that, and what needs two of them waits for those who are told ([`domain::owners`]).
 
 use domain::ids::{PersonId, TenantId};
 use domain::notice::NoticeKind;
-use domain::person::Role;
+use domain::person::{PersonState, Role};
 use domain::time::Timestamp;
 use store::notices::Notice;
 use store::people::{self, Person};
@@ -29,14 +29,15 @@ impl Told {
         let name = found.map(|person| person.name).unwrap_or_default();
         let news = News {
             kind: NoticeKind::OwnersChanged,
-            title: format!("The owners of the account changed: {name}"),
+            title: format!("Who decides in the account changed: {name}"),
             text: format!(
-                "{name} became an owner, is one no longer, or begins anew after a lost device. The team and the log say \
-                 which. If that is not right, tell whoever runs this service at once."
+                "{name} became an owner, was given another role or taken out, or begins anew after a lost device. The \
+                 team and the log say which. If that is not right, tell whoever runs this service at once."
             ),
             link: "/control/team".to_owned(),
         };
-        let is_meant = |person: &Person| person.role == Role::Owner || person.id == *about;
+        let is_owner = |person: &Person| person.state == PersonState::Active && person.role == Role::Owner;
+        let is_meant = |person: &Person| is_owner(person) || person.id == *about;
         Ok(Self(notify_each(app, now, tenant, &news, is_meant).await?))
     }
 

@@ -379,7 +379,7 @@ async fn placed(app: &App) {
 }
 
 /// What somebody does to the database, what the log calls the doubt, and what is as it was afterwards.
-const FORGED: [(&str, &str, &str); 8] = [
+const FORGED: [(&str, &str, &str); 9] = [
     ("UPDATE key_destructions SET due_at = 1", "rows-changed", ""),
     ("UPDATE key_destructions SET due_at = 1, days = 7", "rows-changed", ""),
     (
@@ -404,6 +404,12 @@ const FORGED: [(&str, &str, &str); 8] = [
         "HASTEN; UPDATE people SET name = 'x' || name WHERE email LIKE 'owner@%'",
         "rows-changed",
         "UPDATE people SET name = substr(name, 2) WHERE email LIKE 'owner@%'",
+    ),
+    // Who would have stopped it is said to be out.
+    (
+        "HASTEN; UPDATE people SET state = 'removed' WHERE email LIKE 'member-1@%'",
+        "rows-changed",
+        "UPDATE people SET state = 'active' WHERE email LIKE 'member-1@%'",
     ),
     (
         "HASTEN; UPDATE people SET name = 'x' || name WHERE email LIKE 'member-2@%'",

@@ -252,6 +252,8 @@ async fn a_row_of_a_key_before_or_after_it_that_somebody_wrote_destroys_nothing(
         ("NEW", "UPDATE customer_keys SET supersedes = NULL WHERE id = 'NEW'"),
         ("NEW", "UPDATE customer_keys SET user_id = 'x' WHERE id = 'NEW'"),
         ("NEW", "UPDATE customer_keys SET customer_id = 'x' WHERE id = 'NEW'"),
+        ("NEWEST", "UPDATE customer_keys SET supersedes = NULL WHERE id = 'NEWEST'"),
+        ("NEWEST", "UPDATE customer_keys SET user_id = 'x' WHERE id = 'NEWEST'"),
     ];
     for (whose, edit) in edits {
         let mut stage = two_owners(App::start().await, &EVERYBODY).await;
@@ -259,11 +261,12 @@ async fn a_row_of_a_key_before_or_after_it_that_somebody_wrote_destroys_nothing(
         let old = rotated(&stage.app, &oldest).await;
         let key = rotated(&stage.app, &old).await;
         let new = rotated(&stage.app, &key).await;
+        let newest = rotated(&stage.app, &new).await;
         ask_and_confirm(&mut stage, &key.key_id).await;
         if edit.contains("superseded'") {
             become_of(&stage.app, &old, KeyState::Superseded, KeyState::Superseding).await;
         }
-        let ids = [("OLDEST", &oldest), ("OLD", &old), ("NEW", &new)];
+        let ids = [("OLDEST", &oldest), ("OLD", &old), ("NEWEST", &newest), ("NEW", &new)];
         let edit = ids.iter().fold(edit.to_owned(), |edit, (name, key)| edit.replace(name, &key.key_id));
         stage.app.place.run(&format!("PRAGMA foreign_keys = OFF; {edit}"));
         hasten(&mut stage, &key.key_id).await;

@@ -248,6 +248,26 @@ async fn what_was_asked_for_is_not_confirmed_when_the_owners_changed_since() {
     account.until("destroyed").await;
 }
 
+/// Who is on the list of the key stops it, and is not taken away first.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_on_the_list_of_the_key_is_not_taken_out_meanwhile() {
+    let ways: [Way; 3] = [("role", &[("role", "auditor")]), ("reonboard", &[]), ("remove", &[])];
+    for (deed, fields) in ways {
+        let mut stage = two_owners(App::start().await, &EVERYBODY).await;
+        let key = stage.key.key_id.clone();
+        ask_and_confirm(&mut stage, &key).await;
+        stage.app.clock.advance(MILLISECOND);
+        let path = path_of(&stage.owner, "member-1@").await;
+        assert!(stage.owner.post(&format!("{path}/{deed}"), fields).await.status < 400, "{deed}");
+        let told = "notices WHERE kind = 'owners-changed' \
+                    AND person_id IN (SELECT id FROM people WHERE email LIKE 'member-1@%')";
+        assert!(one(&stage.app, told), "{deed}: and is told");
+        hasten(&mut stage, &key).await;
+        until_status(&stage.app, &key, "active").await;
+        stage.logged("key.destruction-stopped").await.pop().unwrap();
+    }
+}
+
 impl Account {
     async fn until_lapsed(&self) {
         for _ in 0..100 {
@@ -299,6 +319,12 @@ async fn an_account_of_one_owner_invites_a_second_and_a_week_later_they_can() {
     let refused = account.ask(0).await;
     account.refused(&refused, "owners-changed").await;
     account.app.clock.advance(7 * DAY);
+    // Who was invited and never came was nobody.
+    let fields = [("email", "ivy@alpine.example"), ("name", "ivy"), ("role", "member")];
+    assert_eq!(account.by(0, "/control/team/invite", &fields).await.status, 200);
+    for (deed, fields) in [("role", &[("role", "owner")][..]), ("remove", &[])] {
+        assert_eq!(account.of("ivy", deed, fields).await.status, 303, "{deed}");
+    }
     account.ask_and_confirm(0, 1).await;
     account.app.clock.advance(7 * DAY);
     account.until("destroyed").await;
