@@ -46,10 +46,12 @@ pub fn logged(word: &str, role: Role) -> String {
     format!("{word} {role}")
 }
 
-/// What the log keeps of a person: his id, and the roles that he had or has. Those of somebody who never took up his
-/// invitation are no roles yet.
+/// What stands before the role of somebody who never took up his invitation: it is none yet.
+pub const INVITED: &str = "invited-";
+
+/// What the log keeps of a person: his id, and the roles that he had or has.
 pub fn logged_roles(person: &PersonId, has_come: bool, roles: &[Role]) -> String {
-    let prefix = if has_come { "" } else { "invited-" };
+    let prefix = if has_come { "" } else { INVITED };
     roles.iter().fold(person.to_string(), |said, role| format!("{said} {prefix}{role}"))
 }
 

@@ -203,21 +203,23 @@ impl<'a> Offline<'a> {
             Entry::Ask(request) => request,
         };
         match &mut request {
-            Request::Check(request) | Request::Try(request) => self.own(&mut request.key),
-            Request::Rewrap(Rewrap { from, to, .. }) => [from, to].into_iter().for_each(|key| self.own(key)),
-            Request::Attach(request) => request.keys.iter_mut().for_each(|key| self.own(key)),
+            Request::Check(request) | Request::Try(request) => request.key = self.own(&request.key, &[]),
+            Request::Rewrap(Rewrap { from, to, .. }) => {
+                (*from, *to) = (self.own(from, &[]), self.own(to, &[]));
+            }
+            // One that is held online is only named.
+            Request::Attach(request) => request.keys.iter_mut().for_each(|key| *key = self.own(key, key)),
             Request::Package(_) | Request::Amend(_) | Request::Reset(_) | Request::Reseal(_) => {}
             _ => return Err(Refusal::Malformed),
         }
         dispatch(&self.enclave, &request)
     }
 
-    /// Puts what is sealed here in the place of a key that is meant by its id. One that is not here stays as it is, and
-    /// opens as little.
-    fn own(&self, sealed: &mut Vec<u8>) {
-        if let Some(&at) = name_of(sealed).ok().and_then(|name| self.places.get(&name)) {
-            sealed.clone_from(&self.kept[at]);
-        }
+    /// What is sealed here of a key that is meant by its id; `other` where none is. What came is not taken for it, be its
+    /// seal good: whoever has the root key of before can seal any.
+    fn own(&self, sealed: &[u8], other: &[u8]) -> Vec<u8> {
+        let at = name_of(sealed).ok().and_then(|name| self.places.get(&name));
+        at.map_or(other, |&at| self.kept[at].as_slice()).to_vec()
     }
 
     /// Gives a key to whom the online enclave gave it; to nobody else ever after.
@@ -257,8 +259,8 @@ impl<'a> Offline<'a> {
         package.release.ticket = Ticket { generation, ..ticket }.issue(ring);
         let issue = |admission| Admission { generation, ..admission }.issue(ring);
         package.release.admissions = admissions.into_iter().map(issue).collect();
-        package.keys.iter_mut().for_each(|key| self.own(key));
-        package.release.items.iter_mut().for_each(|item| self.own(&mut item.key));
+        package.keys.iter_mut().for_each(|key| *key = self.own(key, &[]));
+        package.release.items.iter_mut().for_each(|item| item.key = self.own(&item.key, &[]));
         Ok(package)
     }
 }

@@ -29,7 +29,7 @@ use boundary::message::KeyType;
 use boundary::policy::{RETAIL_WINDOW_DEFAULT_S, RETAIL_WINDOW_RANGE_S};
 
 use crate::seal::Home;
-use crate::service::{Enclave, Opener, ensure, note};
+use crate::service::{Enclave, Gate, Opener, ensure, note};
 
 mod amend;
 mod assign;
@@ -276,8 +276,7 @@ fn serve(options: &Options, dir: &Path, env: Env) -> io::Result<()> {
     let is_offline = dir.join(root::OFFLINE_FILE).exists();
     let home = if is_offline { Home::Cold } else { Home::Hot };
     let opener = opener(options, dir, env, home, protections)?;
-    let gate =
-        Arc::new(service::Gate::new(env, vault::Vault::at(dir, env, leaves_disk, None), is_offline, opener));
+    let gate = Arc::new(Gate::new(env, vault::Vault::at(dir, env, leaves_disk, None), is_offline, opener));
     if on_disk {
         gate.unlock(&root::read_root(dir)?)?;
     }
@@ -305,7 +304,7 @@ fn offline(options: &Options, dir: &Path, env: Env, sitting: vault::Sitting) -> 
     let Some(socket) = socket else { return Ok((directory, opener(&root::read_root(dir)?)?)) };
     let listener = guard::listen(Path::new(socket), None)?;
     note("sealed", &format!("the holders of shares are waited for at {socket}"));
-    let gate = service::Gate::new(env, vault::Vault::at(dir, env, false, sitting), true, opener);
+    let gate = Gate::new(env, vault::Vault::at(dir, env, false, sitting), true, opener);
     Ok((directory, gate.opened(&listener, rustix::process::geteuid().as_raw())?))
 }
 

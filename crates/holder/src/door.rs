@@ -82,6 +82,16 @@ impl Door {
         }
     }
 
+    /// Whether the enclave, which is open, is an offline one: that answers nobody but holders.
+    pub fn is_offline(&self) -> Result<bool, Fault> {
+        match exchange(&self.socket, &Request::Hello(Hello { env: self.env }))? {
+            Reply::Welcome(_) => Ok(false),
+            Reply::Refused(Refusal::Sealed) if self.stand()?.open.is_some() => Ok(true),
+            Reply::Refused(refusal) => Err(Fault::new(plain(&refusal))),
+            _ => Err(out_of_protocol()),
+        }
+    }
+
     /// An attempt for this purpose: the one that runs, or a new one.
     pub fn begin(&self, purpose: Purpose) -> Result<Begun, Fault> {
         match self.ask(&Request::Begin(purpose))? {

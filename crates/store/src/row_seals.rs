@@ -213,20 +213,18 @@ pub fn check_rows(
     Ok(Checked { rows: page.len(), found, next })
 }
 
-/// Compares one row with its seal, by its primary key, of a table that has texts for it; none: it is as the service wrote
-/// it, or is not there.
+/// Compares one row with its seal, by its primary key; none: it is as the service wrote it, or is not there.
 pub fn check_row(
     rx: &mut Rx<'_>,
     key: &RowKey,
     table: &'static Table,
-    id: &[&str],
+    id: &[&dyn ToArg],
 ) -> Result<Option<Finding>, StoreError> {
     let keys: Vec<&str> = table.key.iter().map(|(name, _)| *name).collect();
     let all: Vec<&str> = keys.iter().copied().chain(table.sealed()).collect();
     let matches: Vec<String> = (1..).zip(&keys).map(|(number, name)| format!("{name} = ${number}")).collect();
     let text = format!("SELECT {} FROM {} WHERE {}", all.join(", "), table.name, matches.join(" AND "));
-    let args: Vec<&dyn ToArg> = id.iter().map(|part| part as &dyn ToArg).collect();
-    let row: Option<Rest> = rx.find(made("row_seals.row", text), &args)?;
+    let row: Option<Rest> = rx.find(made("row_seals.row", text), id)?;
     row.map_or(Ok(None), |rest| check_rest(rx, key, table, &rest))
 }
 

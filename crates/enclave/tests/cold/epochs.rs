@@ -6,6 +6,7 @@ use boundary::ceremony::Purpose;
 use boundary::ceremony::{Epochs, RESEAL_ITEMS_MAX, Reseal, Resealed};
 use boundary::cold::Entry;
 use boundary::message::{Hello, KeyType, Refusal, Reply, Request};
+use boundary::wire::Wire as _;
 
 use crate::rig::cold::{Ceremony, ColdKey, open_by};
 use crate::rig::control::unpack;
@@ -57,6 +58,11 @@ fn reseal(ceremony: &mut Ceremony, items: &[Vec<u8>]) -> Resealed {
     expect!(ceremony.hold(&[entry(items)]).remove(0), Resealed)
 }
 
+/// The private halves, as the offline folder has them sealed.
+fn kept(ceremony: &Ceremony) -> Vec<Vec<u8>> {
+    Vec::from_bytes(&std::fs::read(ceremony.folder.path("offline/cold.keys")).unwrap()).unwrap()
+}
+
 /// The record of a check by another offline enclave.
 fn record_of(mut other: Ceremony) -> Vec<u8> {
     let key: Vec<ColdKey> = other.keys(&[KeyType::Rsa4096], USER);
@@ -90,9 +96,11 @@ fn a_root_key_is_renewed_twice_and_what_was_checked_under_the_first_is_released(
     let same = reseal(&mut world.ceremony, std::slice::from_ref(&first));
     assert_eq!(same, Resealed { epochs: epochs(1, None), items: vec![Some(first.clone())] });
     for epoch in [1, 2] {
+        // A private half is not what leaves with records: who has the root key of before can seal any.
+        let keys = kept(&world.ceremony);
         drop(renew(&mut world.ceremony, &keeper));
         let was = world.stored.item.record.clone();
-        let asked: Vec<_> = [std::slice::from_ref(&was), &bad].concat();
+        let asked: Vec<_> = [std::slice::from_ref(&was), &bad, &keys].concat();
         let mut anew = reseal(&mut world.ceremony, &asked);
         assert_eq!(anew.epochs, epochs(epoch + 1, Some(epoch)));
         let is = anew.items.remove(0).expect("it is ours");
@@ -134,4 +142,17 @@ fn an_epoch_that_is_over_at_once_takes_no_key_with_it() {
     let replies = ceremony.hold(&[keys[0].tie(), check]);
     assert!(!replies.iter().any(|reply| matches!(reply, Reply::Refused(_))), "{replies:?}");
     assert_eq!(ceremony.offline(), known);
+}
+
+/// Whoever has a root key of before can seal a key as this folder would, and the server can have it asked for.
+#[test]
+fn a_seal_that_the_folder_does_not_keep_is_nothing_there() {
+    let mut ceremony = Ceremony::new(Env::Production);
+    let mut key = ceremony.keys(&[KeyType::Rsa4096], USER).remove(0);
+    ceremony.hold(&[key.tie()]);
+    key.user.sealed = kept(&ceremony).remove(0);
+    let (_, check) = Ceremony::stored(&key, USER, "backup-1");
+    expect!(ceremony.hold(std::slice::from_ref(&check)).remove(0), Checked);
+    std::fs::write(ceremony.folder.path("offline/cold.keys"), Vec::<Vec<u8>>::new().to_bytes()).unwrap();
+    assert_eq!(ceremony.hold(&[check]), [Reply::Refused(Refusal::SealBroken)]);
 }

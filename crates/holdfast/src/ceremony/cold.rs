@@ -8,7 +8,7 @@ use std::thread;
 
 use holder::door::Door;
 use holder::transcript::{code, hash_of_bundle, transcript};
-use holder::{ANSWER_FILE, Env, Epochs, KeyType, Purpose, REQUEST_FILE};
+use holder::{ANSWER_FILE, Attempt, Env, Epochs, KeyType, Purpose, REQUEST_FILE, Wire as _};
 use serde_json::json;
 use server::admin::{Admin, OfflineResealed, Order};
 use server::config::Settings;
@@ -55,6 +55,10 @@ pub struct Export {
     /// enclave, whose root key of before can then be forgotten.
     #[arg(long)]
     reseal: bool,
+    /// What the offline enclave answered last, `answer.cold`, where the database was put back from a copy that is older
+    /// than the bundle: the next one goes behind that. What it answered then is asked for again.
+    #[arg(long, value_name = "FILE")]
+    after: Option<PathBuf>,
     /// Writes a small bundle as QR codes too, into the folder `qr` in that one: pictures, and `request.html` to print.
     #[arg(long)]
     qr: bool,
@@ -137,10 +141,11 @@ pub fn export(page: Page, export: &Export) -> Result<(), Failure> {
         (KeyType::Ed25519, export.ed25519),
     ];
     let keys = counts.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, count)).collect();
+    let after = export.after.as_deref().map(read).transpose()?;
+    let order = Order { offline, keys, reseal: export.reseal, after };
     let exported = runtime()?.block_on(async {
         let admin = admin(&export.service).await?;
-        let exported =
-            admin.export_bundle(&Order { offline, keys, reseal: export.reseal }).await.doing(|| DOING);
+        let exported = admin.export_bundle(&order).await.doing(|| DOING);
         admin.close().await;
         exported
     })?;
@@ -218,7 +223,7 @@ pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
         page.event("waits-for-holders", json!({ "code": code, "socket": socket }));
     }
     let child = command.spawn().doing(|| "cannot start the offline enclave")?;
-    let status = wait(child, sitting.as_ref()).doing(|| "cannot wait for the offline enclave")?;
+    let status = wait(page, child, sitting.as_ref()).doing(|| "cannot wait for the offline enclave")?;
     if !status.success() {
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
@@ -235,15 +240,28 @@ pub fn hold(page: Page, hold: &Hold) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for the offline enclave to end. Until it is open, its holders find that shares are asked for this bundle.
-fn wait(mut child: Child, sitting: Option<&(Door, Purpose)>) -> std::io::Result<ExitStatus> {
+/// Waits for the offline enclave to end. Until it is open, its holders find that shares are asked for this bundle, and
+/// until when.
+fn wait(page: Page, mut child: Child, sitting: Option<&(Door, Purpose)>) -> std::io::Result<ExitStatus> {
     let Some((door, purpose)) = sitting else { return child.wait() };
+    let mut until_ms = None;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
         // Nobody answers before it waits, and after it is open.
-        let _ = door.begin(purpose.clone());
+        let attempt = door.begin(purpose.clone()).ok();
+        let attempt = attempt.and_then(|begun| Attempt::from_bytes(&begun.attempt).ok());
+        if let Some(until) = attempt.map(|attempt| attempt.expires_at_ms).filter(|is| until_ms != Some(*is)) {
+            if until_ms.replace(until).is_some() {
+                page.line(
+                    "The time is over: shares that were given so far are forgotten, and all give anew.",
+                );
+            }
+            let until = client::vote::utc(until);
+            page.line(&format!("Shares are taken until {until}."));
+            page.event("takes-shares", json!({ "until": until }));
+        }
         thread::sleep(LOOK_EVERY);
     }
 }
@@ -298,7 +316,7 @@ fn tell_resealed(page: Page, folder: &Path, resealed: &OfflineResealed) -> Resul
         (Some(_), Some(over)) => {
             fs::write(&path, format!("{}\n", json!({ "offline_epoch_over": over })))
                 .doing(|| format!("cannot write {}", path.display()))?;
-            page.line(&format!("Nothing of epoch {over} is left: its root key may be retired, with {}", path.display()));
+            page.line(&format!("Nothing of the offline enclave's epoch {over} is left: its root key may be retired there, with {}", path.display()));
             page.event("epoch-over", json!({ "epoch": over, "file": path }));
         }
     }

@@ -31,6 +31,17 @@ pub struct Service {
 /// Asks the holders to have an epoch's root key forgotten, and waits until they have agreed.
 pub fn retire(page: Page, door: &Door, epoch: u32, service: &Service) -> Result<(), Failure> {
     const NOT_DONE: &str = "the root key was not forgotten";
+    let is_offline = door.is_offline().doing(|| NOT_DONE)?;
+    if is_offline && service.config.is_some() {
+        return Err(Failure::new(format!(
+            "{NOT_DONE}: this is an offline enclave, of which the service knows by imports alone: name --imported"
+        )));
+    }
+    if !is_offline && service.imported.is_some() {
+        return Err(Failure::new(format!(
+            "{NOT_DONE}: this is the online enclave, and what an import found is about the offline one: name --config"
+        )));
+    }
     if let Some(config) = &service.config {
         let found = find(config)?;
         if !is_nothing_left(found.as_ref(), epoch) {

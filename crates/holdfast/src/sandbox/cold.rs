@@ -135,7 +135,7 @@ pub async fn hold(
     let times = |count| usize::try_from(count).unwrap_or_default();
     let keys = counts.into_iter().flat_map(|(kind, count)| std::iter::repeat_n(kind, times(count))).collect();
     let exported = service
-        .export_bundle(&Wanted { offline, keys, reseal: false })
+        .export_bundle(&Wanted { offline, keys, reseal: false, after: None })
         .await
         .doing(|| "no ceremony was held")?;
     let Some(exported) = exported else { return Ok(None) };

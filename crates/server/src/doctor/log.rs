@@ -9,6 +9,7 @@ use domain::audit::tree::{Hash, Tree};
 use domain::backup::BackupState;
 use domain::ids::{BackupId, CredentialId, KeyId, PersonId, TenantId, VerificationId, WebhookId};
 use domain::key::KeyState;
+use domain::owners::INVITED;
 use domain::person::PersonState;
 use store::audit::{self, AuditEntry, Filter, Head, Sequenced};
 use store::checkpoints::{self, Checkpoint};
@@ -212,7 +213,8 @@ impl Said {
                 let Some(id) = first.and_then(|id| id.parse().ok()) else { return };
                 let role = if entry.action == "person.invited" { second } else { third };
                 let is_there = entry.action != "person.removed";
-                self.people.insert(id, (role.map(str::to_owned), is_there));
+                let role = role.map(|role| role.strip_prefix(INVITED).unwrap_or(role).to_owned());
+                self.people.insert(id, (role, is_there));
             }
             ("webhook.created" | "webhook.deleted", ..) => {
                 if let Some(id) = second.and_then(|id| id.parse().ok()) {

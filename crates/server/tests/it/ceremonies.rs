@@ -3,6 +3,7 @@
 mod answers;
 pub mod moves;
 mod reseals;
+mod restored;
 
 use std::path::PathBuf;
 
@@ -24,24 +25,33 @@ fn carried(app: &App) -> PathBuf {
 }
 
 pub async fn export(app: &App, keys: &[KeyType]) -> Exported {
+    export_after(app, keys, None).await.unwrap()
+}
+
+/// The same, behind answers that the database does not know of.
+async fn export_after(app: &App, keys: &[KeyType], after: Option<&[u8]>) -> Result<Exported, String> {
     let text = std::fs::read_to_string(&app.fixture.offline_key).unwrap();
-    let offline = testkit::device::unhex(text.lines().next().unwrap());
+    let offline = testkit::device::unhex(text.lines().next().unwrap()).try_into().unwrap();
     let admin = app.admin().await;
-    let order = Order { offline: offline.try_into().unwrap(), keys: keys.to_vec(), reseal: false };
-    let exported = admin.export_bundle(&order).await.unwrap();
+    let order = Order { offline, keys: keys.to_vec(), reseal: false, after: after.map(<[u8]>::to_vec) };
+    let exported = admin.export_bundle(&order).await.map_err(|error| error.to_string());
     admin.close().await;
     exported
 }
 
 /// The offline enclave's answers.
 pub fn answer(app: &App, bundle: &[u8]) -> Vec<u8> {
+    try_answer(app, bundle).unwrap_or_else(|code| unreachable!("it ended with {code:?}"))
+}
+
+/// The same, or how it ended.
+fn try_answer(app: &App, bundle: &[u8]) -> Result<Vec<u8>, Option<i32>> {
     let folder = carried(app);
     std::fs::write(folder.join(REQUEST_FILE), bundle).unwrap();
     let mut command = program();
     command.args(["batch", "--env", "sandbox", "--state"]).arg(&app.fixture.offline);
-    let output = command.arg("--in").arg(&folder).arg("--out").arg(&folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    std::fs::read(folder.join(ANSWER_FILE)).unwrap()
+    let status = command.arg("--in").arg(&folder).arg("--out").arg(&folder).status().unwrap();
+    if status.success() { Ok(std::fs::read(folder.join(ANSWER_FILE)).unwrap()) } else { Err(status.code()) }
 }
 
 pub async fn import(app: &App, file: &[u8]) -> Result<Imported, String> {
@@ -171,7 +181,7 @@ async fn what_people_approved_is_released_by_the_offline_enclave() {
     assert_eq!(std::fs::read(folder.join("data").join(&stage.backup)).unwrap(), stage.plaintext);
     assert_eq!(stage.logged("recovery.released").await.len(), 1);
     let none = stage.app.admin().await;
-    let order = Order { offline: [0; 32], keys: Vec::new(), reseal: false };
+    let order = Order { offline: [0; 32], keys: Vec::new(), reseal: false, after: None };
     let error = none.export_bundle(&order).await.unwrap_err().to_string();
     assert!(error.contains("nothing waits"), "{error}");
 }

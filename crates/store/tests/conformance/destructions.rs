@@ -208,9 +208,7 @@ async fn one_row_is_compared_with_its_seal(bench: &Bench) {
         let row_key = server_keys().row_key().clone();
         let table = Table::find_sealed(table).expect("a table");
         let key: KeyId = id(1);
-        read(&db, move |rx| check_row(rx, &row_key, table, &[key.as_str()]))
-            .await
-            .map(|finding| finding.fault)
+        read(&db, move |rx| check_row(rx, &row_key, table, &[&key])).await.map(|finding| finding.fault)
     };
     assert_eq!(check("customer_keys").await, None);
     assert_eq!(check("key_destructions").await, None);

@@ -72,7 +72,7 @@ fn find_destroyed(
     let Some(key) = found.filter(is_gone) else { return Ok(None) };
     for table in ["customer_keys", "key_destructions"] {
         let Some(table) = Table::find_sealed(table) else { return Ok(None) };
-        if check_row(rx, row_key, table, &[id.as_str()])?.is_some() {
+        if check_row(rx, row_key, table, &[id])?.is_some() {
             return Ok(None);
         }
     }

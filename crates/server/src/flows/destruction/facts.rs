@@ -14,7 +14,7 @@ use store::people;
 use store::row_seals::check_row;
 use store::rows::Table;
 use store::seal::RowKey;
-use store::{Rx, StoreError, acls, control_recoveries, freezes};
+use store::{Rx, StoreError, ToArg, acls, control_recoveries, freezes};
 
 use super::super::approvals::{predecessors, replaced};
 use super::super::rotate_key::is_at_rest;
@@ -153,8 +153,8 @@ fn state_beside(rx: &mut Rx<'_>, tenant: &TenantId, key: &CustomerKey) -> Result
     Ok(found.map_or(key.state, |destruction| destruction.key_state))
 }
 
-/// Whether the rows of the key, of those that it replaced and that replaced it, of their destructions, of all people and of
-/// the key's recoveries are as the service wrote them.
+/// Whether the rows of the key, of those that it replaced and that replaced it, of their destructions, of all people, and
+/// of the key's recoveries and its list are as the service wrote them.
 fn are_sealed(
     rx: &mut Rx<'_>,
     row_key: &RowKey,
@@ -172,15 +172,20 @@ fn are_sealed(
         tracing::error!(key_id = %key.id, "a key that this one replaced, or that replaced it, is not there");
         return Ok(false);
     }
-    let id = key.id.as_str();
-    let keys: Vec<_> = before.iter().chain(&after).map(|other| other.id.as_str()).chain([id]).collect();
-    let mut rows: Vec<_> = keys.iter().map(|id| ("customer_keys", vec![*id])).collect();
-    rows.extend(keys.iter().map(|id| ("key_destructions", vec![*id])));
+    let keys: Vec<_> = before.iter().chain(&after).chain([key]).map(|key| &key.id).collect();
+    let mut rows: Vec<(&str, Vec<&dyn ToArg>)> = Vec::new();
+    rows.extend(keys.iter().map(|id| ("customer_keys", vec![*id as &dyn ToArg])));
+    rows.extend(keys.iter().map(|id| ("key_destructions", vec![*id as &dyn ToArg])));
     // Who is said to be out stops nothing: each row counts, whatever it says.
     let people = people::of(tenant).list_ever(rx)?;
-    rows.extend(people.iter().map(|person| ("people", vec![person.as_str()])));
+    rows.extend(people.iter().map(|person| ("people", vec![person as &dyn ToArg])));
     let recoveries = control_recoveries::of(tenant).list_of_key(rx, &key.id)?;
-    rows.extend(recoveries.iter().map(|recovery| ("control_recovery_keys", vec![recovery.as_str(), id])));
+    rows.extend(recoveries.iter().map(|id| ("control_recovery_keys", vec![id as &dyn ToArg, &key.id])));
+    let acl = key.acl_id.as_ref().map(|id| acls::of(tenant).find(rx, id)).transpose()?.flatten();
+    if let Some(acl) = &acl {
+        rows.push(("acls", vec![&acl.id]));
+        rows.push(("acl_versions", vec![&acl.id, &acl.version]));
+    }
     for (table, row) in rows {
         let Some(table) = Table::find_sealed(table) else { return Ok(false) };
         if let Some(finding) = check_row(rx, row_key, table, &row)? {

@@ -3,7 +3,7 @@
 //! Exported again, it is another bundle of the same number, until the answers to one of them are imported: the offline
 //! enclave answers one bundle of each number.
 
-use boundary::cold::{Dispatch, Entry, File};
+use boundary::cold::{Answers, Dispatch, Entry, File};
 use boundary::message::{Check, CheckItem, KeyType, Request};
 use boundary::token::NO_CHECKSUM;
 use boundary::wire::Wire as _;
@@ -15,6 +15,7 @@ use store::offline::{self, OfflineBundle};
 use store::users::{self, User};
 use store::{OfTenant, StoreError};
 
+use super::import_answers::{altered, believed, refused};
 use super::{Subject, move_backups, reseal_records};
 use crate::app::App;
 use crate::flows::Error;
@@ -40,6 +41,9 @@ pub struct Order {
     pub keys: Vec<KeyType>,
     /// Whether all records of checks leave, to be sealed anew under a new root key.
     pub reseal: bool,
+    /// The file of what the offline enclave answered last, where the database does not know of it any more: one that was
+    /// put back from a copy.
+    pub after: Option<Vec<u8>>,
 }
 
 /// A bundle.
@@ -69,6 +73,10 @@ pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<E
         Ok::<_, StoreError>((told, checks, offline::find_last_answered(rx)?))
     });
     let (told, checks, last) = found.await?;
+    let mut last = last.map(|last| (last.sequence.unsigned_abs(), last.hash));
+    if let Some(file) = &order.after {
+        last = Some(behind(app, file, &order.offline, last).await?);
+    }
     let mut parts: Vec<(Subject, Vec<u8>)> = Vec::new();
     if !order.keys.is_empty() {
         parts.push((Subject::Make, Entry::Make(order.keys.clone()).to_bytes()));
@@ -92,11 +100,12 @@ pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<E
         return Err(Refusal::new(Kind::Conflict, NOTHING_WAITS, text).into());
     }
     let (subjects, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    let sequence = last.as_ref().map_or(1, |last| last.sequence + 1);
+    let (last, previous) = last.unwrap_or((0, [0; 32]));
+    let sequence = i64::try_from(last + 1).map_err(|_| Error::fault("counting bundles"))?;
     let dispatch = Dispatch {
         offline: order.offline.to_vec(),
         sequence: sequence.unsigned_abs(),
-        previous: last.map_or([0; 32], |last| last.hash),
+        previous,
         parts: parts.iter().map(|part| app.sha256(part)).collect(),
     };
     let head = app.enclave.dispatch(dispatch).await?;
@@ -113,6 +122,29 @@ pub async fn export_bundle(app: &App, now: Timestamp, order: &Order) -> Result<E
     written.await.map_err(|error: StoreError| Error::from(error))?;
     let entries = parts.len();
     Ok(Exported { sequence, hash, entries, file: File { head, parts }.to_bytes() })
+}
+
+/// The number and the hash of the bundle that these answers are to, behind which the next one goes.
+async fn behind(
+    app: &App,
+    file: &[u8],
+    enclave: &[u8],
+    last: Option<(u64, [u8; 32])>,
+) -> Result<(u64, [u8; 32]), Error> {
+    let file = File::from_bytes(file).map_err(|_| altered())?;
+    let Answers { sequence, bundle, .. } = believed(app, &file, enclave)?.answers;
+    let known = app.db.read("find_bundle", move |rx| offline::find_bundle(rx, &bundle)).await;
+    let known: Option<OfflineBundle> = known.map_err(|error: StoreError| Error::from(error))?;
+    if last.is_some_and(|(known, _)| known >= sequence) {
+        return Err(refused(
+            "answers-late",
+            "these answers, or later ones, were imported: leave --after out",
+        ));
+    }
+    if known.is_some() {
+        return Err(refused("bundle-known", "these answers can be imported: do that, and leave --after out"));
+    }
+    Ok((sequence, bundle))
 }
 
 async fn check(

@@ -39,7 +39,7 @@ pub struct Imported {
 
 /// Checks the answers and applies each of them.
 pub async fn import_answers(app: &App, now: Timestamp, file: &[u8]) -> Result<Imported, Error> {
-    let (bundle, answers, replies) = read(app, file).await?;
+    let (bundle, Answered { answers, replies }) = read(app, file).await?;
     let subjects: Option<Vec<Subject>> = bundle.subjects.lines().map(Subject::from_line).collect();
     let subjects = subjects.ok_or_else(|| Error::fault("reading what a bundle is about"))?;
     if subjects.len() != replies.len() {
@@ -85,29 +85,22 @@ pub async fn import_answers(app: &App, now: Timestamp, file: &[u8]) -> Result<Im
     Ok(Imported { sequence, log_sequence, keys, is_repeated, lines, resealed })
 }
 
-/// The answers, if they are whole, of the enclave that the bundle was for, and to a bundle that left here and was not
-/// displaced by another of its number.
-async fn read(app: &App, file: &[u8]) -> Result<(OfflineBundle, Answers, Vec<Reply>), Error> {
-    let altered = || refused("answers-altered", "the answers were altered on the way, or are none");
+/// The answers to a bundle that left here and was not displaced by another of its number.
+async fn read(app: &App, file: &[u8]) -> Result<(OfflineBundle, Answered), Error> {
     let file = File::from_bytes(file).map_err(|_| altered())?;
-    let answers = Answers::from_bytes(&file.head.body).map_err(|_| altered())?;
-    if answers.env != app.env {
-        return Err(refused("other-environment", "the answers are of another environment than this service"));
-    }
-    let hash = answers.bundle;
+    let hash = head_of(app, &file)?.bundle;
     let found = app.db.read("find_bundle", move |rx| {
-        Ok::<_, StoreError>((offline::find_bundle(rx, &hash)?, offline::find_last_answered(rx)?))
+        let Some(bundle) = offline::find_bundle(rx, &hash)? else { return Ok(None) };
+        let last = offline::find_last_answered(rx)?;
+        Ok::<_, StoreError>(Some((bundle, last)))
     });
-    let (bundle, last) = found.await?;
-    let unknown =
-        || refused("bundle-unknown", "these are answers to a bundle that this service did not export");
-    let bundle = bundle.ok_or_else(unknown)?;
-    let key = UnparsedPublicKey::new(&ED25519, &bundle.offline);
-    let is_signed = key.verify(&preimage("answers", &file.head.body), &file.head.signature).is_ok();
-    let parts = file.parts.iter().map(|part| app.sha256(part));
-    if !is_signed || !parts.eq(answers.parts.iter().copied()) {
-        return Err(altered());
-    }
+    let unknown = || {
+        let text = "these are answers to a bundle that this service did not export, or does not know of any more: \
+                    `holdfast ceremony export --after` goes on behind them";
+        refused("bundle-unknown", text)
+    };
+    let (bundle, last) = found.await?.ok_or_else(unknown)?;
+    let answered = believed(app, &file, &bundle.offline)?;
     let latest = last.map_or(0, |last| last.sequence);
     if bundle.answered_at.is_none() && bundle.sequence <= latest {
         return Err(refused(
@@ -115,12 +108,43 @@ async fn read(app: &App, file: &[u8]) -> Result<(OfflineBundle, Answers, Vec<Rep
             "answers to another bundle of this number, or a later one, were imported",
         ));
     }
-    let replies = file.parts.iter().map(|part| Reply::from_bytes(part));
-    let replies = replies.collect::<Result<_, _>>().map_err(|_| altered())?;
-    Ok((bundle, answers, replies))
+    Ok((bundle, answered))
 }
 
-fn refused(code: &'static str, text: &str) -> Error {
+/// Answers that are whole, and the offline enclave's.
+pub(super) struct Answered {
+    /// What it signed.
+    pub(super) answers: Answers,
+    replies: Vec<Reply>,
+}
+
+/// The answers of a file, if they are those of this offline enclave.
+pub(super) fn believed(app: &App, file: &File, offline: &[u8]) -> Result<Answered, Error> {
+    let answers = head_of(app, file)?;
+    let key = UnparsedPublicKey::new(&ED25519, offline);
+    let is_signed = key.verify(&preimage("answers", &file.head.body), &file.head.signature).is_ok();
+    let parts = file.parts.iter().map(|part| app.sha256(part));
+    if !is_signed || !parts.eq(answers.parts.iter().copied()) {
+        return Err(altered());
+    }
+    let replies = file.parts.iter().map(|part| Reply::from_bytes(part));
+    let replies = replies.collect::<Result<_, _>>().map_err(|_| altered())?;
+    Ok(Answered { answers, replies })
+}
+
+fn head_of(app: &App, file: &File) -> Result<Answers, Error> {
+    let answers = Answers::from_bytes(&file.head.body).map_err(|_| altered())?;
+    if answers.env == app.env {
+        return Ok(answers);
+    }
+    Err(refused("other-environment", "the answers are of another environment than this service"))
+}
+
+pub(super) fn altered() -> Error {
+    refused("answers-altered", "the answers were altered on the way, or are none")
+}
+
+pub(super) fn refused(code: &'static str, text: &str) -> Error {
     Refusal::new(Kind::Conflict, code, text).into()
 }
 

@@ -146,7 +146,8 @@ fn decides(role: Role) -> bool {
 /// Whether somebody ever took up his invitation.
 fn has_come(tx: &mut Tx<'_>, person: &Person) -> Result<bool, StoreError> {
     let invitation = invitations::find_of(tx, &person.id)?;
-    Ok(invitation.is_none_or(|invitation| invitation.purpose == InvitationPurpose::Return))
+    let is_new = invitation.is_some_and(|invitation| invitation.purpose == InvitationPurpose::Join);
+    Ok(person.state == PersonState::Active || !is_new)
 }
 
 /// Whether the tenant can do without this person as he is.

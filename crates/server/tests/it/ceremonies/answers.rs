@@ -35,7 +35,8 @@ impl Played {
     async fn export_order(&self, app: &App, keys: &[KeyType], reseal: bool) -> Exported {
         let offline = self.0.public_key().as_ref().try_into().unwrap();
         let admin = app.admin().await;
-        let exported = admin.export_bundle(&Order { offline, keys: keys.to_vec(), reseal }).await.unwrap();
+        let exported =
+            admin.export_bundle(&Order { offline, keys: keys.to_vec(), reseal, after: None }).await.unwrap();
         admin.close().await;
         exported
     }

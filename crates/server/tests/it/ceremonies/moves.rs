@@ -207,7 +207,7 @@ async fn what_moved_is_released_and_what_is_asked_for_does_not_move() {
     let lines = import(&stage.app, &answers).await.unwrap().lines;
     assert!(lines[1].contains("a recovery of its key runs") && lines.len() == 2, "{lines:?}");
     let waits = stage.app.admin().await;
-    let order = server::admin::Order { offline: [0; 32], keys: Vec::new(), reseal: false };
+    let order = server::admin::Order { offline: [0; 32], keys: Vec::new(), reseal: false, after: None };
     let error = waits.export_bundle(&order).await.unwrap_err().to_string();
     assert!(error.contains("nothing waits"), "{error}");
     waits.close().await;

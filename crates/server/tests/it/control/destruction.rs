@@ -379,7 +379,7 @@ async fn placed(app: &App) {
 }
 
 /// What somebody does to the database, what the log calls the doubt, and what is as it was afterwards.
-const FORGED: [(&str, &str, &str); 9] = [
+const FORGED: [(&str, &str, &str); 10] = [
     ("UPDATE key_destructions SET due_at = 1", "rows-changed", ""),
     ("UPDATE key_destructions SET due_at = 1, days = 7", "rows-changed", ""),
     (
@@ -405,7 +405,13 @@ const FORGED: [(&str, &str, &str); 9] = [
         "rows-changed",
         "UPDATE people SET name = substr(name, 2) WHERE email LIKE 'owner@%'",
     ),
-    // Who would have stopped it is said to be out.
+    // Who would have stopped it is said to be on no list, or out.
+    (
+        "HASTEN; CREATE TABLE old_lists AS SELECT acl_id, hash FROM acl_versions; \
+         UPDATE acl_versions SET hash = zeroblob(32)",
+        "rows-changed",
+        "UPDATE acl_versions SET hash = (SELECT hash FROM old_lists WHERE old_lists.acl_id = acl_versions.acl_id)",
+    ),
     (
         "HASTEN; UPDATE people SET state = 'removed' WHERE email LIKE 'member-1@%'",
         "rows-changed",

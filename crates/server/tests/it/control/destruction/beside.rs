@@ -95,7 +95,7 @@ async fn nothing_moves_to_a_key_that_is_destroyed_or_will_be(app: App) {
         stays().await;
         // Nor does it leave for that key.
         let none = app.admin().await;
-        let order = server::admin::Order { offline: [0; 32], keys: Vec::new(), reseal: false };
+        let order = server::admin::Order { offline: [0; 32], keys: Vec::new(), reseal: false, after: None };
         let error = none.export_bundle(&order).await.unwrap_err().to_string();
         assert!(error.contains("nothing waits"), "{becomes}: {error}");
         none.close().await;
